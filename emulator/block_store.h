@@ -1,0 +1,54 @@
+// BlockStore: where a disk's bytes are. Addressed in bytes, block sizes are the unit's business. A
+// store lends what is read (one window at a time) and protects what is lent: a write to leased
+// bytes first moves the leased bytes to a copy, so that a half-sent READ never tears.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/lease.h"
+
+namespace usbtwin::emulator {
+
+enum class StoreOutcome : uint8_t { kOk, kReadError, kWriteError, kNoSpace };
+
+struct StoreOp;
+class StoreSink {
+ public:
+  virtual void OnStoreDone(StoreOp& op) = 0;
+
+ protected:
+  ~StoreSink() = default;
+};
+
+// One piece of work for a store; lives in the scsi::Command it serves and is reused. Posted by the
+// store when it answers later.
+struct StoreOp final : Deferred {
+  enum class Kind : uint8_t { kRead, kWrite, kFlush, kUnmap };
+  // What is asked. The range lies within the store; the caller has checked it.
+  Kind kind = Kind::kRead;
+  uint64_t offset = 0;  // bytes from the start of the store
+  uint64_t length = 0;  // kRead: at most kWindowMax; kWrite: data.size(); kFlush: 0 for everything
+  Bytes data;           // kWrite: borrowed until answered
+  StoreSink* sink = nullptr;
+
+  // What came of it.
+  StoreOutcome outcome = StoreOutcome::kOk;
+  Lease lease;  // kRead: exactly `length` bytes where the outcome is kOk
+
+ private:
+  void Run() override { sink->OnStoreDone(*this); }
+};
+
+class BlockStore {
+ public:
+  static constexpr uint32_t kWindowMax = 1 << 20;  // bytes in one read
+
+  virtual ~BlockStore() = default;
+  virtual uint64_t size() const = 0;  // bytes
+  virtual bool writable() const = 0;
+  // Unmapped ranges read as zeros. A store that cannot unmap writes zeros.
+  // True: answered already, the sink is not called. False: the sink is called later, once.
+  virtual bool Submit(StoreOp& op) = 0;
+};
+
+}  // namespace usbtwin::emulator

@@ -1,0 +1,58 @@
+// The words both sides of the bus share: speeds, endpoint addresses, outcomes, pipes.
+#pragma once
+
+#include <cstdint>
+
+#include "wire/usb.h"
+
+namespace usbtwin::usb {
+
+using wire::usb::SetupPacket;
+
+enum class Speed : uint8_t { kLow, kFull, kHigh, kSuper, kSuperPlus };
+const char* Name(Speed speed);  // "high"
+
+enum class TransferType : uint8_t { kControl = 0, kIsochronous = 1, kBulk = 2, kInterrupt = 3 };
+const char* Name(TransferType type);  // "bulk"
+
+// bEndpointAddress. USB 2.0, table 9-13: bits 3..0 the number, bit 7 set for IN.
+struct EndpointAddress {
+  uint8_t value = 0;
+  constexpr bool is_in() const { return (value & 0x80) != 0; }
+  constexpr uint8_t number() const { return value & 0x0f; }
+  // 0 to 31: out endpoints first, in endpoints from 16. For tables.
+  constexpr uint8_t index() const { return static_cast<uint8_t>(number() | (is_in() ? 16 : 0)); }
+  static constexpr EndpointAddress In(uint8_t number) {
+    return {static_cast<uint8_t>(0x80 | number)};
+  }
+  static constexpr EndpointAddress Out(uint8_t number) { return {number}; }
+  friend constexpr auto operator<=>(EndpointAddress, EndpointAddress) = default;
+};
+inline constexpr uint8_t kEndpointIndexCount = 32;
+
+// What a bus can do to one transfer. Not an error: a stall is an answer.
+enum class Outcome : uint8_t {
+  kPending,       // not completed
+  kOk,            // moved all that was asked for, or ended by a short packet
+  kStall,         // the endpoint is halted, or the control request was refused
+  kCancelled,     // by Cancel, or because its endpoint was disabled
+  kTimedOut,      // only where the link itself keeps time
+  kOverflow,      // the device sent more than there was room for
+  kDisconnected,  // the device is gone
+  kFault,         // the bus failed, or the link does not know the endpoint
+};
+const char* Name(Outcome outcome);  // "stall"
+
+// One endpoint of a configured interface: what both ends need to move data on it.
+struct EndpointConfig {
+  EndpointAddress address;
+  TransferType type = TransferType::kBulk;
+  uint16_t packet_size_max = 0;  // bytes in one packet (wMaxPacketSize bits 10..0)
+  uint8_t interval = 0;          // bInterval as written
+  uint8_t burst_max = 0;         // SuperSpeed companion's bMaxBurst
+  uint16_t streams_max = 0;      // SuperSpeed companion, bulk: 0 for none
+  uint8_t pipe_usage = 0;        // UAS pipe id 1..4; 0 where the descriptor is absent
+  bool operator==(const EndpointConfig&) const = default;
+};
+
+}  // namespace usbtwin::usb
