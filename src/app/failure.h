@@ -1,0 +1,20 @@
+// Why something a user asked for could not be done: a sentence that names the thing and says what
+// to do next, and the kind that decides the exit code. For the control plane; transports use Error.
+#pragma once
+
+#include <string>
+
+namespace usbtwin::app {
+
+struct Failure {
+  enum class Kind {
+    kUsage,       // the arguments, a profile or another file of the user's make no sense
+    kCannotOpen,  // no such device or file, no permission, busy, or not in this build
+    kTransport,   // the conversation with the device broke
+    kFile,        // a file could not be read or written
+  };
+  Kind kind = Kind::kUsage;
+  std::string text;
+};
+
+}  // namespace usbtwin::app

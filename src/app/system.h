@@ -1,0 +1,37 @@
+// System: what the operating-system rim gives to the floors above it. main() makes the one for its
+// system (src/os) and passes it down; tests may pass their own.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/failure.h"
+#include "base/byte_sink.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "emulator/block_store.h"
+
+namespace usbtwin::app {
+
+struct ImageOptions {
+  bool read_only = false;
+  uint32_t block_size = 512;  // bytes; the image's length must be a whole number of blocks
+};
+
+class System {
+ public:
+  virtual ~System() = default;
+  virtual Clock& clock() = 0;
+  // Runs the loop until `done()`. False when nothing is left that could make it so (a bug).
+  virtual bool RunUntil(const std::function<bool()>& done) = 0;
+
+  // Opens and locks a disk image.
+  virtual Result<std::unique_ptr<emulator::BlockStore>, Failure> OpenImage(
+      const std::string& path, const ImageOptions& options) = 0;
+  virtual Result<std::vector<uint8_t>, Failure> ReadFile(const std::string& path) = 0;
+  virtual Result<std::unique_ptr<ByteSink>, Failure> CreateFile(const std::string& path) = 0;
+};
+
+}  // namespace usbtwin::app
