@@ -88,8 +88,10 @@ class LogicalUnit {
   virtual void NextWindow(Command& command) = 0;
   // The next bytes from the host, borrowed until OnDataTaken. `offset` counts from the first.
   virtual void HandleData(Command& command, uint32_t offset, Bytes bytes) = 0;
-  // Asks a running command to end. Its one OnExecuted still comes, with kTaskAborted unless it was
-  // already decided. Also how a transport ends a command that waits for data or for NextWindow.
+  // Asks a running command to end; asking twice changes nothing. One more OnExecuted (or the
+  // OnExecuted or last OnWindow that was already posted) still comes and is the last call: with
+  // kTaskAborted, no data and length_in 0 unless it was already decided. Also how a transport ends a
+  // command that waits for HandleData or for NextWindow.
   virtual void Abort(Command& command) = 0;
   // Logical unit reset (bus or transport reset): mode parameters to default, a unit attention
   // 06/29/00 for every initiator, medium-removal prevention lifted.

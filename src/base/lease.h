@@ -113,42 +113,6 @@ class Lease {
   uint32_t length_ = 0;
 };
 
-// The leases that make up one transfer's data, in order. Nearly always one.
-class LeaseList {
- public:
-  static constexpr size_t kCountMax = 4;
-
-  // False when the list is full: the caller then copies what is left.
-  bool Append(Lease lease) {
-    if (count_ == kCountMax) return false;
-    length_ += lease.length();
-    leases_[count_++] = std::move(lease);
-    return true;
-  }
-  void Clear() {
-    while (count_ > 0) leases_[--count_].Reset();
-    length_ = 0;
-  }
-  bool empty() const { return count_ == 0; }
-  bool full() const { return count_ == kCountMax; }
-  uint32_t length() const { return length_; }
-  std::span<const Lease> leases() const { return {leases_.data(), count_}; }
-
-  template <class Use>
-  void ForEach(Use use) const {
-    for (const Lease& lease : leases()) lease.ForEach(use);
-  }
-  void CopyTo(MutableBytes target) const {
-    CHECK_LE(target.size(), length_);
-    ForEach([&](Bytes piece) { target = target.subspan(CopyBytes(target, piece)); });
-  }
-
- private:
-  std::array<Lease, kCountMax> leases_;
-  uint32_t count_ = 0;
-  uint32_t length_ = 0;
-};
-
 // A pin over bytes that stay where they are for longer than any lease on them: descriptors, the
 // slabs of small replies. Its owner asks `leases() == 0` before it writes the bytes again.
 class StaticPin final : public Pin {
@@ -176,6 +140,54 @@ class OwnedPin final : public Pin {
   void HandleUnpinned() override { delete this; }
   std::vector<uint8_t> bytes_;
   Bytes piece_;
+};
+
+// The leases that make up one transfer's data, in order. Nearly always one.
+class LeaseList {
+ public:
+  static constexpr size_t kCountMax = 4;
+
+  // False when the list is full: the caller then copies what is left.
+  bool Append(Lease lease) {
+    if (count_ == kCountMax) return false;
+    length_ += lease.length();
+    leases_[count_++] = std::move(lease);
+    return true;
+  }
+  // Appends even to a full list, by joining everything in one copy first.
+  void AppendOrCopy(Lease lease) {
+    if (full()) Join();
+    CHECK(Append(std::move(lease)));
+  }
+  void Clear() {
+    while (count_ > 0) leases_[--count_].Reset();
+    length_ = 0;
+  }
+  bool empty() const { return count_ == 0; }
+  bool full() const { return count_ == kCountMax; }
+  uint32_t length() const { return length_; }
+  std::span<const Lease> leases() const { return {leases_.data(), count_}; }
+
+  template <class Use>
+  void ForEach(Use use) const {
+    for (const Lease& lease : leases()) lease.ForEach(use);
+  }
+  void CopyTo(MutableBytes target) const {
+    CHECK_LE(target.size(), length_);
+    ForEach([&](Bytes piece) { target = target.subspan(CopyBytes(target, piece)); });
+  }
+
+ private:
+  void Join() {
+    auto [joined, room] = OwnedPin::Make(length_);
+    CopyTo(room);
+    Clear();
+    CHECK(Append(std::move(joined)));
+  }
+
+  std::array<Lease, kCountMax> leases_;
+  uint32_t count_ = 0;
+  uint32_t length_ = 0;
 };
 
 }  // namespace usbtwin

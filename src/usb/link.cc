@@ -1,16 +1,11 @@
 #include "usb/link.h"
 
+#include "base/overloaded.h"
+
 namespace usbtwin::usb {
 namespace {
 
 using wire::usb::Request;
-
-template <class... Visitors>
-struct Overloaded : Visitors... {
-  using Visitors::operator()...;
-};
-template <class... Visitors>
-Overloaded(Visitors...) -> Overloaded<Visitors...>;
 
 constexpr uint8_t kHubPort = wire::usb::kTypeClass | wire::usb::kRecipientOther;
 

@@ -13,7 +13,10 @@
 //     is still queued there first. ClearHalt and SetAlternate with transfers in flight on the
 //     endpoints they touch are a breach, and so is SetConfiguration with any;
 //  7. SET_CONFIGURATION, SET_INTERFACE, CLEAR_FEATURE(ENDPOINT_HALT) and SET_FEATURE(PORT_RESET)
-//     never travel as control transfers: AsPortRequest() turns them into port requests.
+//     never travel as control transfers: AsPortRequest() turns them into port requests;
+//  8. ResetPort ends with the device as it was configured before: the Link applies the
+//     configuration and the alternate settings again, and claims stay. Transfers that were queued
+//     complete, kCancelled.
 #pragma once
 
 #include <memory>

@@ -52,6 +52,7 @@ struct EndpointConfig {
   uint8_t burst_max = 0;         // SuperSpeed companion's bMaxBurst
   uint16_t streams_max = 0;      // SuperSpeed companion, bulk: 0 for none
   uint8_t pipe_usage = 0;        // UAS pipe id 1..4; 0 where the descriptor is absent
+  uint8_t transactions_extra = 0;  // wMaxPacketSize bits 12..11: more packets in a microframe
   bool operator==(const EndpointConfig&) const = default;
 };
 

@@ -1,0 +1,324 @@
+#include "emulator/virtual_controller.h"
+
+#include "base/overloaded.h"
+
+namespace usbtwin::emulator {
+
+using usb::Outcome;
+using usb::SetupPacket;
+
+namespace {
+
+// The address a host gives. USB 2.0, 9.4.6.
+constexpr SetupPacket kSetAddress{
+    .request_type = 0,
+    .request = static_cast<uint8_t>(wire::usb::Request::kSetAddress),
+    .value = uint16_t{1},
+    .index = uint16_t{0},
+    .length = uint16_t{0}};
+
+}  // namespace
+
+VirtualController::VirtualController(Clock& clock, usb::Speed speed)
+    : clock_(clock), speed_(speed) {}
+
+VirtualController::~VirtualController() { CHECK(!linked()); }
+
+void VirtualController::Attach(ControllerClient& client) {
+  CHECK(client_ == nullptr);
+  client_ = &client;
+  suspended_ = false;
+  configuration_.reset();
+  reset_due_ = true;
+  Wake();
+}
+
+void VirtualController::Detach() {
+  if (client_ == nullptr || detaching_) return;
+  detaching_ = true;
+  Wake();
+}
+
+usb::LinkCaps VirtualController::caps() const {
+  return {.speed = speed_, .streams_max = 0, .transfer_length_max = 1 << 20, .lends_data = true};
+}
+
+void VirtualController::Submit(usb::Transfer& transfer) {
+  CHECK(transfer.outcome == Outcome::kPending);
+  if (!attached()) return Finish(transfer, Outcome::kDisconnected);
+  if (suspended_ || !transfer.packets.empty() || transfer.stream_id != 0) {
+    return Finish(transfer, Outcome::kFault);
+  }
+  if (transfer.setup) {
+    controls_.PushBack(transfer);
+    return Wake();
+  }
+  if (!enabled_[transfer.endpoint.index()]) return Finish(transfer, Outcome::kFault);
+  const uint8_t number = transfer.endpoint.number();
+  if (transfer.endpoint.is_in()) {
+    CHECK(transfer.in.empty() || transfer.in.size() == transfer.in_length_max);
+    in_pipes_[number]->Submit(transfer);
+  } else {
+    out_pipes_[number]->Submit(transfer);
+  }
+}
+
+void VirtualController::Cancel(usb::Transfer& transfer) {
+  if (transfer.outcome != Outcome::kPending) return;
+  if (!transfer.setup) {
+    const uint8_t number = transfer.endpoint.number();
+    if (transfer.endpoint.is_in()) return in_pipes_[number]->Cancel(transfer);
+    return out_pipes_[number]->Cancel(transfer);
+  }
+  if (active_transfer_ == &transfer) {
+    // The device still has the request; its answer will find the ticket closed.
+    active_transfer_ = nullptr;
+    ticket_open_ = false;
+    Wake();
+  } else {
+    transfer.Unlink();
+  }
+  Finish(transfer, Outcome::kCancelled);
+}
+
+void VirtualController::Request(usb::PortOp& op) {
+  CHECK(op.outcome == Outcome::kPending);
+  if (!attached()) return Finish(op, Outcome::kDisconnected);
+  ports_.PushBack(op);
+  Wake();
+}
+
+void VirtualController::Enable(const usb::EndpointConfig& endpoint) {
+  const uint8_t number = endpoint.address.number();
+  halts_[endpoint.address.index()] = HaltState::kNone;
+  enabled_.set(endpoint.address.index());
+  if (endpoint.address.is_in()) {
+    auto& pipe = in_pipes_[number];
+    if (pipe == nullptr) pipe = std::make_unique<proto::InPipe>(clock_);
+    pipe->set_packet_size_max(endpoint.packet_size_max);
+    pipe->SetHalt(false);
+  } else {
+    auto& pipe = out_pipes_[number];
+    if (pipe == nullptr) pipe = std::make_unique<proto::OutPipe>(clock_);
+    pipe->set_packet_size_max(endpoint.packet_size_max);
+    pipe->SetHalt(false);
+  }
+}
+
+void VirtualController::Disable(usb::EndpointAddress endpoint) {
+  if (!enabled_[endpoint.index()]) return;
+  enabled_.reset(endpoint.index());
+  CancelAll(endpoint);
+  const Outcome outcome = detaching_ ? Outcome::kDisconnected : Outcome::kCancelled;
+  if (endpoint.is_in()) {
+    in_pipes_[endpoint.number()]->EndTransfers(outcome);
+  } else {
+    out_pipes_[endpoint.number()]->EndTransfers(outcome);
+  }
+}
+
+void VirtualController::Queue(usb::InRequest& request) {
+  CHECK(request.endpoint.is_in());
+  if (enabled_[request.endpoint.index()]) {
+    return in_pipes_[request.endpoint.number()]->Queue(request);
+  }
+  CHECK(!request.queued);
+  request.queued = true;
+  request.data.Reset();
+  request.length_actual = 0;
+  request.ended_short = false;
+  Finish(request, Outcome::kCancelled);
+}
+
+void VirtualController::Queue(usb::OutRequest& request) {
+  CHECK(!request.endpoint.is_in());
+  if (enabled_[request.endpoint.index()]) {
+    return out_pipes_[request.endpoint.number()]->Queue(request);
+  }
+  CHECK(!request.queued);
+  request.queued = true;
+  request.lent = {};
+  request.length_actual = 0;
+  request.ended_short = false;
+  Finish(request, Outcome::kCancelled);
+}
+
+void VirtualController::Release(usb::OutRequest& request) {
+  out_pipes_[request.endpoint.number()]->Release(request);
+}
+
+void VirtualController::CancelAll(usb::EndpointAddress endpoint) {
+  const uint8_t number = endpoint.number();
+  if (endpoint.is_in() && in_pipes_[number] != nullptr) {
+    in_pipes_[number]->EndRequests(Outcome::kCancelled);
+  } else if (!endpoint.is_in() && out_pipes_[number] != nullptr) {
+    out_pipes_[number]->EndRequests(Outcome::kCancelled);
+  }
+}
+
+void VirtualController::SetHalt(usb::EndpointAddress endpoint, HaltState state) {
+  if (!enabled_[endpoint.index()]) return;
+  halts_[endpoint.index()] = state;
+  const bool halted = state != HaltState::kNone;
+  if (endpoint.is_in()) {
+    in_pipes_[endpoint.number()]->SetHalt(halted);
+  } else {
+    out_pipes_[endpoint.number()]->SetHalt(halted);
+  }
+}
+
+HaltState VirtualController::halt(usb::EndpointAddress endpoint) const {
+  return enabled_[endpoint.index()] ? halts_[endpoint.index()] : HaltState::kNone;
+}
+
+void VirtualController::CompleteControl(ControlTicket ticket, ControlReply reply) {
+  if (!ticket_open_ || ticket != ticket_) return;
+  CHECK(reply.kind != ControlReply::Kind::kLater);
+  ticket_open_ = false;
+  Answer(reply);
+  Wake();
+}
+
+void VirtualController::RemoteWakeup() {
+  if (!suspended_ || !attached()) return;
+  wakeup_due_ = true;
+  Wake();
+}
+
+void VirtualController::Wake() {
+  if (!linked()) clock_.Post(*this);
+}
+
+void VirtualController::Run() {
+  if (client_ == nullptr) return;
+  if (detaching_) return Disconnect();
+  if (std::exchange(wakeup_due_, false) && std::exchange(suspended_, false)) {
+    client_->HandleResume();
+  }
+  if (ticket_open_) return;
+  if (std::exchange(reset_due_, false)) ResetBus();
+  active_transfer_ = nullptr;
+  active_port_ = nullptr;
+  if (!hub_requests_.empty()) {
+    const SetupPacket setup = hub_requests_.back();
+    hub_requests_.pop_back();
+    return Serve(setup, {});
+  }
+  if (resetting_ != nullptr) Finish(*std::exchange(resetting_, nullptr), Outcome::kOk);
+  if (!ports_.empty()) return ServePort(ports_.PopFront());
+  if (controls_.empty()) return;
+  usb::Transfer& transfer = controls_.PopFront();
+  active_transfer_ = &transfer;
+  Serve(*transfer.setup, transfer.out);
+}
+
+void VirtualController::Serve(const SetupPacket& setup, Bytes out) {
+  ticket_open_ = true;
+  const ControlReply reply = client_->HandleSetup(setup, out, ++ticket_);
+  if (reply.kind == ControlReply::Kind::kLater) return;
+  ticket_open_ = false;
+  Answer(reply);
+  Wake();
+}
+
+void VirtualController::Answer(ControlReply reply) {
+  const bool stalled = reply.kind == ControlReply::Kind::kStall;
+  if (active_transfer_ != nullptr) {
+    AnswerTransfer(*std::exchange(active_transfer_, nullptr), reply);
+  } else if (active_port_ != nullptr) {
+    usb::PortOp& op = *std::exchange(active_port_, nullptr);
+    if (!stalled) Remember(op.request);
+    Finish(op, stalled ? Outcome::kStall : Outcome::kOk);
+  }
+}
+
+void VirtualController::AnswerTransfer(usb::Transfer& transfer, ControlReply reply) {
+  if (reply.kind == ControlReply::Kind::kStall) return Finish(transfer, Outcome::kStall);
+  if (transfer.is_in()) {
+    const Bytes data = Take(reply.data, transfer.setup->length);
+    transfer.length_actual = static_cast<uint32_t>(CopyBytes(transfer.in, data));
+    if (data.size() > transfer.in.size()) return Finish(transfer, Outcome::kOverflow);
+  } else {
+    transfer.length_actual = static_cast<uint32_t>(transfer.out.size());
+  }
+  Finish(transfer, Outcome::kOk);
+}
+
+void VirtualController::ServePort(usb::PortOp& op) {
+  std::visit(Overloaded{
+                 // The one host of an in-process twin has every interface to itself.
+                 [&](const usb::ClaimInterface&) { Finish(op, Outcome::kOk); },
+                 [&](const usb::ReleaseInterface&) { Finish(op, Outcome::kOk); },
+                 [&](const usb::AllocateStreams&) {
+                   op.granted = 0;
+                   Finish(op, Outcome::kFault);
+                 },
+                 [&](const usb::FreeStreams&) { Finish(op, Outcome::kFault); },
+                 [&](const usb::Suspend&) {
+                   if (!std::exchange(suspended_, true)) client_->HandleSuspend();
+                   Finish(op, Outcome::kOk);
+                 },
+                 [&](const usb::Resume&) {
+                   if (std::exchange(suspended_, false)) client_->HandleResume();
+                   Finish(op, Outcome::kOk);
+                 },
+                 [&](const usb::ResetPort&) {
+                   resetting_ = &op;
+                   suspended_ = false;
+                   ResetBus();
+                 },
+                 [&](const auto&) {
+                   active_port_ = &op;
+                   Serve(*usb::AsSetupPacket(op.request), {});
+                 },
+             },
+             op.request);
+  Wake();
+}
+
+void VirtualController::Remember(const usb::PortRequest& request) {
+  if (const auto* set = std::get_if<usb::SetConfiguration>(&request)) {
+    configuration_ = set->value;
+    alternates_.fill(0);
+  } else if (const auto* alternate = std::get_if<usb::SetAlternate>(&request)) {
+    alternates_[alternate->interface] = alternate->alternate_setting;
+  }
+}
+
+void VirtualController::ResetBus() {
+  client_->HandleBusReset();
+  hub_requests_.clear();
+  if (configuration_.value_or(0) != 0) {
+    for (size_t number = 0; number < alternates_.size(); ++number) {
+      if (alternates_[number] == 0) continue;
+      hub_requests_.push_back(*usb::AsSetupPacket(
+          usb::SetAlternate{static_cast<uint8_t>(number), alternates_[number]}));
+    }
+    hub_requests_.push_back(*usb::AsSetupPacket(usb::SetConfiguration{*configuration_}));
+  }
+  hub_requests_.push_back(kSetAddress);
+}
+
+void VirtualController::Disconnect() {
+  ControllerClient& client = *std::exchange(client_, nullptr);
+  ticket_open_ = false;
+  hub_requests_.clear();
+  for (auto& pipe : in_pipes_) {
+    if (pipe != nullptr) pipe->EndTransfers(Outcome::kDisconnected);
+  }
+  for (auto& pipe : out_pipes_) {
+    if (pipe != nullptr) pipe->EndTransfers(Outcome::kDisconnected);
+  }
+  for (usb::PortOp** op : {&active_port_, &resetting_}) {
+    if (*op != nullptr) Finish(*std::exchange(*op, nullptr), Outcome::kDisconnected);
+  }
+  if (active_transfer_ != nullptr) {
+    Finish(*std::exchange(active_transfer_, nullptr), Outcome::kDisconnected);
+  }
+  while (!ports_.empty()) Finish(ports_.PopFront(), Outcome::kDisconnected);
+  while (!controls_.empty()) Finish(controls_.PopFront(), Outcome::kDisconnected);
+  client.HandleDisconnect();
+  detaching_ = false;
+}
+
+}  // namespace usbtwin::emulator

@@ -1,0 +1,100 @@
+// VirtualController: the in-process twin's bus. A usb::Link above, a Controller below; the only
+// class that knows both. It keeps a pipe for each enabled endpoint, serialises control requests, and
+// plays the host's hub: it gives the device an address when it is plugged in or reset, and applies
+// the configuration again after a reset.
+//
+// Upcalls to the device come from the clock's queue. One control request is with the device at a
+// time; the next one waits for its answer.
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <memory>
+#include <vector>
+
+#include "emulator/controller.h"
+#include "proto/pipe_match.h"
+#include "usb/link.h"
+
+namespace usbtwin::emulator {
+
+class VirtualController final : public usb::Link, public Controller, private Deferred {
+ public:
+  VirtualController(Clock& clock, usb::Speed speed);
+  ~VirtualController() override;
+
+  // Plugs the device in: bus reset and address follow. The client outlives the attachment.
+  void Attach(ControllerClient& client);
+  // Unplugs it: everything completes kDisconnected from now on, until it is attached again. A host
+  // that saw kDisconnected opens a new link.
+  void Detach();
+  bool attached() const { return client_ != nullptr && !detaching_; }
+
+  // usb::Link. Isochronous transfers and bulk streams are not carried.
+  usb::LinkCaps caps() const override;
+  void Submit(usb::Transfer& transfer) override;
+  void Cancel(usb::Transfer& transfer) override;
+  void Request(usb::PortOp& op) override;
+
+  // Controller.
+  usb::Speed speed() const override { return speed_; }
+  void Enable(const usb::EndpointConfig& endpoint) override;
+  void Disable(usb::EndpointAddress endpoint) override;
+  void Queue(usb::InRequest& request) override;
+  void Queue(usb::OutRequest& request) override;
+  void Release(usb::OutRequest& request) override;
+  void CancelAll(usb::EndpointAddress endpoint) override;
+  void SetHalt(usb::EndpointAddress endpoint, HaltState state) override;
+  HaltState halt(usb::EndpointAddress endpoint) const override;
+  void CompleteControl(ControlTicket ticket, ControlReply reply) override;
+  void RemoteWakeup() override;
+
+ private:
+  static constexpr size_t kNumbersCount = 16;
+
+  void Run() override;  // the pump: hands the next piece of control work to the device
+  void Wake();
+  void Serve(const usb::SetupPacket& setup, Bytes out);
+  void Answer(ControlReply reply);
+  void AnswerTransfer(usb::Transfer& transfer, ControlReply reply);
+  void ServePort(usb::PortOp& op);
+  void Remember(const usb::PortRequest& request);
+  void ResetBus();
+  void Disconnect();
+  template <class Op>
+  void Finish(Op& op, usb::Outcome outcome) {
+    op.outcome = outcome;
+    clock_.Post(op);
+  }
+
+  Clock& clock_;
+  const usb::Speed speed_;
+  ControllerClient* client_ = nullptr;
+  bool detaching_ = false;
+  bool suspended_ = false;
+  bool reset_due_ = false;
+  bool wakeup_due_ = false;
+
+  // Made when first enabled and kept, because a loan may outlast the configuration.
+  std::array<std::unique_ptr<proto::InPipe>, kNumbersCount> in_pipes_;
+  std::array<std::unique_ptr<proto::OutPipe>, kNumbersCount> out_pipes_;
+  std::array<HaltState, usb::kEndpointIndexCount> halts_{};
+  std::bitset<usb::kEndpointIndexCount> enabled_;
+
+  IntrusiveList<usb::Transfer> controls_;
+  IntrusiveList<usb::PortOp> ports_;
+  // What the hub sends of its own accord, last first: SET_ADDRESS and, after a reset, what brings
+  // the configuration back.
+  std::vector<usb::SetupPacket> hub_requests_;
+  // The control request that is with the device: one of these, or the hub's own where both are null.
+  usb::Transfer* active_transfer_ = nullptr;
+  usb::PortOp* active_port_ = nullptr;
+  usb::PortOp* resetting_ = nullptr;  // completes when the hub's requests are done
+  bool ticket_open_ = false;
+  ControlTicket ticket_ = 0;
+
+  std::optional<uint8_t> configuration_;
+  std::array<uint8_t, 256> alternates_{};
+};
+
+}  // namespace usbtwin::emulator

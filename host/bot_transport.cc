@@ -1,0 +1,267 @@
+#include "host/bot_transport.h"
+
+#include <algorithm>
+
+#include "base/overloaded.h"
+
+namespace usbtwin::host {
+
+using usb::Outcome;
+
+namespace {
+
+uint32_t WholePackets(uint32_t length_max, uint16_t packet_size_max) {
+  CHECK_NE(packet_size_max, 0);
+  return std::max<uint32_t>(length_max - length_max % packet_size_max, packet_size_max);
+}
+
+constexpr uint8_t kRequestSenseOpcode = 0x03;
+
+}  // namespace
+
+BotTransport::BotTransport(Clock& clock, usb::Link& link, const BotTransportOptions& options,
+                           Reopener* reopener)
+    : clock_(clock),
+      link_(&link),
+      options_(options),
+      reopener_(reopener),
+      engine_(WholePackets(link.caps().transfer_length_max, options.bulk_in.packet_size_max)) {}
+
+BotTransport::~BotTransport() {
+  CHECK(!busy_);
+  clock_.Disarm(*this);
+}
+
+async::Task<Result<ScsiResult>> BotTransport::Execute(ScsiRequest request) {
+  if (const std::optional<Error> refusal = Refuse(request)) co_return *refusal;
+  async::Root& root = co_await async::CurrentRoot();
+  busy_ = true;
+  timed_out_ = false;
+  if (request.lent != nullptr) request.lent->Clear();
+  const bot::HostCommand command{.lun = static_cast<uint8_t>(request.lun),
+                                 .command_block = request.cdb,
+                                 .in = request.out.empty(),
+                                 .length = request.out.empty()
+                                               ? request.in_length
+                                               : static_cast<uint32_t>(request.out.size())};
+  engine_.Start(command, options_.sense_on_failure && request.cdb[0] != kRequestSenseOpcode);
+  SetDeadline(request.timeout);
+  std::optional<async::Shield> shield;
+  while (true) {
+    const std::optional<bot::HostAction> action = engine_.Poll();
+    CHECK(action.has_value());
+    if (engine_.recovering()) {
+      // Recovery must finish, or the next command meets a device in mid-command.
+      if (!shield) shield.emplace(root);
+      timed_out_ = false;
+      SetDeadline(options_.recovery_timeout);
+    }
+    const Step step = Prepare(*action, request);
+    if (step == Step::kTransfer) {
+      in_flight_ = true;
+      const Outcome outcome = co_await async::Perform(*link_, transfer_);
+      in_flight_ = false;
+      const bool expired = outcome == Outcome::kCancelled && timed_out_;
+      Deliver(*action, request, expired ? Outcome::kTimedOut : outcome);
+    } else if (step == Step::kPort) {
+      const Outcome outcome = co_await async::PerformPort(*link_, port_op_);
+      engine_.HandleRecovered(outcome);
+    } else if (step == Step::kReopen) {
+      const Result<usb::Link*> reopened = co_await reopener_->Reopen();
+      if (reopened) link_ = *reopened;
+      engine_.HandleRecovered(reopened ? Outcome::kOk : Outcome::kDisconnected);
+    } else if (std::holds_alternative<bot::Reopen>(*action)) {
+      engine_.HandleRecovered(Outcome::kDisconnected);  // there is nobody to open it
+    } else {
+      break;
+    }
+  }
+  busy_ = false;
+  deadline_ = kNever;
+  co_return Conclude();
+}
+
+std::optional<Error> BotTransport::Refuse(const ScsiRequest& request) const {
+  const auto invalid = [](const char* text, uint64_t first, uint64_t second) {
+    return Error{.kind = ErrorKind::kInvalid, .text = text, .values = {first, second, 0}};
+  };
+  if (busy_) {
+    return Error{.kind = ErrorKind::kBusy, .text = "another command is running on this transport"};
+  }
+  if (request.cdb.empty() || request.cdb.size() > cdb_length_max()) {
+    return invalid("CDB of {} bytes; Bulk-Only carries 1 to {}", request.cdb.size(),
+                   cdb_length_max());
+  }
+  if (request.lun > wire::bot::kLunMax) {
+    return invalid("LUN {}; Bulk-Only addresses 0 to {}", request.lun, wire::bot::kLunMax);
+  }
+  if (!request.out.empty() && request.in_length != 0) {
+    return invalid("{} bytes out and {} bytes in: Bulk-Only moves data in one direction",
+                   request.out.size(), request.in_length);
+  }
+  if (request.out.size() > UINT32_MAX) {
+    return invalid("{} bytes of data; a CBW announces at most {}", request.out.size(), UINT32_MAX);
+  }
+  if (!request.in.empty() && request.in.size() != request.in_length) {
+    return invalid("room for {} bytes, but {} are asked for", request.in.size(),
+                   request.in_length);
+  }
+  if (request.in.empty() && request.in_length != 0 &&
+      (request.lent == nullptr || !link_->caps().lends_data)) {
+    return invalid("{} bytes asked for with no room for them, and this link lends none",
+                   request.in_length, 0);
+  }
+  return std::nullopt;
+}
+
+BotTransport::Step BotTransport::Prepare(const bot::HostAction& action,
+                                         const ScsiRequest& request) {
+  const auto clear = [this](bool in) {
+    port_op_.request =
+        usb::ClearHalt{in ? options_.bulk_in.address : options_.bulk_out.address};
+    return Step::kPort;
+  };
+  transfer_.setup.reset();
+  return std::visit(
+      Overloaded{
+          [&](const bot::SendCommand&) {
+            transfer_.endpoint = options_.bulk_out.address;
+            transfer_.out = wire::AsBytes(engine_.wrapper());
+            transfer_.in = {};
+            transfer_.in_length_max = 0;
+            return Step::kTransfer;
+          },
+          [&](const bot::MoveData& data) { return PrepareData(data, request); },
+          [&](const bot::ReadStatus&) {
+            transfer_.endpoint = options_.bulk_in.address;
+            transfer_.out = {};
+            transfer_.in = wire::AsMutableBytes(status_);
+            transfer_.in_length_max = sizeof(status_);
+            return Step::kTransfer;
+          },
+          [&](const bot::ClearPipe& pipe) { return clear(pipe.in); },
+          [&](const bot::MassStorageReset&) {
+            // BOT 1.0, 3.1.
+            transfer_.endpoint = {};
+            transfer_.setup = usb::SetupPacket{
+                .request_type = wire::usb::kTypeClass | wire::usb::kRecipientInterface,
+                .request = wire::bot::kRequestReset,
+                .value = uint16_t{0},
+                .index = uint16_t{options_.interface_number},
+                .length = uint16_t{0}};
+            transfer_.out = {};
+            transfer_.in = {};
+            transfer_.in_length_max = 0;
+            return Step::kTransfer;
+          },
+          [&](const bot::PortReset&) {
+            port_op_.request = usb::ResetPort{};
+            return Step::kPort;
+          },
+          [&](const bot::Reopen&) {
+            return reopener_ != nullptr ? Step::kReopen : Step::kFinished;
+          },
+          [&](const bot::Finished&) { return Step::kFinished; },
+      },
+      action);
+}
+
+BotTransport::Step BotTransport::PrepareData(const bot::MoveData& action,
+                                             const ScsiRequest& request) {
+  transfer_.out = {};
+  transfer_.in = {};
+  transfer_.in_length_max = 0;
+  if (!action.in) {
+    transfer_.endpoint = options_.bulk_out.address;
+    transfer_.out = request.out.subspan(action.offset, action.length);
+    return Step::kTransfer;
+  }
+  transfer_.endpoint = options_.bulk_in.address;
+  transfer_.in_length_max = action.length;
+  if (action.sense) {
+    transfer_.in = MutableBytes(sense_).subspan(action.offset, action.length);
+  } else if (!request.in.empty()) {
+    transfer_.in = request.in.subspan(action.offset, action.length);
+  }
+  return Step::kTransfer;
+}
+
+void BotTransport::Deliver(const bot::HostAction& action, const ScsiRequest& request,
+                           Outcome outcome) {
+  const uint32_t length = transfer_.length_actual;
+  std::visit(Overloaded{
+                 [&](const bot::SendCommand&) { engine_.HandleCommandSent(outcome, length); },
+                 [&](const bot::MoveData& data) { DeliverData(data, request, outcome); },
+                 [&](const bot::ReadStatus&) {
+                   engine_.HandleStatus(outcome, Take(wire::AsBytes(status_), length));
+                 },
+                 [&](const bot::MassStorageReset&) { engine_.HandleRecovered(outcome); },
+                 [](const bot::ClearPipe&) {},
+                 [](const bot::PortReset&) {},
+                 [](const bot::Reopen&) {},
+                 [](const bot::Finished&) {},
+             },
+             action);
+}
+
+void BotTransport::DeliverData(const bot::MoveData& action, const ScsiRequest& request,
+                               Outcome outcome) {
+  const uint32_t length = transfer_.length_actual;
+  // A status sent in place of data is 13 bytes, so only then does the engine look at them.
+  std::array<uint8_t, sizeof(status_)> head_room{};
+  Bytes head;
+  if (action.in && length == head_room.size()) {
+    if (transfer_.in.empty()) {
+      transfer_.lease.CopyTo(head_room);
+      head = head_room;
+    } else {
+      head = transfer_.in.first(length);
+    }
+  }
+  if (action.in && !action.sense && request.in.empty()) {
+    for (const Lease& lease : transfer_.lease.leases()) request.lent->AppendOrCopy(lease);
+    transfer_.lease.Clear();
+  }
+  engine_.HandleData(outcome, length, head);
+}
+
+Result<ScsiResult> BotTransport::Conclude() {
+  const bot::HostResult& done = engine_.result();
+  last_rung_ = done.rung;
+  if (done.error) {
+    Error error = *done.error;
+    const bool out = error.phase == Phase::kCommand || error.phase == Phase::kDataOut;
+    error.endpoint = (out ? options_.bulk_out : options_.bulk_in).address.value;
+    return error;
+  }
+  ScsiResult result;
+  const bool passed = done.status == wire::bot::Status::kPassed;
+  result.status = passed ? scsi::Status::kGood : scsi::Status::kCheckCondition;
+  result.length_actual = done.length_actual;
+  result.residue = done.residue;
+  result.recoveries = done.recoveries;
+  if (done.sense_length != 0) {
+    const Bytes bytes = Take(Bytes(sense_), done.sense_length);
+    result.sense_length = static_cast<uint8_t>(CopyBytes(result.sense_bytes, bytes));
+    const std::optional<scsi::Sense> sense = scsi::ParseSense(bytes);
+    result.sense_valid = sense.has_value();
+    if (sense) result.sense = *sense;
+  }
+  return result;
+}
+
+void BotTransport::SetDeadline(Duration from_now) {
+  deadline_ = clock_.Now() + from_now;
+  // Lazy: a timer that fires early is armed again; one that would fire late is moved now.
+  if (!armed() || deadline_ < when()) clock_.Arm(*this, deadline_);
+}
+
+void BotTransport::HandleTimer() {
+  if (deadline_ == kNever) return;
+  if (clock_.Now() < deadline_) return clock_.Arm(*this, deadline_);
+  if (!in_flight_) return;
+  timed_out_ = true;
+  link_->Cancel(transfer_);
+}
+
+}  // namespace usbtwin::host

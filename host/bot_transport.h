@@ -1,0 +1,82 @@
+// BotTransport: ScsiTransport over the Bulk-Only Transport. A coroutine shell round bot::HostEngine:
+// it owns the buffers, the transfers and the time; the engine decides every step. One command at a
+// time. A command that times out or is cancelled is followed by recovery, which cannot itself be
+// cancelled and is bounded by its own timeout for each step.
+#pragma once
+
+#include <optional>
+
+#include "async/perform.h"
+#include "host/scsi_transport.h"
+#include "proto/bot_host.h"
+#include "usb/link.h"
+
+namespace usbtwin::host {
+
+struct BotTransportOptions {
+  uint8_t interface_number = 0;
+  usb::EndpointConfig bulk_in;
+  usb::EndpointConfig bulk_out;
+  uint8_t luns_count = 1;         // Get Max LUN + 1
+  bool sense_on_failure = true;   // ask REQUEST SENSE after a failed command
+  Duration recovery_timeout = std::chrono::seconds(5);  // of each step of recovery
+};
+
+// The last rung of recovery: opens the same device anew, configured and claimed as before.
+class Reopener {
+ public:
+  virtual async::Task<Result<usb::Link*>> Reopen() = 0;
+
+ protected:
+  ~Reopener() = default;
+};
+
+class BotTransport final : public ScsiTransport, private Timer {
+ public:
+  // `link` and `reopener` (may be null) outlive the transport; a reopened link replaces `link`.
+  BotTransport(Clock& clock, usb::Link& link, const BotTransportOptions& options,
+               Reopener* reopener = nullptr);
+  ~BotTransport() override;
+
+  const char* name() const override { return "bot"; }
+  uint16_t queue_depth() const override { return 1; }
+  uint8_t luns_count() const override { return options_.luns_count; }
+  uint32_t cdb_length_max() const override { return wire::bot::kCommandBlockLengthMax; }
+  // kBusy while another command runs; kInvalid for what BOT cannot carry.
+  async::Task<Result<ScsiResult>> Execute(ScsiRequest request) override;
+
+  // What the last Execute that failed, or needed recovery, had to do.
+  bot::Rung last_rung() const { return last_rung_; }
+
+ private:
+  // What the coroutine must wait for.
+  enum class Step : uint8_t { kTransfer, kPort, kReopen, kFinished };
+
+  std::optional<Error> Refuse(const ScsiRequest& request) const;
+  Step Prepare(const bot::HostAction& action, const ScsiRequest& request);
+  Step PrepareData(const bot::MoveData& action, const ScsiRequest& request);
+  // Tells the engine how the transfer ended.
+  void Deliver(const bot::HostAction& action, const ScsiRequest& request, usb::Outcome outcome);
+  void DeliverData(const bot::MoveData& action, const ScsiRequest& request, usb::Outcome outcome);
+  Result<ScsiResult> Conclude();
+
+  void SetDeadline(Duration from_now);
+  void HandleTimer() override;
+
+  Clock& clock_;
+  usb::Link* link_;
+  const BotTransportOptions options_;
+  Reopener* const reopener_;
+  bot::HostEngine engine_;
+  usb::Transfer transfer_;
+  usb::PortOp port_op_;
+  wire::bot::CommandStatusWrapper status_{};
+  std::array<uint8_t, bot::HostEngine::kSenseLength> sense_{};
+  bool busy_ = false;
+  bool in_flight_ = false;  // transfer_ is with the link
+  bool timed_out_ = false;
+  TimePoint deadline_ = kNever;
+  bot::Rung last_rung_ = bot::Rung::kNone;
+};
+
+}  // namespace usbtwin::host

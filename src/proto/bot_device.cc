@@ -1,0 +1,171 @@
+#include "proto/bot_device.h"
+
+#include <algorithm>
+
+namespace usbtwin::bot {
+
+using wire::bot::CommandBlockWrapper;
+using wire::bot::Status;
+
+wire::bot::CommandStatusWrapper Wrapper(const SendStatus& status) {
+  return {.signature = wire::bot::kStatusSignature,
+          .tag = status.tag,
+          .residue = status.residue,
+          .status = static_cast<uint8_t>(status.status)};
+}
+
+void DeviceEngine::HandleEnabled(uint16_t packet_size_max) {
+  CHECK_NE(packet_size_max, 0);
+  packet_size_max_ = packet_size_max;
+  state_ = State::kReady;
+  actions_.Clear();
+  actions_.Push(ReceiveCommand{});
+}
+
+void DeviceEngine::HandleDisabled() {
+  state_ = State::kDisabled;
+  actions_.Clear();
+}
+
+void DeviceEngine::HandleCommand(Bytes packet) {
+  CHECK(state_ == State::kReady);
+  const auto* wrapper = wire::View<CommandBlockWrapper>(packet);
+  // Valid: BOT 1.0, 6.2.1. Meaningful as far as the transport can tell: 6.2.2, no reserved bits and
+  // a possible command block length; whether the unit exists is for the unit's own sense to say.
+  if (wrapper == nullptr || packet.size() != sizeof(CommandBlockWrapper) ||
+      wrapper->signature != wire::bot::kCommandSignature ||
+      (wrapper->flags & ~wire::bot::kDirectionIn) != 0 || wrapper->lun > wire::bot::kLunMax ||
+      wrapper->command_length == 0 ||
+      wrapper->command_length > wire::bot::kCommandBlockLengthMax) {
+    return Wedge();
+  }
+  command_ = *wrapper;
+  length_host_ = command_.data_length;
+  length_device_ = 0;
+  state_ = State::kExecuting;
+  actions_.Push(Execute{});
+}
+
+void DeviceEngine::Wedge() {
+  state_ = State::kWedged;
+  actions_.Push(Halt{.bulk_in = true, .bulk_out = true, .wedge = true});
+}
+
+void DeviceEngine::HandleExecuted(bool passed, uint32_t length_in, uint32_t length_taken) {
+  passed_ = passed;
+  switch (state_) {
+    case State::kExecuting:
+      if (length_in != 0) return HandleIntentIn(length_in);
+      return HandleNoData();
+    case State::kReceiving:
+      // Cases 11 and 12: all the unit wanted has come. Where the host has more, it must stop.
+      return Finish(passed ? Status::kPassed : Status::kFailed, length_taken,
+                    {.bulk_out = length_device_ < length_host_});
+    case State::kAborting: return Conclude();
+    case State::kDisabled:
+    case State::kReady:
+    case State::kSending:
+    case State::kStatus:
+    case State::kWedged: CHECK(state_ == State::kExecuting); return;
+  }
+}
+
+// The unit neither wants nor has data.
+void DeviceEngine::HandleNoData() {
+  const Status status = passed_ ? Status::kPassed : Status::kFailed;
+  const bool expected = length_host_ != 0;
+  // Case 1; case 4, Hi > Dn; case 9, Ho > Dn.
+  Finish(status, 0, {.bulk_in = expected && host_in(), .bulk_out = expected && !host_in()});
+}
+
+// The unit has `length` bytes for the host.
+void DeviceEngine::HandleIntentIn(uint32_t length) {
+  length_device_ = length;
+  if (length_host_ == 0 || !host_in()) {
+    // Case 2, Hn < Di, and case 10, Ho <> Di: a phase error.
+    after_abort_ = {.tag = command_.tag, .residue = length_host_, .status = Status::kPhaseError};
+    halt_after_abort_ = {.bulk_out = length_host_ != 0};
+    return Abort();
+  }
+  // Cases 5 and 6, Hi >= Di; case 7, Hi < Di, sends what the host asked for.
+  state_ = State::kSending;
+  actions_.Push(SendData{std::min(length, length_host_)});
+}
+
+void DeviceEngine::HandleDataWanted(uint32_t length) {
+  CHECK(state_ == State::kExecuting);
+  length_device_ = length;
+  if (length_host_ != 0 && !host_in() && length <= length_host_) {
+    state_ = State::kReceiving;
+    actions_.Push(ReceiveData{length});
+    return;
+  }
+  // Case 3, Hn < Do; case 8, Hi <> Do; case 13, Ho < Do: a phase error.
+  after_abort_ = {.tag = command_.tag, .residue = length_host_, .status = Status::kPhaseError};
+  halt_after_abort_ = {.bulk_in = length_host_ != 0 && host_in(),
+                       .bulk_out = length_host_ != 0 && !host_in()};
+  Abort();
+}
+
+void DeviceEngine::HandleDataMoved(uint32_t length, bool ended_short) {
+  if (state_ == State::kReceiving) {
+    if (!ended_short || length == length_device_) return;  // HandleExecuted follows
+    // The host broke its word: it announced more than it sent.
+    after_abort_ = {.tag = command_.tag,
+                    .residue = length_host_ - std::min(length, length_host_),
+                    .status = Status::kPhaseError};
+    halt_after_abort_ = {};
+    return Abort();
+  }
+  CHECK(state_ == State::kSending);
+  if (length_device_ > length_host_) {
+    after_abort_ = {.tag = command_.tag, .residue = 0, .status = Status::kPhaseError};
+    halt_after_abort_ = {};
+    return Abort();
+  }
+  // Case 5: the data ended on a full packet, so the host cannot see the end. BOT 1.0, 6.7.2.
+  const bool unseen = length < length_host_ && length % packet_size_max_ == 0;
+  Finish(passed_ ? Status::kPassed : Status::kFailed, length, {.bulk_in = unseen});
+}
+
+void DeviceEngine::HandleDataFailed(uint32_t length) {
+  CHECK(state_ == State::kSending);
+  const bool unseen = length < length_host_ && length % packet_size_max_ == 0;
+  Finish(Status::kFailed, length, {.bulk_in = unseen});
+}
+
+void DeviceEngine::HandleStatusSent() {
+  CHECK(state_ == State::kStatus);
+  state_ = State::kReady;
+  actions_.Push(ReceiveCommand{});
+}
+
+void DeviceEngine::HandleReset() {
+  const bool was_wedged = state_ == State::kWedged;
+  actions_.Clear();
+  state_ = State::kReady;
+  // The wedge becomes an ordinary halt, which the host's two CLEAR_FEATUREs lift. BOT 1.0, 5.3.4.
+  if (was_wedged) actions_.Push(Halt{.bulk_in = true, .bulk_out = true});
+  actions_.Push(ReceiveCommand{});
+}
+
+void DeviceEngine::Abort() {
+  state_ = State::kAborting;
+  actions_.Push(AbortCommand{});
+}
+
+void DeviceEngine::Conclude() {
+  state_ = State::kStatus;
+  if (halt_after_abort_.bulk_in || halt_after_abort_.bulk_out) actions_.Push(halt_after_abort_);
+  actions_.Push(after_abort_);
+}
+
+void DeviceEngine::Finish(Status status, uint32_t length_done, Halt halt) {
+  state_ = State::kStatus;
+  if (halt.bulk_in || halt.bulk_out) actions_.Push(halt);
+  actions_.Push(SendStatus{.tag = command_.tag,
+                           .residue = length_host_ - std::min(length_done, length_host_),
+                           .status = status});
+}
+
+}  // namespace usbtwin::bot

@@ -1,0 +1,173 @@
+#include <limits>
+
+#include "proto/scsi_command.h"
+
+namespace usbtwin::scsi {
+namespace {
+
+namespace raw = wire::scsi;
+
+template <class Layout>
+Cdb Build(raw::Opcode opcode, Layout layout) {
+  layout.opcode = static_cast<uint8_t>(opcode);
+  Cdb cdb;
+  cdb.length = sizeof(Layout);
+  wire::Emit(cdb.bytes, layout);
+  return cdb;
+}
+
+template <class Layout, class Address, class Length>
+Cdb BuildBlocks(raw::Opcode opcode, uint8_t flags, uint64_t lba, uint32_t blocks_count) {
+  CHECK_LE(lba, std::numeric_limits<Address>::max());
+  CHECK_LE(blocks_count, std::numeric_limits<Length>::max());
+  Layout layout{};
+  layout.flags = flags;
+  layout.lba = static_cast<Address>(lba);
+  layout.length = static_cast<Length>(blocks_count);
+  return Build(opcode, layout);
+}
+constexpr auto BuildBlocks10 = BuildBlocks<raw::BlockCommand10, uint32_t, uint16_t>;
+constexpr auto BuildBlocks12 = BuildBlocks<raw::BlockCommand12, uint32_t, uint32_t>;
+constexpr auto BuildBlocks16 = BuildBlocks<raw::BlockCommand16, uint64_t, uint32_t>;
+
+Cdb BuildBlocks6(raw::Opcode opcode, uint64_t lba, uint32_t blocks_count) {
+  CHECK_LE(lba, raw::kLbaMask6);
+  CHECK_LE(1u, blocks_count);
+  CHECK_LE(blocks_count, 256u);
+  raw::BlockCommand6 layout{};
+  layout.lba = static_cast<uint32_t>(lba);
+  layout.length = static_cast<uint8_t>(blocks_count);  // 256 becomes 0, which means it
+  return Build(opcode, layout);
+}
+
+uint8_t Flags(Caching caching) {
+  return static_cast<uint8_t>((caching.disable_page_out ? raw::kDisablePageOut : 0) |
+                              (caching.force_unit_access ? raw::kForceUnitAccess : 0));
+}
+uint8_t CompareFlags(bool compare) {
+  return static_cast<uint8_t>((compare ? 1 : 0) << raw::kByteCheckShift);
+}
+uint8_t SyncFlags(bool immediate) {
+  return immediate ? raw::kSyncImmediate : uint8_t{0};
+}
+
+template <class Layout>
+Cdb BuildModeSense(raw::Opcode opcode, const cdb::ModeSense& sense) {
+  CHECK_LE(sense.page, raw::kModePageCodeMask);
+  Layout layout{};
+  if (sense.disable_block_descriptors) layout.flags |= raw::kModeDisableBlockDescriptors;
+  if (sense.long_lba) layout.flags |= raw::kModeLongLba;
+  layout.page = static_cast<uint8_t>(
+      static_cast<uint8_t>(sense.control) << raw::kModePageControlShift | sense.page);
+  layout.subpage = sense.subpage;
+  layout.allocation_length =
+      static_cast<decltype(layout.allocation_length)>(sense.allocation_length);
+  return Build(opcode, layout);
+}
+
+}  // namespace
+
+Cdb TestUnitReady() {
+  return Build(raw::Opcode::kTestUnitReady, raw::TestUnitReadyCommand{});
+}
+
+Cdb RequestSense(bool descriptor, uint8_t allocation_length) {
+  raw::RequestSenseCommand layout{};
+  if (descriptor) layout.flags = raw::kSenseDescriptorFormat;
+  layout.allocation_length = allocation_length;
+  return Build(raw::Opcode::kRequestSense, layout);
+}
+
+Cdb Inquiry(bool vital, uint8_t page, uint16_t allocation_length) {
+  raw::InquiryCommand layout{};
+  if (vital) layout.flags = raw::kInquiryVitalProductData;
+  layout.page_code = page;
+  layout.allocation_length = allocation_length;
+  return Build(raw::Opcode::kInquiry, layout);
+}
+
+Cdb ModeSense6(const cdb::ModeSense& sense) {
+  CHECK(!sense.ten);
+  CHECK(!sense.long_lba);
+  CHECK_LE(sense.allocation_length, UINT8_MAX);
+  return BuildModeSense<raw::ModeSense6Command>(raw::Opcode::kModeSense6, sense);
+}
+
+Cdb ModeSense10(const cdb::ModeSense& sense) {
+  CHECK(sense.ten);
+  return BuildModeSense<raw::ModeSense10Command>(raw::Opcode::kModeSense10, sense);
+}
+
+Cdb ReadCapacity10() {
+  return Build(raw::Opcode::kReadCapacity10, raw::ReadCapacity10Command{});
+}
+
+Cdb ReadCapacity16(uint32_t allocation_length) {
+  raw::ReadCapacity16Command layout{};
+  layout.service_action = raw::kServiceActionReadCapacity16;
+  layout.allocation_length = allocation_length;
+  return Build(raw::Opcode::kServiceActionIn16, layout);
+}
+
+Cdb Read6(uint64_t lba, uint32_t blocks_count) {
+  return BuildBlocks6(raw::Opcode::kRead6, lba, blocks_count);
+}
+Cdb Read10(uint64_t lba, uint32_t blocks_count, Caching caching) {
+  return BuildBlocks10(raw::Opcode::kRead10, Flags(caching), lba, blocks_count);
+}
+Cdb Read12(uint64_t lba, uint32_t blocks_count, Caching caching) {
+  return BuildBlocks12(raw::Opcode::kRead12, Flags(caching), lba, blocks_count);
+}
+Cdb Read16(uint64_t lba, uint32_t blocks_count, Caching caching) {
+  return BuildBlocks16(raw::Opcode::kRead16, Flags(caching), lba, blocks_count);
+}
+Cdb Write6(uint64_t lba, uint32_t blocks_count) {
+  return BuildBlocks6(raw::Opcode::kWrite6, lba, blocks_count);
+}
+Cdb Write10(uint64_t lba, uint32_t blocks_count, Caching caching) {
+  return BuildBlocks10(raw::Opcode::kWrite10, Flags(caching), lba, blocks_count);
+}
+Cdb Write12(uint64_t lba, uint32_t blocks_count, Caching caching) {
+  return BuildBlocks12(raw::Opcode::kWrite12, Flags(caching), lba, blocks_count);
+}
+Cdb Write16(uint64_t lba, uint32_t blocks_count, Caching caching) {
+  return BuildBlocks16(raw::Opcode::kWrite16, Flags(caching), lba, blocks_count);
+}
+Cdb Verify10(uint64_t lba, uint32_t blocks_count, bool compare) {
+  return BuildBlocks10(raw::Opcode::kVerify10, CompareFlags(compare), lba, blocks_count);
+}
+Cdb Verify16(uint64_t lba, uint32_t blocks_count, bool compare) {
+  return BuildBlocks16(raw::Opcode::kVerify16, CompareFlags(compare), lba, blocks_count);
+}
+Cdb SynchronizeCache10(uint64_t lba, uint32_t blocks_count, bool immediate) {
+  return BuildBlocks10(raw::Opcode::kSynchronizeCache10, SyncFlags(immediate), lba, blocks_count);
+}
+Cdb SynchronizeCache16(uint64_t lba, uint32_t blocks_count, bool immediate) {
+  return BuildBlocks16(raw::Opcode::kSynchronizeCache16, SyncFlags(immediate), lba, blocks_count);
+}
+
+Cdb ReportLuns(uint8_t select, uint32_t allocation_length) {
+  raw::ReportLunsCommand layout{};
+  layout.select = select;
+  layout.allocation_length = allocation_length;
+  return Build(raw::Opcode::kReportLuns, layout);
+}
+
+Cdb StartStopUnit(const cdb::StartStopUnit& request) {
+  CHECK_LE(request.power_condition, 0x0f);
+  raw::StartStopUnitCommand layout{};
+  if (request.immediate) layout.flags = raw::kStartStopImmediate;
+  layout.action = static_cast<uint8_t>(request.power_condition << raw::kPowerConditionShift |
+                                       (request.no_flush ? raw::kNoFlush : 0) |
+                                       (request.load_eject ? raw::kLoadEject : 0) |
+                                       (request.start ? raw::kStart : 0));
+  return Build(raw::Opcode::kStartStopUnit, layout);
+}
+
+Cdb PreventAllowMediumRemoval(bool prevent) {
+  raw::PreventAllowCommand layout{};
+  layout.prevent = prevent ? 1 : 0;
+  return Build(raw::Opcode::kPreventAllowMediumRemoval, layout);
+}
+
+}  // namespace usbtwin::scsi
