@@ -30,6 +30,7 @@ struct StoreOp final : Deferred {
   uint64_t length = 0;  // kRead: at most kWindowMax; kWrite: data.size(); kFlush: 0 for everything
   Bytes data;           // kWrite: borrowed until answered
   StoreSink* sink = nullptr;
+  void* owner = nullptr;  // the sink's own: what the op works for; stores leave it alone
 
   // What came of it.
   StoreOutcome outcome = StoreOutcome::kOk;

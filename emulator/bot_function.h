@@ -39,6 +39,12 @@ class BotFunction final : public Function,
   void HandleBind(Controller& controller) override;
   ControlReply HandleControl(const ControlRequest& request) override;
   void HandleEvent(const BusEvent& event) override;
+  // Nothing of it is under way: after an unplug it may be destroyed.
+  bool idle() const {
+    const bool queued = command_request_.queued || data_in_.queued || data_out_.queued ||
+                        status_request_.queued;
+    return !queued && !command_live_ && !loan_out_;
+  }
 
  private:
   // A status wrapper and the pin it is lent by. Several, because a host may still hold the last.

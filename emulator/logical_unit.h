@@ -57,9 +57,18 @@ class Command final : public Deferred {
   Bytes cdb() const { return Bytes(command_block).first(command_length); }
 
   // The unit's own.
-  enum class Step : uint8_t { kIdle, kExecuted, kWindow, kDataWanted, kDataTaken };
+  enum class Step : uint8_t {
+    kIdle,
+    kExecuted,
+    kWindow,
+    kDataWanted,
+    kDataTaken,
+    kDataTakenLast,  // OnDataTaken, then OnExecuted
+  };
   Step step = Step::kIdle;    // which sink call the posted command stands for
   bool aborted = false;
+  bool store_busy = false;    // store_op is with the store
+  uint8_t work = 0;           // what the unit does for it; 0 for nothing
   uint64_t store_offset = 0;  // bytes: where the command's range begins in the store
   uint32_t length_total = 0;  // bytes: of data this command moves in all
   uint32_t length_done = 0;   // bytes: handed to or taken from the transport so far
@@ -76,6 +85,10 @@ class Command final : public Deferred {
       case Step::kWindow: sink->OnWindow(*this); break;
       case Step::kDataWanted: sink->OnDataWanted(*this, length_total); break;
       case Step::kDataTaken: sink->OnDataTaken(*this); break;
+      case Step::kDataTakenLast:
+        sink->OnDataTaken(*this);
+        sink->OnExecuted(*this);
+        break;
     }
   }
 };

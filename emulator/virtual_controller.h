@@ -29,6 +29,8 @@ class VirtualController final : public usb::Link, public Controller, private Def
   // that saw kDisconnected opens a new link.
   void Detach();
   bool attached() const { return client_ != nullptr && !detaching_; }
+  // Nothing is plugged in, and nothing of the last device is under way.
+  bool idle() const { return client_ == nullptr && !linked(); }
 
   // usb::Link. Isochronous transfers and bulk streams are not carried.
   usb::LinkCaps caps() const override;

@@ -23,6 +23,7 @@ BotTransport::BotTransport(Clock& clock, usb::Link& link, const BotTransportOpti
                            Reopener* reopener)
     : clock_(clock),
       link_(&link),
+      lends_data_(link.caps().lends_data),
       options_(options),
       reopener_(reopener),
       engine_(WholePackets(link.caps().transfer_length_max, options.bulk_in.packet_size_max)) {}
@@ -107,7 +108,7 @@ std::optional<Error> BotTransport::Refuse(const ScsiRequest& request) const {
                    request.in_length);
   }
   if (request.in.empty() && request.in_length != 0 &&
-      (request.lent == nullptr || !link_->caps().lends_data)) {
+      (request.lent == nullptr || !lends_data_)) {
     return invalid("{} bytes asked for with no room for them, and this link lends none",
                    request.in_length, 0);
   }
@@ -219,8 +220,7 @@ void BotTransport::DeliverData(const bot::MoveData& action, const ScsiRequest& r
     }
   }
   if (action.in && !action.sense && request.in.empty()) {
-    for (const Lease& lease : transfer_.lease.leases()) request.lent->AppendOrCopy(lease);
-    transfer_.lease.Clear();
+    request.lent->TakeFrom(transfer_.lease);
   }
   engine_.HandleData(outcome, length, head);
 }
@@ -234,20 +234,21 @@ Result<ScsiResult> BotTransport::Conclude() {
     error.endpoint = (out ? options_.bulk_out : options_.bulk_in).address.value;
     return error;
   }
-  ScsiResult result;
+  // Kept between commands, so that the common case writes a few words and not a hundred bytes.
+  if (result_.sense_length != 0) result_ = {};
   const bool passed = done.status == wire::bot::Status::kPassed;
-  result.status = passed ? scsi::Status::kGood : scsi::Status::kCheckCondition;
-  result.length_actual = done.length_actual;
-  result.residue = done.residue;
-  result.recoveries = done.recoveries;
+  result_.status = passed ? scsi::Status::kGood : scsi::Status::kCheckCondition;
+  result_.length_actual = done.length_actual;
+  result_.residue = done.residue;
+  result_.recoveries = done.recoveries;
   if (done.sense_length != 0) {
     const Bytes bytes = Take(Bytes(sense_), done.sense_length);
-    result.sense_length = static_cast<uint8_t>(CopyBytes(result.sense_bytes, bytes));
+    result_.sense_length = static_cast<uint8_t>(CopyBytes(result_.sense_bytes, bytes));
     const std::optional<scsi::Sense> sense = scsi::ParseSense(bytes);
-    result.sense_valid = sense.has_value();
-    if (sense) result.sense = *sense;
+    result_.sense_valid = sense.has_value();
+    if (sense) result_.sense = *sense;
   }
-  return result;
+  return result_;
 }
 
 void BotTransport::SetDeadline(Duration from_now) {

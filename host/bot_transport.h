@@ -42,6 +42,7 @@ class BotTransport final : public ScsiTransport, private Timer {
   uint16_t queue_depth() const override { return 1; }
   uint8_t luns_count() const override { return options_.luns_count; }
   uint32_t cdb_length_max() const override { return wire::bot::kCommandBlockLengthMax; }
+  bool lends_data() const override { return lends_data_; }
   // kBusy while another command runs; kInvalid for what BOT cannot carry.
   async::Task<Result<ScsiResult>> Execute(ScsiRequest request) override;
 
@@ -65,6 +66,7 @@ class BotTransport final : public ScsiTransport, private Timer {
 
   Clock& clock_;
   usb::Link* link_;
+  const bool lends_data_;  // caps() is constant, and a reopened device is the same one
   const BotTransportOptions options_;
   Reopener* const reopener_;
   bot::HostEngine engine_;
@@ -72,6 +74,7 @@ class BotTransport final : public ScsiTransport, private Timer {
   usb::PortOp port_op_;
   wire::bot::CommandStatusWrapper status_{};
   std::array<uint8_t, bot::HostEngine::kSenseLength> sense_{};
+  ScsiResult result_;
   bool busy_ = false;
   bool in_flight_ = false;  // transfer_ is with the link
   bool timed_out_ = false;

@@ -45,6 +45,7 @@ class ScsiTransport {
   virtual uint16_t queue_depth() const = 0;       // commands that may run at once
   virtual uint8_t luns_count() const = 0;         // known at open: Get Max LUN + 1
   virtual uint32_t cdb_length_max() const = 0;
+  virtual bool lends_data() const = 0;  // a request may have `lent` in place of `in`
   // At most queue_depth() at a time; `request` is copied.
   virtual async::Task<Result<ScsiResult>> Execute(ScsiRequest request) = 0;
 };

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "async/task.h"
+#include "usb/bus.h"
 #include "usb/link.h"
 
 namespace usbtwin::async {
@@ -65,6 +66,30 @@ class PerformPort final : private usb::PortSink {
 
   usb::Link& link_;
   usb::PortOp& op_;
+  Root* root_ = nullptr;
+  std::coroutine_handle<> handle_;
+};
+
+// The same for opening a device. The result is op.result.
+class PerformOpen final : private usb::Sink<usb::OpenOp> {
+ public:
+  PerformOpen(usb::Bus& bus, usb::OpenOp& op) : bus_(bus), op_(op) {}
+
+  bool await_ready() const { return false; }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> handle) {
+    root_ = &handle.promise().root();
+    handle_ = handle;
+    op_.Push(*this);
+    bus_.Open(op_);
+  }
+  void await_resume() const {}
+
+ private:
+  void OnDone(usb::OpenOp&, uint64_t) override { root_->Resume(handle_); }
+
+  usb::Bus& bus_;
+  usb::OpenOp& op_;
   Root* root_ = nullptr;
   std::coroutine_handle<> handle_;
 };

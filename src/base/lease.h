@@ -159,6 +159,14 @@ class LeaseList {
     if (full()) Join();
     CHECK(Append(std::move(lease)));
   }
+  // Appends all of `other`, which is empty afterwards.
+  void TakeFrom(LeaseList& other) {
+    for (uint32_t index = 0; index < other.count_; ++index) {
+      AppendOrCopy(std::move(other.leases_[index]));
+    }
+    other.count_ = 0;
+    other.length_ = 0;
+  }
   void Clear() {
     while (count_ > 0) leases_[--count_].Reset();
     length_ = 0;

@@ -1,6 +1,7 @@
 #include "proto/bot_device.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace usbtwin::bot {
 
@@ -17,14 +18,30 @@ wire::bot::CommandStatusWrapper Wrapper(const SendStatus& status) {
 void DeviceEngine::HandleEnabled(uint16_t packet_size_max) {
   CHECK_NE(packet_size_max, 0);
   packet_size_max_ = packet_size_max;
-  state_ = State::kReady;
-  actions_.Clear();
-  actions_.Push(ReceiveCommand{});
+  halt_due_ = false;
+  Enter(State::kReady);
 }
 
 void DeviceEngine::HandleDisabled() {
   state_ = State::kDisabled;
-  actions_.Clear();
+  halt_due_ = false;
+  action_due_ = false;
+}
+
+std::optional<DeviceAction> DeviceEngine::Poll() {
+  if (std::exchange(halt_due_, false)) return halt_;
+  if (!std::exchange(action_due_, false)) return std::nullopt;
+  switch (state_) {
+    case State::kDisabled:
+    case State::kWedged: return std::nullopt;
+    case State::kReady: return ReceiveCommand{};
+    case State::kExecuting: return Execute{};
+    case State::kSending: return SendData{std::min(length_device_, length_host_)};
+    case State::kReceiving: return ReceiveData{length_device_};
+    case State::kAborting: return AbortCommand{};
+    case State::kStatus: return status_;
+  }
+  return std::nullopt;
 }
 
 void DeviceEngine::HandleCommand(Bytes packet) {
@@ -42,13 +59,13 @@ void DeviceEngine::HandleCommand(Bytes packet) {
   command_ = *wrapper;
   length_host_ = command_.data_length;
   length_device_ = 0;
-  state_ = State::kExecuting;
-  actions_.Push(Execute{});
+  Enter(State::kExecuting);
 }
 
 void DeviceEngine::Wedge() {
   state_ = State::kWedged;
-  actions_.Push(Halt{.bulk_in = true, .bulk_out = true, .wedge = true});
+  halt_ = {.bulk_in = true, .bulk_out = true, .wedge = true};
+  halt_due_ = true;
 }
 
 void DeviceEngine::HandleExecuted(bool passed, uint32_t length_in, uint32_t length_taken) {
@@ -83,46 +100,32 @@ void DeviceEngine::HandleIntentIn(uint32_t length) {
   length_device_ = length;
   if (length_host_ == 0 || !host_in()) {
     // Case 2, Hn < Di, and case 10, Ho <> Di: a phase error.
-    after_abort_ = {.tag = command_.tag, .residue = length_host_, .status = Status::kPhaseError};
-    halt_after_abort_ = {.bulk_out = length_host_ != 0};
-    return Abort();
+    return Abort(Status::kPhaseError, length_host_, {.bulk_out = length_host_ != 0});
   }
   // Cases 5 and 6, Hi >= Di; case 7, Hi < Di, sends what the host asked for.
-  state_ = State::kSending;
-  actions_.Push(SendData{std::min(length, length_host_)});
+  Enter(State::kSending);
 }
 
 void DeviceEngine::HandleDataWanted(uint32_t length) {
   CHECK(state_ == State::kExecuting);
   length_device_ = length;
   if (length_host_ != 0 && !host_in() && length <= length_host_) {
-    state_ = State::kReceiving;
-    actions_.Push(ReceiveData{length});
-    return;
+    return Enter(State::kReceiving);
   }
   // Case 3, Hn < Do; case 8, Hi <> Do; case 13, Ho < Do: a phase error.
-  after_abort_ = {.tag = command_.tag, .residue = length_host_, .status = Status::kPhaseError};
-  halt_after_abort_ = {.bulk_in = length_host_ != 0 && host_in(),
-                       .bulk_out = length_host_ != 0 && !host_in()};
-  Abort();
+  const bool expected = length_host_ != 0;
+  Abort(Status::kPhaseError, length_host_,
+        {.bulk_in = expected && host_in(), .bulk_out = expected && !host_in()});
 }
 
 void DeviceEngine::HandleDataMoved(uint32_t length, bool ended_short) {
   if (state_ == State::kReceiving) {
     if (!ended_short || length == length_device_) return;  // HandleExecuted follows
     // The host broke its word: it announced more than it sent.
-    after_abort_ = {.tag = command_.tag,
-                    .residue = length_host_ - std::min(length, length_host_),
-                    .status = Status::kPhaseError};
-    halt_after_abort_ = {};
-    return Abort();
+    return Abort(Status::kPhaseError, length_host_ - std::min(length, length_host_), {});
   }
   CHECK(state_ == State::kSending);
-  if (length_device_ > length_host_) {
-    after_abort_ = {.tag = command_.tag, .residue = 0, .status = Status::kPhaseError};
-    halt_after_abort_ = {};
-    return Abort();
-  }
+  if (length_device_ > length_host_) return Abort(Status::kPhaseError, 0, {});
   // Case 5: the data ended on a full packet, so the host cannot see the end. BOT 1.0, 6.7.2.
   const bool unseen = length < length_host_ && length % packet_size_max_ == 0;
   Finish(passed_ ? Status::kPassed : Status::kFailed, length, {.bulk_in = unseen});
@@ -136,36 +139,33 @@ void DeviceEngine::HandleDataFailed(uint32_t length) {
 
 void DeviceEngine::HandleStatusSent() {
   CHECK(state_ == State::kStatus);
-  state_ = State::kReady;
-  actions_.Push(ReceiveCommand{});
+  Enter(State::kReady);
 }
 
 void DeviceEngine::HandleReset() {
-  const bool was_wedged = state_ == State::kWedged;
-  actions_.Clear();
-  state_ = State::kReady;
   // The wedge becomes an ordinary halt, which the host's two CLEAR_FEATUREs lift. BOT 1.0, 5.3.4.
-  if (was_wedged) actions_.Push(Halt{.bulk_in = true, .bulk_out = true});
-  actions_.Push(ReceiveCommand{});
+  halt_due_ = state_ == State::kWedged;
+  halt_ = {.bulk_in = true, .bulk_out = true};
+  Enter(State::kReady);
 }
 
-void DeviceEngine::Abort() {
-  state_ = State::kAborting;
-  actions_.Push(AbortCommand{});
+void DeviceEngine::Abort(Status status, uint32_t residue, Halt halt) {
+  status_ = {.tag = command_.tag, .residue = residue, .status = status};
+  halt_ = halt;
+  Enter(State::kAborting);
 }
 
 void DeviceEngine::Conclude() {
-  state_ = State::kStatus;
-  if (halt_after_abort_.bulk_in || halt_after_abort_.bulk_out) actions_.Push(halt_after_abort_);
-  actions_.Push(after_abort_);
+  halt_due_ = halt_.bulk_in || halt_.bulk_out;
+  Enter(State::kStatus);
 }
 
 void DeviceEngine::Finish(Status status, uint32_t length_done, Halt halt) {
-  state_ = State::kStatus;
-  if (halt.bulk_in || halt.bulk_out) actions_.Push(halt);
-  actions_.Push(SendStatus{.tag = command_.tag,
-                           .residue = length_host_ - std::min(length_done, length_host_),
-                           .status = status});
+  status_ = {.tag = command_.tag,
+             .residue = length_host_ - std::min(length_done, length_host_),
+             .status = status};
+  halt_ = halt;
+  Conclude();
 }
 
 }  // namespace usbtwin::bot

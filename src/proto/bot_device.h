@@ -12,7 +12,7 @@
 #include <variant>
 
 #include "base/bytes.h"
-#include "base/ring.h"
+#include "base/check.h"
 #include "wire/bot.h"
 
 namespace usbtwin::bot {
@@ -74,10 +74,7 @@ class DeviceEngine {
   // Bulk-Only Mass Storage Reset, after the shell has taken back all it had queued.
   void HandleReset();
 
-  std::optional<DeviceAction> Poll() {
-    if (actions_.empty()) return std::nullopt;
-    return actions_.Pop();
-  }
+  std::optional<DeviceAction> Poll();
 
   // The wrapper being worked on, checked. Valid from Execute until HandleStatusSent.
   const wire::bot::CommandBlockWrapper& command() const { return command_; }
@@ -99,10 +96,14 @@ class DeviceEngine {
   void Wedge();
   void HandleIntentIn(uint32_t length);
   void HandleNoData();
-  void Abort();
-  // Prepares the status; `halt_in`, `halt_out` first.
+  // Takes the command from the unit; then `halt`, if any, and the status.
+  void Abort(wire::bot::Status status, uint32_t residue, Halt halt);
   void Finish(wire::bot::Status status, uint32_t length_done, Halt halt);
   void Conclude();
+  void Enter(State state) {
+    state_ = state;
+    action_due_ = true;
+  }
 
   State state_ = State::kDisabled;
   uint16_t packet_size_max_ = 0;
@@ -110,10 +111,12 @@ class DeviceEngine {
   uint32_t length_host_ = 0;    // H
   uint32_t length_device_ = 0;  // D
   bool passed_ = false;
-  // What follows once the unit has let go of an aborted command.
-  SendStatus after_abort_;
-  Halt halt_after_abort_;
-  Ring<DeviceAction, 8> actions_;
+  // What Poll answers with: a halt first, where one is due, then the action that belongs to the
+  // state. Made on demand: storing variants in a queue costs more than all the rest of the engine.
+  bool halt_due_ = false;
+  bool action_due_ = false;
+  Halt halt_;
+  SendStatus status_;  // the answer to this command; prepared early where the unit must let go first
 };
 
 }  // namespace usbtwin::bot

@@ -24,7 +24,6 @@ cdb::Range RangeOf(Bytes cdb) {
   const Layout& layout = As<Layout>(cdb);
   return {.lba = layout.lba,
           .blocks_count = layout.length,
-          .lba_byte = offsetof(Layout, lba),
           .length_byte = offsetof(Layout, length)};
 }
 template <>
@@ -33,7 +32,6 @@ cdb::Range RangeOf<raw::BlockCommand6>(Bytes cdb) {
   const uint32_t blocks_count = layout.length == 0 ? 256 : layout.length;
   return {.lba = layout.lba & raw::kLbaMask6,
           .blocks_count = blocks_count,
-          .lba_byte = offsetof(raw::BlockCommand6, lba),
           .length_byte = offsetof(raw::BlockCommand6, length)};
 }
 

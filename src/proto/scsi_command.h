@@ -57,8 +57,7 @@ struct ReadCapacity16 {
 struct Range {
   uint64_t lba = 0;
   uint32_t blocks_count = 0;
-  uint8_t lba_byte = 2;  // where LBA and length stand in the CDB, for the field pointer
-  uint8_t length_byte = 7;
+  uint8_t length_byte = 7;  // where the length stands in the CDB, for the field pointer
   bool operator==(const Range& other) const {
     return lba == other.lba && blocks_count == other.blocks_count;
   }

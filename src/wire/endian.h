@@ -18,22 +18,17 @@ class Endian {
   constexpr Endian() = default;
   // Converts both ways, so that a field reads like a number. Bits that do not fit are dropped.
   constexpr Endian(T value) {  // NOLINT(google-explicit-constructor)
-    for (size_t index = 0; index < kSize; ++index) {
-      bytes_[At(index)] = static_cast<uint8_t>(value >> (8 * index));
+    if constexpr (kSize == sizeof(T)) {
+      bytes_ = std::bit_cast<std::array<uint8_t, kSize>>(Swap(value));
+    } else {
+      for (size_t index = 0; index < kSize; ++index) {
+        bytes_[At(index)] = static_cast<uint8_t>(value >> (8 * index));
+      }
     }
   }
   constexpr operator T() const {  // NOLINT(google-explicit-constructor)
     if constexpr (kSize == sizeof(T)) {
-      const T raw = std::bit_cast<T>(bytes_);
-      if constexpr (kOrder == std::endian::native) {
-        return raw;
-      } else if constexpr (kSize == 2) {
-        return __builtin_bswap16(raw);
-      } else if constexpr (kSize == 4) {
-        return __builtin_bswap32(raw);
-      } else {
-        return __builtin_bswap64(raw);
-      }
+      return Swap(std::bit_cast<T>(bytes_));
     } else {
       T value = 0;
       for (size_t index = 0; index < kSize; ++index) {
@@ -44,6 +39,18 @@ class Endian {
   }
 
  private:
+  // Between the machine's order and ours. A byte-wise loop would be compiled as one.
+  static constexpr T Swap(T value) {
+    if constexpr (kOrder == std::endian::native) {
+      return value;
+    } else if constexpr (kSize == 2) {
+      return __builtin_bswap16(value);
+    } else if constexpr (kSize == 4) {
+      return __builtin_bswap32(value);
+    } else {
+      return __builtin_bswap64(value);
+    }
+  }
   static constexpr size_t At(size_t index) {
     return kOrder == std::endian::little ? index : kSize - 1 - index;
   }
@@ -77,6 +84,11 @@ T* MutableView(MutableBytes bytes) {
 template <WireStruct T>
 Bytes AsBytes(const T& value) {
   return {reinterpret_cast<const uint8_t*>(&value), sizeof(T)};
+}
+
+template <WireStruct T>
+MutableBytes AsMutableBytes(T& value) {
+  return {reinterpret_cast<uint8_t*>(&value), sizeof(T)};
 }
 
 // Writes `value` at the start of `target`, which must hold it, and returns what follows.

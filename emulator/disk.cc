@@ -1,0 +1,272 @@
+#include "emulator/disk.h"
+
+namespace usbtwin::emulator {
+
+using scsi::Command;
+using scsi::Sense;
+using scsi::SenseKey;
+using scsi::Status;
+using wire::scsi::Opcode;
+
+namespace {
+
+// These are carried out whatever attention waits: the first two leave it waiting, REQUEST SENSE
+// reports it as data. SAM-5, 5.14.
+bool IgnoresAttention(uint8_t opcode) {
+  return opcode == static_cast<uint8_t>(Opcode::kInquiry) ||
+         opcode == static_cast<uint8_t>(Opcode::kReportLuns) ||
+         opcode == static_cast<uint8_t>(Opcode::kRequestSense);
+}
+
+}  // namespace
+
+Disk::Disk(Clock& clock, BlockStore& store, const DiskOptions& options)
+    : clock_(clock),
+      store_(store),
+      options_(options),
+      blocks_count_(store.size() / options.block_size),
+      medium_(blocks_count_ == 0 ? Medium::kAbsent : Medium::kReady) {
+  CHECK(options_.block_size == 512 || options_.block_size == 4096);
+}
+
+bool Disk::write_protected() const {
+  return options_.read_only || write_protect_switch_ || !store_.writable();
+}
+
+void Disk::Execute(Command& command) {
+  CHECK_LT(command.initiator, nexuses_.size());
+  CHECK(!command.linked());
+  CHECK(!command.store_busy);
+  command.status = Status::kGood;
+  command.length_in = 0;
+  command.length_out = 0;
+  command.data.Reset();
+  command.aborted = false;
+  command.length_total = 0;
+  command.length_done = 0;
+  command.store_op.sink = this;
+  command.store_op.owner = &command;
+  set_work(command, Work::kNone);
+
+  Nexus& nexus = nexuses_[command.initiator];
+  const uint8_t opcode = command.command_block[0];
+  if (opcode != static_cast<uint8_t>(Opcode::kRequestSense)) nexus.sense_kept = false;
+  if (nexus.attentions != 0 && !IgnoresAttention(opcode)) {
+    return Fail(command, TakeAttention(nexus));
+  }
+  const auto meaning = scsi::ParseCdb(command.cdb());
+  if (!meaning) return Fail(command, meaning.error());
+  std::visit([&](const auto& what) { Run(command, what); }, *meaning);
+}
+
+// ---- How commands end -------------------------------------------------------------------------
+
+void Disk::Post(Command& command, Command::Step step) {
+  command.step = step;
+  clock_.Post(command);
+}
+
+void Disk::Refuse(Command& command, const Sense& sense) {
+  command.status = Status::kCheckCondition;
+  command.sense = sense;
+  command.data.Reset();
+  if (command.autosense) return;
+  Nexus& nexus = nexuses_[command.initiator];
+  nexus.sense = sense;
+  nexus.sense_kept = true;
+}
+
+void Disk::Fail(Command& command, const Sense& sense) {
+  Refuse(command, sense);
+  command.length_in = 0;
+  set_work(command, Work::kNone);
+  Post(command, Command::Step::kExecuted);
+}
+
+void Disk::Finish(Command& command) {
+  set_work(command, Work::kNone);
+  Post(command, Command::Step::kExecuted);
+}
+
+void Disk::FinishAborted(Command& command, Command::Step step) {
+  command.status = Status::kTaskAborted;
+  command.data.Reset();
+  command.length_in = 0;
+  set_work(command, Work::kNone);
+  if (command.linked()) {
+    command.step = step;
+  } else {
+    Post(command, step);
+  }
+}
+
+void Disk::Answer(Command& command, const Reply& reply, uint32_t allocation_length) {
+  command.data = replies_.Lend(Take(reply.view(), allocation_length));
+  command.length_in = command.data.length();
+  Finish(command);
+}
+
+void Disk::Abort(Command& command) {
+  if (command.store_busy) {
+    command.aborted = true;
+    return;
+  }
+  if (!command.linked()) {
+    // It waits for data or for NextWindow, or it is not ours any more.
+    if (work(command) != Work::kNone) FinishAborted(command, Command::Step::kExecuted);
+    return;
+  }
+  switch (command.step) {
+    case Command::Step::kIdle:
+    case Command::Step::kDataTakenLast: return;
+    case Command::Step::kExecuted:
+    case Command::Step::kWindow:
+      // Decided, unless windows were to follow.
+      if (work(command) != Work::kNone) FinishAborted(command, Command::Step::kExecuted);
+      return;
+    case Command::Step::kDataWanted: return FinishAborted(command, Command::Step::kExecuted);
+    case Command::Step::kDataTaken: return FinishAborted(command, Command::Step::kDataTakenLast);
+  }
+}
+
+// ---- The state of the unit --------------------------------------------------------------------
+
+void Disk::Reset() {
+  if (medium_ == Medium::kStopped) medium_ = Medium::kReady;
+  for (Nexus& nexus : nexuses_) nexus = Nexus{};
+}
+
+void Disk::Announce(Attention attention) {
+  for (Nexus& nexus : nexuses_) nexus.attentions |= attention;
+}
+
+Sense Disk::TakeAttention(Nexus& nexus) {
+  // The lowest bit is the most important condition.
+  const auto attention = static_cast<Attention>(nexus.attentions & -nexus.attentions);
+  nexus.attentions = static_cast<uint8_t>(nexus.attentions & ~attention);
+  Sense sense{.key = SenseKey::kUnitAttention};
+  switch (attention) {
+    case kAttentionReset: sense.asc = 0x29; break;   // power on, reset, or bus device reset
+    case kAttentionMedium: sense.asc = 0x28; break;  // not ready to ready, medium may have changed
+    case kAttentionMode:
+      sense.asc = 0x2a;  // mode parameters changed
+      sense.ascq = 0x01;
+      break;
+  }
+  return sense;
+}
+
+Sense Disk::ReadinessSense() const {
+  switch (medium_) {
+    case Medium::kReady: break;
+    case Medium::kStopped:  // initializing command required
+      return {.key = SenseKey::kNotReady, .asc = 0x04, .ascq = 0x02};
+    case Medium::kEjected:
+    case Medium::kAbsent:  // medium not present
+      return {.key = SenseKey::kNotReady, .asc = 0x3a};
+  }
+  return {};
+}
+
+bool Disk::EnterReady(Command& command) {
+  if (ready()) return true;
+  Fail(command, ReadinessSense());
+  return false;
+}
+
+bool Disk::removal_prevented() const {
+  for (const Nexus& nexus : nexuses_) {
+    if (nexus.prevents_removal) return true;
+  }
+  return false;
+}
+
+void Disk::Load() {
+  if (blocks_count_ == 0) return;
+  medium_ = Medium::kReady;
+  Announce(kAttentionMedium);
+}
+
+void Disk::InsertMedium() {
+  if (medium_ == Medium::kEjected || medium_ == Medium::kAbsent) Load();
+}
+
+bool Disk::RemoveMedium() {
+  if (!options_.removable || removal_prevented()) return false;
+  medium_ = Medium::kAbsent;
+  return true;
+}
+
+void Disk::SetWriteProtected(bool write_protected) {
+  if (write_protect_switch_ == write_protected) return;
+  write_protect_switch_ = write_protected;
+  Announce(kAttentionMode);  // the WP bit of the mode parameter header
+}
+
+// ---- Commands that concern the unit as a whole ------------------------------------------------
+
+void Disk::Run(Command& command, const scsi::cdb::TestUnitReady&) {
+  if (EnterReady(command)) Finish(command);
+}
+
+void Disk::Run(Command& command, const scsi::cdb::RequestSense& what) {
+  Nexus& nexus = nexuses_[command.initiator];
+  Sense sense = ReadinessSense();  // polled: why the unit is not ready, or nothing. SPC-4, 6.39
+  if (nexus.sense_kept) {
+    sense = nexus.sense;
+  } else if (nexus.attentions != 0) {
+    sense = TakeAttention(nexus);
+  }
+  nexus.sense_kept = false;
+
+  static_assert(scsi::kDescriptorSenseLengthMax >= scsi::kFixedSenseLength);
+  std::array<uint8_t, scsi::kDescriptorSenseLengthMax> bytes{};
+  const uint32_t length = what.descriptor ? scsi::EmitDescriptorSense(sense, bytes)
+                                          : scsi::EmitFixedSense(sense, bytes);
+  Reply reply;
+  reply.Append(Bytes(bytes).first(length));
+  Answer(command, reply, what.allocation_length);
+}
+
+// Alone, without a Target in front of it, a disk is the only unit there is.
+void Disk::Run(Command& command, const scsi::cdb::ReportLuns& what) {
+  if (what.select > wire::scsi::kSelectReportAll) {
+    return Fail(command, scsi::InvalidFieldInCdb(2));
+  }
+  Reply reply;
+  AppendLuns(what.select == wire::scsi::kSelectReportWellKnown ? 0 : 1, reply);
+  Answer(command, reply, what.allocation_length);
+}
+
+void Disk::Run(Command& command, const scsi::cdb::StartStopUnit& what) {
+  // No power conditions are offered: there is no mode page for them either.
+  if (what.power_condition != 0) return Fail(command, scsi::InvalidFieldInCdb(4, 7));
+  if (what.load_eject && !options_.removable) return Fail(command, scsi::InvalidFieldInCdb(4, 1));
+  const bool inside = medium_ == Medium::kReady || medium_ == Medium::kStopped;
+  if (what.start) {
+    if (inside) {
+      medium_ = Medium::kReady;
+    } else if (what.load_eject && medium_ == Medium::kEjected) {
+      Load();
+    } else {
+      return Fail(command, ReadinessSense());
+    }
+    return Finish(command);
+  }
+  if (!inside) return Finish(command);
+  if (what.load_eject && removal_prevented()) {  // medium removal prevented
+    return Fail(command, {.key = SenseKey::kIllegalRequest, .asc = 0x53, .ascq = 0x02});
+  }
+  // What is cached is written first, unless the host says not to. SBC-3, 5, "START STOP UNIT".
+  SetFlush(command, what.load_eject ? Work::kEject : Work::kStop, 0, 0);
+  if (!what.no_flush) return Drive(command);
+  command.store_op.outcome = StoreOutcome::kOk;
+  Advance(command);
+}
+
+void Disk::Run(Command& command, const scsi::cdb::PreventAllowMediumRemoval& what) {
+  nexuses_[command.initiator].prevents_removal = what.prevent;
+  Finish(command);
+}
+
+}  // namespace usbtwin::emulator

@@ -1,0 +1,58 @@
+// A profile: everything one twin is made of, as a plain struct. Files become profiles in
+// src/app/config.h, and profiles become twins in src/app/twin.h. Indices into `units` are valid and
+// every function has at least one unit; whoever makes a profile sees to that.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "emulator/device_options.h"
+#include "emulator/disk_options.h"
+#include "emulator/quirks.h"
+
+namespace usbtwin::emulator {
+
+// A logical unit and where its bytes are.
+struct UnitProfile {
+  DiskOptions disk;
+  std::string image_path;  // empty: in memory
+  uint64_t size = 0;       // bytes, in memory; an image is as long as its file
+};
+
+struct FunctionProfile {
+  uint8_t interface_class = 0x08;  // 08h mass storage, FFh vendor-specific carrying the same
+  std::string name;                // iInterface; none where empty
+  std::vector<size_t> units;  // LUN 0 first; functions may share units, as initiators of their own
+  BotQuirks quirks;
+};
+
+struct ConfigurationProfile {
+  uint8_t value = 1;
+  std::string name;  // iConfiguration; none where empty
+  std::vector<FunctionProfile> functions;
+};
+
+struct Profile {
+  static constexpr size_t kFunctionsMax = 16;  // each is one initiator of its units
+  static constexpr size_t kUnitsMax = 16;
+
+  usb::Speed speed = usb::Speed::kHigh;  // of the port it is plugged into
+  DeviceOptions device;
+  std::vector<ConfigurationProfile> configurations;
+  std::vector<UnitProfile> units;
+};
+
+// What a device that runs at `fastest` can also be: a low-speed device nothing else, every other
+// device anything from full speed on.
+inline std::vector<usb::Speed> SpeedsUpTo(usb::Speed fastest) {
+  if (fastest == usb::Speed::kLow) return {usb::Speed::kLow};
+  std::vector<usb::Speed> speeds;
+  for (const usb::Speed speed :
+       {usb::Speed::kFull, usb::Speed::kHigh, usb::Speed::kSuper, usb::Speed::kSuperPlus}) {
+    if (speed <= fastest) speeds.push_back(speed);
+  }
+  return speeds;
+}
+
+}  // namespace usbtwin::emulator

@@ -1,0 +1,253 @@
+#include "host/block_device.h"
+
+#include <algorithm>
+
+#include "async/perform.h"
+
+namespace usbtwin::host {
+
+using Step = RetryPolicy::Step;
+
+namespace {
+
+constexpr uint32_t kBlocksMax10 = 0xffff;  // TRANSFER LENGTH of a 10-byte command
+constexpr uint8_t kAscInvalidOpcode = 0x20;
+
+Error Invalid(const char* text, std::array<uint64_t, 3> values = {}) {
+  return {.kind = ErrorKind::kInvalid, .text = text, .values = values};
+}
+
+}  // namespace
+
+BlockDevice::BlockDevice(ScsiTransport& transport, BlockDeviceOptions options)
+    : transport_(transport), options_(options) {}
+
+uint32_t BlockDevice::blocks_max() const {
+  if (facts_.block_size == 0) return 0;
+  return std::clamp<uint32_t>(options_.command_length_max / facts_.block_size, 1, kBlocksMax10);
+}
+
+async::Task<BlockResult> BlockDevice::Read(uint64_t lba, MutableBytes target,
+                                           scsi::Caching caching) {
+  const Extent extent{.verb = Verb::kRead, .lba = lba, .in = target, .caching = caching};
+  return MoveBytes(extent);
+}
+
+async::Task<BlockResult> BlockDevice::Write(uint64_t lba, Bytes source, scsi::Caching caching) {
+  const Extent extent{.verb = Verb::kWrite, .lba = lba, .out = source, .caching = caching};
+  return MoveBytes(extent);
+}
+
+async::Task<BlockResult> BlockDevice::Verify(uint64_t lba, uint64_t blocks_count) {
+  const Extent extent{.verb = Verb::kVerify, .lba = lba, .blocks_count = blocks_count};
+  return Move(extent);
+}
+
+async::Task<BlockResult> BlockDevice::ReadLent(uint64_t lba, uint32_t blocks_count,
+                                               LeaseList& lent) {
+  const Extent extent{
+      .verb = Verb::kRead, .lba = lba, .blocks_count = blocks_count, .lent = &lent};
+  return Move(extent);
+}
+
+async::Task<BlockResult> BlockDevice::Flush() {
+  const Command command{.cdb = scsi::SynchronizeCache10(0, 0), .timeout = options_.flush_timeout};
+  const Result<ScsiResult, BlockError> result = co_await Run(command);
+  if (result) co_return BlockResult();
+  const BlockError& error = result.error();
+  const bool unknown = error.kind == BlockError::Kind::kSense &&
+                       error.sense.key == scsi::SenseKey::kIllegalRequest &&
+                       error.sense.asc == kAscInvalidOpcode;
+  if (unknown) co_return BlockResult();
+  co_return error;
+}
+
+// Turns bytes into blocks.
+async::Task<BlockResult> BlockDevice::MoveBytes(Extent extent) {
+  const uint64_t length = extent.in.size() + extent.out.size();
+  const uint32_t block_size = facts_.block_size;
+  if (is_open_ && length % block_size != 0) {
+    co_return BlockError{.error = Invalid("{} bytes are no whole number of blocks of {} bytes",
+                                          {length, block_size}),
+                         .lba = extent.lba};
+  }
+  extent.blocks_count = is_open_ ? length / block_size : 0;
+  BlockResult moved = co_await Move(extent);
+  co_return moved;
+}
+
+std::optional<Error> BlockDevice::Refuse(uint64_t lba, uint64_t blocks_count) const {
+  if (!is_open_) return Invalid("the block device is not open");
+  if (lba > facts_.blocks_count || blocks_count > facts_.blocks_count - lba) {
+    return Invalid("{} blocks from {} on end beyond the capacity of {}",
+                   {blocks_count, lba, facts_.blocks_count});
+  }
+  return std::nullopt;
+}
+
+async::Task<BlockResult> BlockDevice::Move(Extent extent) {
+  std::optional<Error> refusal = Refuse(extent.lba, extent.blocks_count);
+  const uint32_t blocks_max =
+      extent.verb == Verb::kVerify
+          ? std::clamp<uint32_t>(options_.verify_blocks_max, 1, kBlocksMax10)
+          : this->blocks_max();
+  if (!refusal && extent.lent != nullptr) {
+    extent.lent->Clear();
+    if (extent.blocks_count > blocks_max) {
+      refusal = Invalid("{} blocks are more than one command's {}",
+                        {extent.blocks_count, blocks_max});
+    } else if (!lends_data()) {
+      refusal = Error{.kind = ErrorKind::kUnsupported, .text = "this transport lends no data"};
+    }
+  }
+  if (refusal) co_return BlockError{.error = *refusal, .lba = extent.lba};
+
+  uint64_t done = 0;
+  while (done < extent.blocks_count) {
+    const auto count =
+        static_cast<uint32_t>(std::min<uint64_t>(extent.blocks_count - done, blocks_max));
+    const Command command = MakeCommand(extent, done, count);
+    const Result<ScsiResult, BlockError> result = co_await Run(command);
+    if (!result) {
+      BlockError error = result.error();
+      error.blocks_done = done;
+      co_return error;
+    }
+    done += count;
+  }
+  co_return BlockResult();
+}
+
+BlockDevice::Command BlockDevice::MakeCommand(const Extent& extent, uint64_t blocks_done,
+                                              uint32_t blocks_count) const {
+  const uint64_t lba = extent.lba + blocks_done;
+  const bool is_short = lba <= UINT32_MAX;  // READ(10) reaches it
+  const uint64_t offset = blocks_done * facts_.block_size;
+  const uint32_t length = blocks_count * facts_.block_size;
+  Command command{.timeout = options_.command_timeout, .lba = lba, .blocks_count = blocks_count};
+  switch (extent.verb) {
+    case Verb::kRead:
+      command.cdb = is_short ? scsi::Read10(lba, blocks_count, extent.caching)
+                             : scsi::Read16(lba, blocks_count, extent.caching);
+      if (extent.lent == nullptr) command.in = extent.in.subspan(offset, length);
+      command.in_length = length;
+      command.lent = extent.lent;
+      break;
+    case Verb::kWrite:
+      command.cdb = is_short ? scsi::Write10(lba, blocks_count, extent.caching)
+                             : scsi::Write16(lba, blocks_count, extent.caching);
+      command.out = extent.out.subspan(offset, length);
+      break;
+    case Verb::kVerify:
+      command.cdb = is_short ? scsi::Verify10(lba, blocks_count, false)
+                             : scsi::Verify16(lba, blocks_count, false);
+      break;
+  }
+  return command;
+}
+
+RetryPolicy::Guard BlockDevice::guard() const {
+  if (!is_open_) return RetryPolicy::Guard::kNothing;
+  // After a reset many sticks say that their medium may have changed.
+  return facts_.removable && !disturbed_ ? RetryPolicy::Guard::kMedium
+                                         : RetryPolicy::Guard::kCapacity;
+}
+
+async::Task<Result<ScsiResult, BlockError>> BlockDevice::Run(Command command) {
+  RetryPolicy policy(options_.retry, guard());
+  const ScsiRequest request{.lun = options_.lun,
+                            .cdb = command.cdb.view(),
+                            .out = command.out,
+                            .in = command.in,
+                            .in_length = command.in_length,
+                            .lent = command.lent,
+                            .timeout = command.timeout};
+  for (uint32_t attempts_count = 1;; ++attempts_count) {
+    Result<ScsiResult> answer = co_await transport_.Execute(request);
+    disturbed_ = disturbed_ || !answer;
+    Step step = answer ? policy.HandleResult(*answer) : policy.HandleError(answer.error());
+    if (step == Step::kDone) {
+      const std::optional<Error> fault = CheckLengths(command, *answer);
+      if (!fault) {
+        disturbed_ = false;
+        co_return *answer;
+      }
+      step = policy.HandleError(*fault);
+      answer = *fault;
+    }
+    if (step == Step::kStart) co_await StartUnit();
+    if (step == Step::kWait) {
+      const bool slept = co_await async::Sleep(policy.pause());
+      if (!slept) {
+        answer = Error{.kind = ErrorKind::kCancelled, .text = "while waiting for the device"};
+        step = Step::kFail;
+      }
+    }
+    if (step != Step::kFail) continue;
+    if (command.lent != nullptr) command.lent->Clear();
+    BlockError error = Explain(command, answer);
+    error.attempts_count = attempts_count;
+    co_return error;
+  }
+}
+
+// Whether it worked shows when the command is sent again.
+async::Task<void> BlockDevice::StartUnit() {
+  const scsi::Cdb cdb = scsi::StartStopUnit({.start = true});
+  const ScsiRequest request{
+      .lun = options_.lun, .cdb = cdb.view(), .timeout = options_.command_timeout};
+  const Result<ScsiResult> answer = co_await transport_.Execute(request);
+  disturbed_ = disturbed_ || !answer;
+}
+
+BlockError BlockDevice::Explain(const Command& command, const Result<ScsiResult>& answer) const {
+  BlockError error{.opcode = command.cdb.bytes[0],
+                   .lba = command.lba,
+                   .blocks_count = command.blocks_count};
+  if (!answer) {
+    error.error = answer.error();
+    return error;
+  }
+  error.kind = answer->sense_valid ? BlockError::Kind::kSense : BlockError::Kind::kStatus;
+  error.status = answer->status;
+  if (!answer->sense_valid) return error;
+  error.sense = answer->sense;
+  // A deferred error speaks of another command's blocks.
+  const bool inside = command.lba && !error.sense.deferred && error.sense.information_valid &&
+                      error.sense.information >= *command.lba &&
+                      error.sense.information - *command.lba < command.blocks_count;
+  if (inside) error.lba = error.sense.information;
+  return error;
+}
+
+std::optional<Error> BlockDevice::CheckLengths(const Command& command,
+                                               const ScsiResult& result) const {
+  const uint32_t asked = command.in_length + static_cast<uint32_t>(command.out.size());
+  const auto wrong = [&](const char* text) {
+    return Error{.kind = ErrorKind::kProtocol,
+                 .phase = command.in_length != 0 ? Phase::kDataIn : Phase::kDataOut,
+                 .length_actual = result.length_actual,
+                 .text = text,
+                 .values = {result.length_actual, asked, result.residue}};
+  };
+  if (result.length_actual > asked) return wrong("{} bytes moved, {} were asked for");
+  if (!command.all_data) return std::nullopt;
+  if (result.length_actual < asked) {
+    const bool agreed = result.residue == asked - result.length_actual;
+    return wrong(agreed || options_.ignore_residue
+                     ? "short data: {} of {} bytes moved"
+                     : "short data: {} of {} bytes moved, but the residue is {}");
+  }
+  if (result.residue != 0 && !options_.ignore_residue) {
+    return wrong("{} of {} bytes moved, but the residue is {}");
+  }
+  return std::nullopt;
+}
+
+uint32_t BlockDevice::ValidLength(const Command& command, const ScsiResult& result) const {
+  const bool nonsense = options_.ignore_residue || result.residue > command.in_length;
+  if (nonsense) return result.length_actual;
+  return std::min(result.length_actual, command.in_length - result.residue);
+}
+
+}  // namespace usbtwin::host

@@ -1,0 +1,268 @@
+#include "host/session.h"
+
+namespace usbtwin::host {
+
+namespace {
+
+constexpr Duration kReopenInterval = std::chrono::milliseconds(100);
+
+Error OpenError(ErrorKind kind, const char* text, std::array<uint64_t, 3> values = {}) {
+  return {.kind = kind, .phase = Phase::kOpen, .text = text, .values = values};
+}
+
+constexpr Error kNotOpen{
+    .kind = ErrorKind::kInvalid, .phase = Phase::kOpen, .text = "the session is not open"};
+
+// Somebody who unplugs the device or cancels means what he does; anything else a device may do.
+bool EndsSetUp(const Error& error) {
+  return error.kind == ErrorKind::kDisconnected || error.kind == ErrorKind::kCancelled;
+}
+
+}  // namespace
+
+Session::Session(Clock& clock, usb::Bus& bus, usb::DeviceId id, SessionOptions options)
+    : clock_(clock), bus_(bus), id_(std::move(id)), options_(options) {}
+
+Session::~Session() = default;
+
+async::Task<Result<void>> Session::Open() {
+  if (is_open()) co_return OpenError(ErrorKind::kInvalid, "the session is open already");
+  const Result<void> opened = co_await OpenLink(stack_);
+  if (!opened) co_return opened.error();
+  control_.emplace(clock_, *stack_.top);
+  Result<DeviceDescription> read = co_await ReadDescription(*control_, options_.control_timeout);
+  if (!read) {
+    const Result<void> closed = co_await Close();
+    static_cast<void>(closed);
+    co_return read.error();
+  }
+  description_ = std::move(*read);
+  co_return Result<void>();
+}
+
+async::Task<Result<ScsiTransport*>> Session::OpenStorage(StorageOptions options) {
+  if (!is_open()) co_return kNotOpen;
+  if (transport_ != nullptr) {
+    co_return OpenError(ErrorKind::kInvalid, "interface {} is in use by this session already",
+                        {storage_.interface_number});
+  }
+  const Result<StorageChoice> choice = ChooseStorage(description_, options);
+  if (!choice) co_return choice.error();
+  storage_ = *choice;
+  storage_options_ = options;
+  defects_.clear();
+  const Result<void> ready = co_await SetUp(*control_);
+  if (!ready) co_return ready.error();
+  const Result<uint8_t> luns_count = co_await ReadLunsCount();
+  if (!luns_count) {
+    co_await Release(*control_);
+    co_return luns_count.error();
+  }
+  luns_count_ = *luns_count;
+  const BotTransportOptions transport_options{.interface_number = storage_.interface_number,
+                                              .bulk_in = storage_.bulk_in,
+                                              .bulk_out = storage_.bulk_out,
+                                              .luns_count = luns_count_};
+  Reopener* const reopener = this;
+  transport_ = std::make_unique<BotTransport>(clock_, *stack_.top, transport_options, reopener);
+  co_return transport_.get();
+}
+
+async::Task<Result<void>> Session::Close() {
+  transport_.reset();
+  Result<void> released;
+  if (claimed_) {
+    claimed_ = false;
+    const usb::ReleaseInterface release{storage_.interface_number};
+    released = co_await control_->Request(release);
+  }
+  co_await LeaveLink();
+  control_.reset();
+  stack_.Close();
+  if (!released && released.error().kind != ErrorKind::kDisconnected) co_return released.error();
+  co_return Result<void>();
+}
+
+async::Task<Result<BosDescription>> Session::ReadBos() {
+  if (!is_open()) co_return kNotOpen;
+  Result<BosDescription> bos = co_await host::ReadBos(*control_, options_.control_timeout);
+  co_return bos;
+}
+
+async::Task<Result<std::string>> Session::ReadString(uint8_t index) {
+  if (!is_open()) co_return kNotOpen;
+  const uint16_t language =
+      description_.language != 0 ? description_.language : wire::usb::kLanguageEnglishUs;
+  Result<std::string> text =
+      co_await host::ReadString(*control_, index, language, options_.control_timeout);
+  co_return text;
+}
+
+async::Task<Result<void>> Session::OpenLink(usb::LinkStack& stack) {
+  usb::OpenOp op;
+  op.id = id_;
+  co_await async::PerformOpen(bus_, op);
+  if (!op.result) co_return op.result.error();
+  if (op.result->top == nullptr) {
+    co_return OpenError(ErrorKind::kFault, "the bus opened the device, but gave no link to it");
+  }
+  stack = std::move(*op.result);
+  co_return Result<void>();
+}
+
+async::Task<Result<void>> Session::SetUp(Control& control) {
+  // Setting a configuration a second time is a light reset of the device. USB 2.0, 9.1.1.5.
+  const Result<uint8_t> active = co_await ReadActiveValue(control, options_.control_timeout);
+  if (!active && EndsSetUp(active.error())) co_return active.error();
+  if (!active || *active != storage_.configuration_value) {
+    const usb::SetConfiguration set{storage_.configuration_value};
+    const Result<void> configured = co_await control.Request(set);
+    if (!configured) co_return configured.error();
+    description_.active_value = storage_.configuration_value;
+  }
+  const usb::ClaimInterface claim{.interface = storage_.interface_number,
+                                  .policy = storage_options_.kernel_driver};
+  const Result<void> claimed = co_await control.Request(claim);
+  if (!claimed) {
+    if (EndsSetUp(claimed.error())) co_return claimed.error();
+    co_return OpenError(ErrorKind::kBusy,
+                        "interface {} cannot be claimed: another program or a driver has it",
+                        {storage_.interface_number});
+  }
+  claimed_ = true;
+  const Result<void> selected = co_await SelectAlternate(control);
+  if (!selected) {
+    co_await Release(control);
+    co_return selected.error();
+  }
+  co_return Result<void>();
+}
+
+// Setting 0 is there after configuration, but a driver that had the interface before may have left
+// another one.
+async::Task<Result<void>> Session::SelectAlternate(Control& control) {
+  if (storage_.alternate_setting == 0 && !storage_.has_alternates) co_return Result<void>();
+  if (storage_.alternate_setting == 0) {
+    std::array<uint8_t, 1> setting{};
+    const ControlRequest get_interface{
+        .request_type = wire::usb::kDirectionIn | wire::usb::kRecipientInterface,
+        .request = static_cast<uint8_t>(wire::usb::Request::kGetInterface),
+        .index = storage_.interface_number,
+        .in = setting,
+        .timeout = options_.control_timeout};
+    const Result<uint32_t> length = co_await control.Transfer(get_interface);
+    if (!length && EndsSetUp(length.error())) co_return length.error();
+    if (length && *length == setting.size() && setting[0] == 0) co_return Result<void>();
+  }
+  const usb::SetAlternate set{.interface = storage_.interface_number,
+                              .alternate_setting = storage_.alternate_setting};
+  const Result<void> selected = co_await control.Request(set);
+  co_return selected;
+}
+
+// BOT 1.0, 3.2: devices with one unit may stall. Others answer nothing, or nonsense, or not at all;
+// whatever is no number from 0 to 15 counts as one unit.
+async::Task<Result<uint8_t>> Session::ReadLunsCount() {
+  std::array<uint8_t, 1> lun_max{};
+  const ControlRequest get_max_lun{.request_type = wire::usb::kDirectionIn |
+                                                   wire::usb::kTypeClass |
+                                                   wire::usb::kRecipientInterface,
+                                   .request = wire::bot::kRequestGetMaxLun,
+                                   .index = storage_.interface_number,
+                                   .in = lun_max,
+                                   .timeout = options_.control_timeout};
+  const Result<uint32_t> length = co_await control_->Transfer(get_max_lun);
+  if (!length) {
+    if (EndsSetUp(length.error())) co_return length.error();
+    if (length.error().kind != ErrorKind::kStalled) defects_.push_back(length.error());
+    co_return uint8_t{1};
+  }
+  if (*length != lun_max.size()) {
+    defects_.push_back(OpenError(ErrorKind::kProtocol,
+                                 "Get Max LUN brought {} bytes instead of {}: taken as one unit",
+                                 {*length, lun_max.size()}));
+    co_return uint8_t{1};
+  }
+  if (lun_max[0] > wire::bot::kLunMax) {
+    defects_.push_back(OpenError(ErrorKind::kProtocol,
+                                 "Get Max LUN says {}, at most {} is possible: taken as one unit",
+                                 {lun_max[0], wire::bot::kLunMax}));
+    co_return uint8_t{1};
+  }
+  co_return static_cast<uint8_t>(lun_max[0] + 1);
+}
+
+async::Task<Result<usb::Link*>> Session::Reopen() {
+  // The old link stays until there is another one: the transport still points to it.
+  co_await Release(*control_);
+  usb::LinkStack fresh;
+  Result<void> opened = co_await OpenFresh(fresh);
+  lost_ = !opened;
+  if (!opened) {
+    co_await LeaveLink();
+    co_return opened.error();
+  }
+  control_.emplace(clock_, *fresh.top);
+  stack_ = std::move(fresh);
+  co_return stack_.top;
+}
+
+// A device that was reset or replugged needs a while until the bus has it again.
+async::Task<Result<void>> Session::OpenFresh(usb::LinkStack& stack) {
+  const TimePoint final = clock_.Now() + (lost_ ? Duration(0) : options_.reopen_wait_max);
+  Result<void> opened = co_await OpenLink(stack);
+  while (!opened && clock_.Now() < final &&
+         (opened.error().kind == ErrorKind::kNotFound ||
+          opened.error().kind == ErrorKind::kDisconnected)) {
+    const bool slept = co_await async::Sleep(kReopenInterval);
+    if (!slept) break;
+    opened = co_await OpenLink(stack);
+  }
+  if (!opened) co_return opened.error();
+  Control control(clock_, *stack.top);
+  const Result<void> same = co_await CheckSame(control);
+  if (!same) co_return same.error();
+  const Result<void> ready = co_await SetUp(control);
+  co_return ready;
+}
+
+// What is at the port now may be another device, and the command that is about to be tried again
+// may be a WRITE.
+async::Task<Result<void>> Session::CheckSame(Control& control) {
+  const Result<DeviceDescription> read =
+      co_await ReadDescription(control, options_.control_timeout);
+  if (!read) co_return read.error();
+  if (read->device_bytes != description_.device_bytes || read->serial != description_.serial) {
+    co_return OpenError(ErrorKind::kNotFound,
+                        "another device is at this port now: idVendor {}, idProduct {}",
+                        {read->device.vendor_id, read->device.product_id});
+  }
+  const ConfigurationDescription* before = description_.Find(storage_.configuration_value);
+  const ConfigurationDescription* now = read->Find(storage_.configuration_value);
+  if (before == nullptr || now == nullptr || before->bytes != now->bytes) {
+    co_return OpenError(ErrorKind::kNotFound,
+                        "the device has come back with another configuration {}",
+                        {storage_.configuration_value});
+  }
+  co_return Result<void>();
+}
+
+async::Task<void> Session::Release(Control& control) {
+  if (!claimed_) co_return;
+  claimed_ = false;
+  const usb::ReleaseInterface release{storage_.interface_number};
+  // Whatever comes of it, the claim ends with the link.
+  const Result<void> released = co_await control.Request(release);
+  static_cast<void>(released);
+}
+
+// A link may still be on the stack below, handing its completion to us. It is destroyed only after
+// the clock's loop has been reached.
+async::Task<void> Session::LeaveLink() {
+  async::Root& root = co_await async::CurrentRoot();
+  const async::Shield shield(root);
+  const bool slept = co_await async::Sleep(Duration(0));
+  CHECK(slept);
+}
+
+}  // namespace usbtwin::host

@@ -1,0 +1,39 @@
+// Profiles as people write them: TOML becomes an emulator::Profile. Whatever is wrong is told with
+// file, line and key, and with what is allowed; a key that nobody reads is wrong, too.
+//
+//   speed = "high"                 # low, full, high, super or super-plus
+//   [device]                       # every key is optional
+//   vendor_id = 0x1209             # product_id, version = "1.00", usb_version = "2.0"
+//   manufacturer = "usbtwin"       # product, serial; "" for none
+//   self_powered = false           # remote_wakeup, power_ma
+//   quirks = ["no_language_table"]
+//   [[unit]]                       # one for each logical unit
+//   size = "64M"                   # or image = "disk.img", relative to the profile's folder
+//   block_size = 512               # vendor, product, revision, serial, removable, read_only,
+//                                  # write_cache
+//   [[function]]                   # without any: one bot function with all units
+//   kind = "bot"
+//   class = "mass-storage"         # or "vendor"
+//   units = [0]                    # LUN 0 first; all of them if absent
+//   name = ""                      # quirks, configuration = 1
+//   [[configuration]]              # only to give one a name
+//   value = 1
+//   name = ""
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "app/failure.h"
+#include "app/system.h"
+#include "emulator/profile.h"
+
+namespace usbtwin::app {
+
+// `path` is what failures name, and where images are looked for.
+Result<emulator::Profile, Failure> ParseProfile(std::string_view text, const std::string& path);
+
+// The same from a file; a Failure of kFile where it cannot be read.
+Result<emulator::Profile, Failure> LoadProfile(System& system, const std::string& path);
+
+}  // namespace usbtwin::app

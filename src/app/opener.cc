@@ -1,0 +1,98 @@
+#include "app/opener.h"
+
+#include "app/config.h"
+
+namespace usbtwin::app {
+namespace {
+
+emulator::Profile ProfileOf(const EmulatedDisk& emulated) {
+  emulator::Profile profile;
+  profile.speed = emulated.speed;
+  profile.device.speeds = emulator::SpeedsUpTo(emulated.speed);
+  emulator::FunctionProfile function;
+  for (uint8_t lun = 0; lun < emulated.luns_count; ++lun) {
+    emulator::UnitProfile unit;
+    unit.disk.block_size = emulated.block_size;
+    unit.disk.removable = emulated.removable;
+    unit.disk.read_only = emulated.read_only;
+    unit.disk.serial.append("-").append(std::to_string(lun));
+    unit.image_path = emulated.image_path;
+    unit.size = emulated.size;
+    function.units.push_back(profile.units.size());
+    profile.units.push_back(std::move(unit));
+  }
+  emulator::ConfigurationProfile configuration;
+  configuration.functions.push_back(std::move(function));
+  profile.configurations.push_back(std::move(configuration));
+  return profile;
+}
+
+Failure NotInThisBuild(const char* what) {
+  std::string text = "this build does not open ";
+  text.append(what).append(
+      "; it opens emulated devices: emu:disk.img, emu:?size=64M, "
+      "emu:profile.toml");
+  return {Failure::Kind::kCannotOpen, std::move(text)};
+}
+
+// What a string names, as a profile; one overload for each kind.
+struct ProfileMaker {
+  using Made = Result<emulator::Profile, Failure>;
+  System& system;
+
+  Made operator()(const UsbIds&) const { return NotInThisBuild("real devices"); }
+  Made operator()(const UsbAddress&) const { return NotInThisBuild("real devices"); }
+  Made operator()(const UsbIpDevice&) const { return NotInThisBuild("devices on USB/IP servers"); }
+  Made operator()(const Trace&) const { return NotInThisBuild("captures"); }
+  Made operator()(const ScsiNode&) const {
+    return NotInThisBuild("the system's SCSI pass-through");
+  }
+  Made operator()(const EmulatedProfile& emulated) const {
+    return LoadProfile(system, emulated.path);
+  }
+  Made operator()(const EmulatedDisk& emulated) const {
+    if (emulated.protocol == EmulatedDisk::Protocol::kUas) {
+      return NotInThisBuild("disks that speak UAS");
+    }
+    return ProfileOf(emulated);
+  }
+};
+
+}  // namespace
+
+std::string OpenedBus::FinishRecord() {
+  if (writer_ == nullptr) return "";
+  writer_->Flush();
+  return writer_->error();
+}
+
+Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_view device,
+                                                    const OpenerOptions& options) {
+  const Result<DeviceString, Failure> parsed = ParseDeviceString(device);
+  if (!parsed) return parsed.error();
+  Result<emulator::Profile, Failure> profile = std::visit(ProfileMaker{system}, *parsed);
+  if (!profile) return profile.error();
+  Result<std::unique_ptr<Twin>, Failure> twin = Twin::Make(system, std::move(*profile));
+  if (!twin) {
+    // The file is the device: not being able to read it is not being able to open it.
+    Failure failure = twin.error();
+    if (failure.kind == Failure::Kind::kFile) failure.kind = Failure::Kind::kCannotOpen;
+    return failure;
+  }
+  std::unique_ptr<OpenedBus> opened(new OpenedBus);
+  opened->twin_ = std::move(*twin);
+  opened->device_id_ = opened->twin_->id();
+  if (!options.record_path.empty()) {
+    Result<std::unique_ptr<ByteSink>, Failure> file = system.CreateFile(options.record_path);
+    if (!file) return file.error();
+    opened->record_file_ = std::move(*file);
+    opened->writer_ = std::make_unique<link::PcapWriter>(*opened->record_file_,
+                                                         link::PcapFormatOf(options.record_path));
+  }
+  opened->bus_ = std::make_unique<DecoratedBus>(
+      system.clock(), opened->twin_->bus(),
+      Decorations{.writer = opened->writer_.get(), .audit = options.audit});
+  return opened;
+}
+
+}  // namespace usbtwin::app

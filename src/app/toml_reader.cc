@@ -1,0 +1,220 @@
+#include "app/toml_reader.h"
+
+#include <algorithm>
+
+#include "app/size.h"
+
+namespace usbtwin::app {
+namespace {
+
+std::string Article(const toml::node& node) {
+  switch (node.type()) {
+    case toml::node_type::none: return "nothing";
+    case toml::node_type::table: return "a table";
+    case toml::node_type::array: return "an array";
+    case toml::node_type::string: return "a string";
+    case toml::node_type::integer: return "an integer";
+    case toml::node_type::floating_point: return "a floating-point number";
+    case toml::node_type::boolean: return "a boolean";
+    case toml::node_type::date: return "a date";
+    case toml::node_type::time: return "a time";
+    case toml::node_type::date_time: return "a date and time";
+  }
+  return "something else";
+}
+
+std::string RangeText(TomlTable::Range range) {
+  return std::to_string(range.min) + " to " + std::to_string(range.max);
+}
+
+}  // namespace
+
+void TomlFile::Fail(const toml::source_region& where, std::string_view key,
+                    const std::string& what) {
+  if (failure) return;
+  std::string text = path + ":" + std::to_string(where.begin.line) + ": ";
+  if (!key.empty()) text += "key '" + std::string(key) + "': ";
+  failure = Failure{Failure::Kind::kUsage, text + what};
+}
+
+std::string JoinNames(std::initializer_list<std::string_view> names) {
+  std::string text;
+  for (std::string_view name : names) {
+    if (!text.empty()) text += ", ";
+    text += name;
+  }
+  return text;
+}
+
+// Control characters would disturb the terminal the message goes to.
+std::string Quote(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char letter : text) {
+    const auto code = static_cast<unsigned char>(letter);
+    quoted += code < 0x20 || code == 0x7f ? '?' : letter;
+  }
+  return quoted + "\"";
+}
+
+TomlTable::TomlTable(TomlFile& file, const toml::table& table, std::string name, Names keys)
+    : file_(file), table_(table), name_(std::move(name)) {
+  for (const auto& [key, node] : table) {
+    if (std::find(keys.begin(), keys.end(), key.str()) != keys.end()) continue;
+    file_.Fail(key.source(), FullName(key.str()), "unknown; known are " + JoinNames(keys));
+  }
+}
+
+std::optional<bool> TomlTable::Boolean(std::string_view key) const {
+  const toml::node* node = Find(key);
+  if (node == nullptr) return std::nullopt;
+  const std::optional<bool> value = node->value_exact<bool>();
+  if (!value) FailType(key, "true or false");
+  return value;
+}
+
+std::optional<int64_t> TomlTable::Integer(std::string_view key, Range range) const {
+  const toml::node* node = Find(key);
+  if (node == nullptr) return std::nullopt;
+  const std::optional<int64_t> value = node->value_exact<int64_t>();
+  if (!value) {
+    FailType(key, "an integer");
+  } else if (*value < range.min || *value > range.max) {
+    Fail(key, std::to_string(*value) + " is not within " + RangeText(range));
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::optional<std::string> TomlTable::Text(std::string_view key) const {
+  const toml::node* node = Find(key);
+  if (node == nullptr) return std::nullopt;
+  std::optional<std::string> value = node->value_exact<std::string>();
+  if (!value) FailType(key, "a string");
+  return value;
+}
+
+std::optional<size_t> TomlTable::Choice(std::string_view key, Names names) const {
+  const std::optional<std::string> text = Text(key);
+  if (!text) return std::nullopt;
+  const auto* const found = std::find(names.begin(), names.end(), *text);
+  if (found == names.end()) {
+    Fail(key, Quote(*text) + " is not one of " + JoinNames(names));
+    return std::nullopt;
+  }
+  return static_cast<size_t>(found - names.begin());
+}
+
+std::vector<size_t> TomlTable::Choices(std::string_view key, Names names) const {
+  std::vector<size_t> chosen;
+  const toml::node* node = Find(key);
+  if (node == nullptr) return chosen;
+  const toml::array* array = node->as_array();
+  if (array == nullptr) {
+    FailType(key, "an array of strings");
+    return chosen;
+  }
+  for (const toml::node& entry : *array) {
+    const std::optional<std::string> text = entry.value_exact<std::string>();
+    const auto* const found = text ? std::find(names.begin(), names.end(), *text) : names.end();
+    const auto index = static_cast<size_t>(found - names.begin());
+    if (found == names.end()) {
+      file_.Fail(entry.source(), FullName(key),
+                 (text ? Quote(*text) : Article(entry)) + " is not one of " + JoinNames(names));
+    } else if (std::find(chosen.begin(), chosen.end(), index) != chosen.end()) {
+      file_.Fail(entry.source(), FullName(key), Quote(*text) + " is there twice");
+    } else {
+      chosen.push_back(index);
+    }
+  }
+  return chosen;
+}
+
+std::optional<std::vector<int64_t>> TomlTable::Integers(std::string_view key, Range range) const {
+  const toml::node* node = Find(key);
+  if (node == nullptr) return std::nullopt;
+  const toml::array* array = node->as_array();
+  if (array == nullptr) {
+    FailType(key, "an array of integers");
+    return std::nullopt;
+  }
+  std::vector<int64_t> values;
+  for (const toml::node& entry : *array) {
+    const std::optional<int64_t> value = entry.value_exact<int64_t>();
+    if (!value) {
+      file_.Fail(entry.source(), FullName(key), Article(entry) + ", and not an integer");
+    } else if (*value < range.min || *value > range.max) {
+      file_.Fail(entry.source(), FullName(key),
+                 std::to_string(*value) + " is not within " + RangeText(range));
+    } else if (std::find(values.begin(), values.end(), *value) != values.end()) {
+      file_.Fail(entry.source(), FullName(key), std::to_string(*value) + " is there twice");
+    } else {
+      values.push_back(*value);
+    }
+  }
+  return values;
+}
+
+std::optional<uint64_t> TomlTable::Size(std::string_view key) const {
+  const toml::node* node = Find(key);
+  if (node == nullptr) return std::nullopt;
+  if (const std::optional<int64_t> number = node->value_exact<int64_t>()) {
+    if (*number >= 0) return static_cast<uint64_t>(*number);
+    Fail(key, std::to_string(*number) + " is no size");
+    return std::nullopt;
+  }
+  const std::optional<std::string> text = node->value_exact<std::string>();
+  if (!text) {
+    FailType(key, "a size such as \"64M\"");
+    return std::nullopt;
+  }
+  const std::optional<uint64_t> size = ParseSize(*text);
+  if (!size) Fail(key, Quote(*text) + " is no size such as \"64M\", \"512k\" or \"1GiB\"");
+  return size;
+}
+
+const toml::table* TomlTable::Table(std::string_view key) const {
+  const toml::node* node = Find(key);
+  if (node == nullptr) return nullptr;
+  const toml::table* table = node->as_table();
+  if (table == nullptr) FailType(key, ("a table: [" + FullName(key) + "]").c_str());
+  return table;
+}
+
+std::vector<const toml::table*> TomlTable::Tables(std::string_view key) const {
+  std::vector<const toml::table*> tables;
+  const toml::node* node = Find(key);
+  if (node == nullptr) return tables;
+  const std::string wanted = "an array of tables: [[" + FullName(key) + "]]";
+  const toml::array* array = node->as_array();
+  if (array == nullptr) {
+    FailType(key, wanted.c_str());
+    return tables;
+  }
+  for (const toml::node& entry : *array) {
+    if (const toml::table* table = entry.as_table()) {
+      tables.push_back(table);
+    } else {
+      file_.Fail(entry.source(), FullName(key), Article(entry) + ", and not " + wanted);
+    }
+  }
+  return tables;
+}
+
+void TomlTable::Fail(std::string_view key, const std::string& what) const {
+  const toml::node* node = Find(key);
+  file_.Fail(node == nullptr ? table_.source() : node->source(), FullName(key), what);
+}
+
+const toml::node* TomlTable::Find(std::string_view key) const {
+  return table_.get(key);
+}
+
+void TomlTable::FailType(std::string_view key, const char* wanted) const {
+  Fail(key, Article(*Find(key)) + ", and not " + wanted);
+}
+
+std::string TomlTable::FullName(std::string_view key) const {
+  return name_.empty() ? std::string(key) : name_ + "." + std::string(key);
+}
+
+}  // namespace usbtwin::app

@@ -1,0 +1,106 @@
+#include "app/twin.h"
+
+#include "emulator/memory_store.h"
+
+namespace usbtwin::app {
+
+using emulator::BotFunction;
+using emulator::BotFunctionOptions;
+using emulator::Function;
+using emulator::FunctionProfile;
+using emulator::Target;
+
+Result<std::unique_ptr<Twin>, Failure> Twin::Make(System& system, emulator::Profile profile) {
+  std::unique_ptr<Twin> twin(new Twin(system, profile.speed));
+  const Result<void, Failure> built = twin->Build(profile);
+  if (!built) return built.error();
+  return twin;
+}
+
+Twin::Twin(System& system, usb::Speed speed)
+    : system_(system), controller_(system.clock(), speed), bus_(system.clock()) {}
+
+Twin::~Twin() {
+  Unplug();
+  CHECK(system_.RunUntil([this] { return idle(); }));
+}
+
+Result<void, Failure> Twin::Build(const emulator::Profile& profile) {
+  for (const emulator::UnitProfile& unit : profile.units) {
+    Result<void, Failure> added = AddUnit(unit);
+    if (!added) return added;
+  }
+  std::vector<emulator::DeviceConfiguration> configurations;
+  for (const emulator::ConfigurationProfile& configuration : profile.configurations) {
+    configurations.push_back({.value = configuration.value, .name = configuration.name});
+    for (const FunctionProfile& function : configuration.functions) {
+      configurations.back().functions.push_back(&AddFunction(function));
+    }
+  }
+  auto device = emulator::Device::Make(profile.device, std::move(configurations));
+  if (!device) {
+    return Failure{Failure::Kind::kUsage, "the profile's device: " + device.error().Describe()};
+  }
+  device_ = std::move(*device);
+  const Result<void> bound = device_->Bind(controller_);
+  if (!bound) {
+    return Failure{Failure::Kind::kUsage, "the profile's device: " + bound.error().Describe()};
+  }
+  info_ = {.id = {"emu-1"},
+           .vendor_id = profile.device.vendor_id,
+           .product_id = profile.device.product_id,
+           .bus_number = 1,
+           .address = 1,
+           .speed = profile.speed};
+  bus_.Add(info_, controller_);
+  Plug();
+  return {};
+}
+
+Result<void, Failure> Twin::AddUnit(const emulator::UnitProfile& unit) {
+  if (unit.image_path.empty()) {
+    stores_.push_back(std::make_unique<emulator::MemoryStore>(unit.size));
+  } else {
+    auto image = system_.OpenImage(
+        unit.image_path, {.read_only = unit.disk.read_only, .block_size = unit.disk.block_size});
+    if (!image) return image.error();
+    stores_.push_back(std::move(*image));
+  }
+  disks_.push_back(std::make_unique<emulator::Disk>(system_.clock(), *stores_.back(), unit.disk));
+  return {};
+}
+
+// Each function is an initiator of its own: unit attentions and sense are kept apart.
+Function& Twin::AddFunction(const FunctionProfile& function) {
+  CHECK_LT(functions_.size(), emulator::Profile::kFunctionsMax);
+  const BotFunctionOptions options{.interface_class = function.interface_class,
+                                   .initiator = static_cast<uint8_t>(functions_.size()),
+                                   .luns_count = static_cast<uint8_t>(function.units.size()),
+                                   .stall_get_max_lun = function.quirks.max_lun_stall,
+                                   .name = function.name};
+  functions_.push_back(std::make_unique<BotFunction>(TargetOf(function.units), options));
+  if (!function.quirks.spoils_status()) return *functions_.back();
+  quirky_functions_.push_back(
+      std::make_unique<emulator::QuirkyFunction>(*functions_.back(), function.quirks));
+  return *quirky_functions_.back();
+}
+
+Target& Twin::TargetOf(const std::vector<size_t>& units) {
+  for (SharedTarget& known : targets_) {
+    if (known.units == units) return *known.target;
+  }
+  targets_.push_back({units, std::make_unique<Target>(system_.clock())});
+  for (const size_t unit : units) {
+    CHECK_LT(unit, disks_.size());
+    targets_.back().target->AddUnit(*disks_[unit]);
+  }
+  return *targets_.back().target;
+}
+
+bool Twin::idle() const {
+  bool idle = controller_.idle();
+  for (const auto& function : functions_) idle = idle && function->idle();
+  return idle;
+}
+
+}  // namespace usbtwin::app

@@ -1,0 +1,68 @@
+// Twin: a profile come to life in this process: stores, logical units, functions, a device and the
+// bus it is plugged into. A host opens it there like any other device. It is plugged in from the
+// start; destroying it unplugs it and runs the system's loop until nothing of it is under way, so
+// links to it are closed before.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/failure.h"
+#include "app/system.h"
+#include "emulator/bot_function.h"
+#include "emulator/device.h"
+#include "emulator/disk.h"
+#include "emulator/profile.h"
+#include "emulator/target.h"
+#include "emulator/twin_bus.h"
+
+namespace usbtwin::app {
+
+class Twin {
+ public:
+  // A Failure of OpenImage, or kUsage where parts of the profile do not fit together. `system`
+  // outlives the twin.
+  static Result<std::unique_ptr<Twin>, Failure> Make(System& system, emulator::Profile profile);
+  Twin(const Twin&) = delete;
+  Twin& operator=(const Twin&) = delete;
+  ~Twin();
+
+  usb::Bus& bus() { return bus_; }
+  const usb::DeviceId& id() const { return info_.id; }
+  const usb::DeviceInfo& info() const { return info_; }
+
+  // What somebody at the device does: change a medium, wake the host, pull the plug.
+  emulator::Disk& disk(size_t unit) { return *disks_[unit]; }
+  emulator::Device& device() { return *device_; }
+  emulator::VirtualController& controller() { return controller_; }
+  void Plug() { controller_.Attach(*device_); }
+  void Unplug() { controller_.Detach(); }
+
+ private:
+  // Units in the order in which one function numbers them; functions that agree share a target.
+  struct SharedTarget {
+    std::vector<size_t> units;
+    std::unique_ptr<emulator::Target> target;
+  };
+
+  Twin(System& system, usb::Speed speed);
+  Result<void, Failure> Build(const emulator::Profile& profile);
+  Result<void, Failure> AddUnit(const emulator::UnitProfile& unit);
+  emulator::Function& AddFunction(const emulator::FunctionProfile& function);
+  emulator::Target& TargetOf(const std::vector<size_t>& units);
+  bool idle() const;
+
+  System& system_;
+  std::vector<std::unique_ptr<emulator::BlockStore>> stores_;
+  std::vector<std::unique_ptr<emulator::Disk>> disks_;
+  std::vector<SharedTarget> targets_;
+  std::vector<std::unique_ptr<emulator::BotFunction>> functions_;
+  std::vector<std::unique_ptr<emulator::QuirkyFunction>> quirky_functions_;
+  std::unique_ptr<emulator::Device> device_;
+  emulator::VirtualController controller_;
+  emulator::TwinBus bus_;
+  usb::DeviceInfo info_;
+};
+
+}  // namespace usbtwin::app

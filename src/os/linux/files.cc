@@ -1,0 +1,95 @@
+#include "os/linux/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "os/linux/file_descriptor.h"
+
+namespace usbtwin::os {
+namespace {
+
+using app::Failure;
+
+Failure FileFailure(const char* verb, const std::string& path, int error) {
+  return {Failure::Kind::kFile,
+          std::string("cannot ") + verb + " '" + path + "': " + ErrorText(error)};
+}
+
+class FileSink final : public ByteSink {
+ public:
+  FileSink(FileDescriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {
+    buffer_.reserve(kBufferLength);
+  }
+  ~FileSink() override { Flush(); }
+
+  bool Write(Bytes bytes) override {
+    if (buffer_.size() + bytes.size() > kBufferLength && !Flush()) return false;
+    // What would fill the buffer at once need not pass through it.
+    if (bytes.size() >= kBufferLength) return WriteAll(bytes);
+    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+    return error_ == 0;
+  }
+  bool Flush() override {
+    WriteAll(buffer_);
+    buffer_.clear();
+    return error_ == 0;
+  }
+  std::string error() const override {
+    return error_ == 0 ? "" : FileFailure("write", path_, error_).text;
+  }
+
+ private:
+  static constexpr size_t kBufferLength = 64 << 10;
+
+  bool WriteAll(Bytes bytes) {
+    while (error_ == 0 && !bytes.empty()) {
+      const ssize_t written = write(fd_.get(), bytes.data(), bytes.size());
+      if (written >= 0)
+        bytes = Drop(bytes, static_cast<size_t>(written));
+      else if (errno != EINTR)
+        error_ = errno;
+    }
+    return error_ == 0;
+  }
+
+  const FileDescriptor fd_;
+  const std::string path_;
+  std::vector<uint8_t> buffer_;
+  int error_ = 0;  // the first one; nothing is written after it
+};
+
+}  // namespace
+
+Result<std::vector<uint8_t>, Failure> ReadWholeFile(const std::string& path) {
+  const FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!fd) return FileFailure("read", path, errno);
+  std::vector<uint8_t> bytes;
+  size_t length = 0;
+  struct stat status = {};
+  // One byte more than the file, so that its end is found without growing.
+  if (fstat(fd.get(), &status) == 0 && status.st_size > 0 &&
+      static_cast<uint64_t>(status.st_size) <= kReadFileLengthMax) {
+    bytes.resize(static_cast<size_t>(status.st_size) + 1);
+  }
+  while (true) {
+    if (length == bytes.size()) bytes.resize(std::max<size_t>(4096, length * 2));
+    const ssize_t got = read(fd.get(), bytes.data() + length, bytes.size() - length);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return FileFailure("read", path, errno);
+    if (got == 0) break;
+    length += static_cast<size_t>(got);
+    if (length > kReadFileLengthMax) return FileFailure("read", path, EFBIG);
+  }
+  bytes.resize(length);
+  return bytes;
+}
+
+Result<std::unique_ptr<ByteSink>, Failure> CreateFileSink(const std::string& path) {
+  FileDescriptor fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666));
+  if (!fd) return FileFailure("create", path, errno);
+  return std::unique_ptr<ByteSink>(std::make_unique<FileSink>(std::move(fd), path));
+}
+
+}  // namespace usbtwin::os

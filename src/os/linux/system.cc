@@ -1,0 +1,36 @@
+#include "os/linux/system.h"
+
+#include <csignal>
+
+#include "os/linux/file_store.h"
+#include "os/linux/files.h"
+#include "os/linux/signals.h"
+#include "os/system.h"
+
+namespace usbtwin::os {
+
+LinuxSystem::LinuxSystem() {
+  IgnoreUnlessHandled(SIGPIPE);
+  IgnoreUnlessHandled(SIGXFSZ);
+}
+
+Result<std::unique_ptr<emulator::BlockStore>, app::Failure> LinuxSystem::OpenImage(
+    const std::string& path, const app::ImageOptions& options) {
+  auto store = FileStore::Open(loop_, worker_, path, options);
+  if (!store) return store.error();
+  return std::unique_ptr<emulator::BlockStore>(std::move(*store));
+}
+
+Result<std::vector<uint8_t>, app::Failure> LinuxSystem::ReadFile(const std::string& path) {
+  return ReadWholeFile(path);
+}
+
+Result<std::unique_ptr<ByteSink>, app::Failure> LinuxSystem::CreateFile(const std::string& path) {
+  return CreateFileSink(path);
+}
+
+std::unique_ptr<app::System> MakeSystem() {
+  return std::make_unique<LinuxSystem>();
+}
+
+}  // namespace usbtwin::os

@@ -1,0 +1,27 @@
+// System on Linux: the loop, its helper thread, and files. Made once, by main(), through
+// os/system.h; owns everything that outlives stores and sinks.
+#pragma once
+
+#include "app/system.h"
+#include "os/linux/loop.h"
+#include "os/linux/worker.h"
+
+namespace usbtwin::os {
+
+class LinuxSystem final : public app::System {
+ public:
+  LinuxSystem();
+
+  Clock& clock() override { return loop_; }
+  bool RunUntil(const std::function<bool()>& done) override { return loop_.RunUntil(done); }
+  Result<std::unique_ptr<emulator::BlockStore>, app::Failure> OpenImage(
+      const std::string& path, const app::ImageOptions& options) override;
+  Result<std::vector<uint8_t>, app::Failure> ReadFile(const std::string& path) override;
+  Result<std::unique_ptr<ByteSink>, app::Failure> CreateFile(const std::string& path) override;
+
+ private:
+  Loop loop_;
+  Worker worker_{loop_};
+};
+
+}  // namespace usbtwin::os

@@ -1,0 +1,61 @@
+#include "os/linux/worker.h"
+
+#include <csignal>
+
+namespace usbtwin::os {
+
+Worker::Worker(Loop& loop) : loop_(loop) {
+  // The thread inherits a full mask, so that the program's signals reach the loop's thread. Faults
+  // stay unblocked: a blocked one would end the process without its handler.
+  sigset_t all{}, before{};
+  sigfillset(&all);
+  for (int fault : {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGABRT, SIGTRAP}) sigdelset(&all, fault);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { RunThread(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+Worker::~Worker() {
+  CHECK_EQ(away_count_, 0u);
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+void Worker::Submit(Job& job) {
+  CHECK(!job.away());
+  job.worker_ = this;
+  ++away_count_;
+  loop_.BeginWork();
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.PushBack(job);
+  }
+  changed_.notify_one();
+}
+
+void Worker::RunThread() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    if (jobs_.empty()) return;
+    Job& job = static_cast<Job&>(jobs_.PopFront());
+    lock.unlock();
+    job.Work();
+    loop_.PostFromThread(job);
+    lock.lock();
+  }
+}
+
+void Job::Run() {
+  CHECK(away());
+  Worker& worker = *std::exchange(worker_, nullptr);
+  --worker.away_count_;
+  worker.loop_.EndWork();
+  HandleHome();
+}
+
+}  // namespace usbtwin::os

@@ -1,0 +1,47 @@
+// A System for tests: virtual time, and files that are in memory.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "app/system.h"
+#include "base/manual_clock.h"
+#include "emulator/memory_store.h"
+
+namespace usbtwin::tests {
+
+class ManualSystem final : public app::System {
+ public:
+  Clock& clock() override { return manual_clock; }
+  bool RunUntil(const std::function<bool()>& done) override { return manual_clock.RunUntil(done); }
+
+  // An image is as long as its file here, and starts as zeros.
+  Result<std::unique_ptr<emulator::BlockStore>, app::Failure> OpenImage(
+      const std::string& path, const app::ImageOptions& options) override {
+    const auto file = files.find(path);
+    if (file == files.end()) return Missing(path);
+    opened.emplace_back(path, options);
+    return std::unique_ptr<emulator::BlockStore>(
+        std::make_unique<emulator::MemoryStore>(file->second.size()));
+  }
+  Result<std::vector<uint8_t>, app::Failure> ReadFile(const std::string& path) override {
+    const auto file = files.find(path);
+    if (file == files.end()) return Missing(path);
+    return std::vector<uint8_t>(file->second.begin(), file->second.end());
+  }
+  Result<std::unique_ptr<ByteSink>, app::Failure> CreateFile(const std::string& path) override {
+    return app::Failure{app::Failure::Kind::kFile, path + ": not in this test"};
+  }
+
+  ManualClock manual_clock;
+  std::map<std::string, std::string> files;
+  std::vector<std::pair<std::string, app::ImageOptions>> opened;
+
+ private:
+  static app::Failure Missing(const std::string& path) {
+    return {app::Failure::Kind::kFile, path + ": no such file"};
+  }
+};
+
+}  // namespace usbtwin::tests

@@ -1,0 +1,106 @@
+// What sg3-utils, written by other people from the same standards, read in the disk's answers.
+// Skipped where they are not installed.
+#include <boost/test/unit_test.hpp>
+#include <cstdio>
+#include <cstdlib>
+
+#include "tests/emulator/disk_rig.h"
+
+using namespace usbtwin;         // NOLINT
+using namespace usbtwin::tests;  // NOLINT
+using emulator::DiskOptions;
+
+namespace {
+
+// Runs `tool`, whose standard input is the bytes as hex digits, and gives back what it says.
+std::string Ask(const std::string& tool, Bytes bytes) {
+  std::string line = "echo '" + Hex(bytes) + "' | " + tool + " 2>&1";
+  std::string said;
+  std::FILE* pipe = popen(line.c_str(), "r");
+  BOOST_REQUIRE(pipe != nullptr);
+  std::array<char, 4096> text{};
+  while (const size_t length = std::fread(text.data(), 1, text.size(), pipe)) {
+    said.append(text.data(), length);
+  }
+  BOOST_TEST(pclose(pipe) == 0);
+  return said;
+}
+
+bool Says(const std::string& said, std::string_view words) {
+  if (said.find(words) != std::string::npos) return true;
+  BOOST_TEST_MESSAGE(said);
+  return false;
+}
+
+boost::test_tools::assertion_result Installed(boost::unit_test::test_unit_id) {
+  if (std::system("command -v sg_inq sg_vpd sg_decode_sense > /dev/null") == 0) return true;
+  boost::test_tools::assertion_result no(false);
+  no.message() << "sg3-utils is not installed";
+  return no;
+}
+
+std::vector<uint8_t> Vital(uint8_t page) {
+  DiskRig rig(DiskOptions{.serial = "SN-42"});
+  rig.host.Do(scsi::Inquiry(true, page, 255));
+  return rig.host.in;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(disk_sg3, *boost::unit_test::precondition(Installed))
+
+BOOST_AUTO_TEST_CASE(sg_inq_reads_the_standard_data) {
+  DiskRig rig(DiskOptions{.removable = true});
+  rig.host.Do(scsi::Inquiry(false, 0, 36));
+  const std::string said = Ask("sg_inq --inhex=-", rig.host.in);
+  BOOST_TEST(Says(said, "RMB=1"));
+  BOOST_TEST(Says(said, "version=0x06  [SPC-4]"));
+  BOOST_TEST(Says(said, "Resp_data_format=2"));
+  BOOST_TEST(Says(said, "CmdQue=1"));
+  BOOST_TEST(Says(said, "length=36 (0x24)   Peripheral device type: disk"));
+  BOOST_TEST(Says(said, "Vendor identification: USBTWIN"));
+  BOOST_TEST(Says(said, "Product identification: Disk"));
+  BOOST_TEST(Says(said, "Product revision level: 0001"));
+}
+
+BOOST_AUTO_TEST_CASE(sg_vpd_reads_every_page) {
+  const std::string pages = Ask("sg_vpd --inhex=-", Vital(0x00));
+  for (const char* page : {"[sv]", "[sn]", "[di]", "[bl]", "[bdc]", "[lbpv]"}) {
+    BOOST_TEST(Says(pages, page));
+  }
+  BOOST_TEST(Says(Ask("sg_vpd --inhex=-", Vital(0x80)), "Unit serial number: SN-42"));
+
+  const std::string identification = Ask("sg_vpd --inhex=-", Vital(0x83));
+  BOOST_TEST(Says(identification, "NAA 3, Locally assigned"));
+  BOOST_TEST(Says(identification, "vendor id: USBTWIN"));
+  BOOST_TEST(Says(identification, "vendor specific: Disk            SN-42"));
+
+  const std::string limits = Ask("sg_vpd --inhex=-", Vital(0xb0));
+  BOOST_TEST(Says(limits, "Optimal transfer length granularity: 8 blocks"));
+  BOOST_TEST(Says(limits, "Maximum transfer length: 4194304 blocks"));
+  BOOST_TEST(Says(limits, "Optimal transfer length: 2048 blocks"));
+
+  BOOST_TEST(Says(Ask("sg_vpd --inhex=-", Vital(0xb1)), "Non-rotating medium"));
+  BOOST_TEST(Says(Ask("sg_vpd --inhex=-", Vital(0xb2)), "Unmap command supported (LBPU): 0"));
+}
+
+BOOST_AUTO_TEST_CASE(sg_decode_sense_reads_both_formats) {
+  DiskRig rig;
+  for (const bool descriptor : {false, true}) {
+    rig.host.Do("28 00 00001234 00 0001 00");
+    rig.host.Do(scsi::RequestSense(descriptor, 255));
+    const std::string range = Ask("sg_decode_sense --file=-", rig.host.in);
+    BOOST_TEST(Says(range, descriptor ? "Descriptor format" : "Fixed format"));
+    BOOST_TEST(Says(range, "Sense key: Illegal Request"));
+    BOOST_TEST(Says(range, "Logical block address out of range"));
+    BOOST_TEST(Says(range, "1234"));
+
+    rig.host.Do("28 20 00000000 00 0001 00");
+    rig.host.Do(scsi::RequestSense(descriptor, 255));
+    const std::string field = Ask("sg_decode_sense --file=-", rig.host.in);
+    BOOST_TEST(Says(field, "Invalid field in cdb"));
+    BOOST_TEST(Says(field, "Error in Command: byte 1 bit 7"));
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,59 @@
+#include "tests/os/failing_calls.h"
+
+#include <sys/mman.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+
+namespace usbtwin::tests {
+
+FailingCall failing_pwrite, failing_fdatasync, failing_fallocate, failing_preadv2;
+FailingCall failing_populate;
+std::atomic<size_t> pwrite_length_max = SIZE_MAX;
+
+bool FailingCall::Fails() {
+  if (left == 0) return false;
+  --left;
+  ++failed;
+  errno = error;
+  return true;
+}
+
+}  // namespace usbtwin::tests
+
+// The linker's names: code under test calls __wrap_f where it says f; __real_f is the system's.
+// NOLINTBEGIN(bugprone-reserved-identifier)
+using namespace usbtwin::tests;  // NOLINT
+extern "C" {
+ssize_t __real_pwrite64(int fd, const void* data, size_t length, off_t offset);
+int __real_fdatasync(int fd);
+int __real_fallocate64(int fd, int mode, off_t offset, off_t length);
+ssize_t __real_preadv64v2(int fd, const iovec* vectors, int count, off_t offset, int flags);
+int __real_madvise(void* start, size_t length, int advice) noexcept;
+
+ssize_t __wrap_pwrite64(int fd, const void* data, size_t length, off_t offset) {
+  if (failing_pwrite.Fails()) return -1;
+  return __real_pwrite64(fd, data, std::min<size_t>(length, pwrite_length_max), offset);
+}
+int __wrap_fdatasync(int fd) {
+  return failing_fdatasync.Fails() ? -1 : __real_fdatasync(fd);
+}
+int __wrap_fallocate64(int fd, int mode, off_t offset, off_t length) {
+  return failing_fallocate.Fails() ? -1 : __real_fallocate64(fd, mode, offset, length);
+}
+ssize_t __wrap_preadv64v2(int fd, const iovec* vectors, int count, off_t offset, int flags) {
+  if (failing_preadv2.Fails()) return -1;
+  return __real_preadv64v2(fd, vectors, count, offset, flags);
+}
+int __wrap_madvise(void* start, size_t length, int advice) noexcept {
+  if (advice == MADV_POPULATE_READ && failing_populate.Fails()) return -1;
+  return __real_madvise(start, length, advice);
+}
+}
+// NOLINTEND(bugprone-reserved-identifier)

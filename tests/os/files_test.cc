@@ -1,0 +1,98 @@
+#include "os/linux/files.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include "os/system.h"
+#include "tests/os/temp_dir.h"
+
+using namespace usbtwin;         // NOLINT
+using namespace usbtwin::tests;  // NOLINT
+
+BOOST_AUTO_TEST_SUITE(files)
+
+BOOST_AUTO_TEST_CASE(a_file_is_read_whole) {
+  const TempDir dir;
+  const auto system = os::MakeSystem();
+  for (size_t length : {0u, 1u, 4095u, 4096u, 4097u, 300'000u}) {
+    const std::vector<uint8_t> content(length, 0x5a);
+    const auto read = system->ReadFile(dir.File("file", content));
+    BOOST_TEST_REQUIRE(read.has_value());
+    BOOST_TEST((*read == content));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_file_without_a_size_is_read_to_its_end) {
+  const auto read = os::ReadWholeFile("/proc/self/status");
+  BOOST_TEST_REQUIRE(read.has_value());
+  BOOST_TEST(SameBytes(Take(Bytes(*read), 5), TextBytes("Name:")));
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_read_is_named) {
+  const TempDir dir;
+  const auto missing = os::ReadWholeFile(dir.path("missing"));
+  BOOST_TEST_REQUIRE(!missing.has_value());
+  BOOST_TEST((missing.error().kind == app::Failure::Kind::kFile));
+  BOOST_TEST(missing.error().text ==
+             "cannot read '" + dir.path("missing") + "': No such file or directory");
+  BOOST_TEST(!os::ReadWholeFile(dir.path(".")).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_file_without_an_end_is_refused) {
+  const auto read = os::ReadWholeFile("/dev/zero");
+  BOOST_TEST_REQUIRE(!read.has_value());
+  BOOST_TEST(read.error().text == "cannot read '/dev/zero': File too large");
+}
+
+BOOST_AUTO_TEST_CASE(a_sink_writes_through_its_buffer) {
+  const TempDir dir;
+  const auto system = os::MakeSystem();
+  std::vector<uint8_t> expected;
+  {
+    auto sink = system->CreateFile(dir.path("out"));
+    BOOST_TEST_REQUIRE(sink.has_value());
+    for (size_t length : {1u, 70'000u, 3u, 65'530u, 10u, 65'536u, 0u}) {
+      const std::vector<uint8_t> part(length, static_cast<uint8_t>(length));
+      BOOST_TEST((*sink)->Write(part));
+      expected.insert(expected.end(), part.begin(), part.end());
+    }
+    BOOST_TEST((*sink)->Flush());
+    BOOST_TEST((FileContent(dir.path("out")) == expected));
+    BOOST_TEST((*sink)->error().empty());
+    BOOST_TEST((*sink)->Write("0102"_hex));
+  }
+  expected.insert(expected.end(), {1, 2});
+  BOOST_TEST((FileContent(dir.path("out")) == expected));
+}
+
+BOOST_AUTO_TEST_CASE(a_full_device_is_an_error_that_stays) {
+  auto sink = os::CreateFileSink("/dev/full");
+  BOOST_TEST_REQUIRE(sink.has_value());
+  BOOST_TEST((*sink)->Write("01"_hex));  // in the buffer
+  BOOST_TEST(!(*sink)->Flush());
+  BOOST_TEST((*sink)->error() == "cannot write '/dev/full': No space left on device");
+  BOOST_TEST(!(*sink)->Write("01"_hex));
+  BOOST_TEST(!(*sink)->Flush());
+}
+
+BOOST_AUTO_TEST_CASE(a_reader_that_went_away_is_an_error_not_a_signal) {
+  const auto system = os::MakeSystem();
+  int ends[2];
+  BOOST_TEST_REQUIRE(pipe(ends) == 0);
+  auto sink = system->CreateFile("/proc/self/fd/" + std::to_string(ends[1]));
+  BOOST_TEST_REQUIRE(sink.has_value());
+  close(ends[0]);
+  close(ends[1]);
+  BOOST_TEST((*sink)->Write("01"_hex));
+  BOOST_TEST(!(*sink)->Flush());
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_created_is_named) {
+  const auto sink = os::CreateFileSink("/nowhere/out");
+  BOOST_TEST_REQUIRE(!sink.has_value());
+  BOOST_TEST(sink.error().text == "cannot create '/nowhere/out': No such file or directory");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,240 @@
+// usbtwin bench: how fast blocks come through the whole host stack, beside plain memcpy of the same
+// bytes in the same run, and the ratio of both. Rounds of the two are interleaved and medians are
+// shown, because a machine's speed drifts more than the stack's cost does. It only reads.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "app/run.h"
+#include "app/size.h"
+#include "os/console.h"
+#include "tools/exit_status.h"
+#include "tools/open_device.h"
+
+namespace usbtwin::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using app::Failure;
+using std::chrono::steady_clock;
+constexpr int kSchema = 1;
+constexpr uint64_t kSpanMax = uint64_t{64} << 20;  // bytes of the disk that are read
+constexpr size_t kRoundsMin = 5;
+constexpr size_t kRoundsMax = 101;
+
+struct Options {
+  DeviceOptions device;
+  double seconds = 3;
+  bool json = false;
+};
+
+struct Pattern {
+  const char* name;
+  uint32_t length;  // bytes in one read
+  bool random;
+};
+constexpr std::array<Pattern, 3> kPatterns{{
+    {"random 4 KiB", 4 << 10, true},
+    {"sequential 64 KiB", 64 << 10, false},
+    {"sequential 1 MiB", 1 << 20, false},
+}};
+
+// Places to read from, the same ones for the device and for memcpy.
+class Places {
+ public:
+  Places(const Pattern& pattern, uint64_t span)
+      : random_(pattern.random), length_(pattern.length), count_(span / pattern.length) {}
+  uint64_t Next() {
+    if (!random_) return index_++ % count_ * length_;
+    // A linear congruential step (Knuth's MMIX); its high bits are good enough to spread reads.
+    index_ = index_ * 6364136223846793005u + 1442695040888963407u;
+    return (index_ >> 33) % count_ * length_;
+  }
+
+ private:
+  const bool random_;
+  const uint64_t length_;
+  const uint64_t count_;
+  uint64_t index_ = 0;
+};
+
+// One pattern with its buffers and what was measured.
+struct Series {
+  Pattern pattern;
+  Places device_places;
+  Places memory_places;
+  std::vector<uint8_t> target;
+  size_t batch_count = 1;            // reads in one round
+  std::vector<double> device_times;  // seconds for one read, one a round
+  std::vector<double> memory_times;
+};
+
+async::Task<host::BlockResult> ReadBatch(host::BlockDevice& blocks, Series& series, size_t count) {
+  const uint32_t block_size = blocks.facts().block_size;
+  for (size_t index = 0; index < count; ++index) {
+    const uint64_t lba = series.device_places.Next() / block_size;
+    const MutableBytes target = series.target;
+    const host::BlockResult read = co_await blocks.Read(lba, target);
+    if (!read) co_return read;
+  }
+  co_return host::BlockResult();
+}
+
+double Seconds(steady_clock::time_point start) {
+  return std::chrono::duration<double>(steady_clock::now() - start).count();
+}
+
+void CopyBatch(const std::vector<uint8_t>& memory, Series& series, size_t count) {
+  for (size_t index = 0; index < count; ++index) {
+    std::memcpy(series.target.data(), memory.data() + series.memory_places.Next(),
+                series.pattern.length);
+    // The copy must be made although nothing looks at it.
+    asm volatile("" : : "r"(series.target.data()) : "memory");
+  }
+}
+
+Result<void, Failure> Round(OpenDevice& device, host::BlockDevice& blocks,
+                            const std::vector<uint8_t>& memory, Series& series) {
+  const double count = static_cast<double>(series.batch_count);
+  const steady_clock::time_point device_start = steady_clock::now();
+  const host::BlockResult read =
+      app::Run(device.system(), ReadBatch(blocks, series, series.batch_count));
+  if (!read) return FailureOf(read.error());
+  series.device_times.push_back(Seconds(device_start) / count);
+  const steady_clock::time_point memory_start = steady_clock::now();
+  CopyBatch(memory, series, series.batch_count);
+  series.memory_times.push_back(Seconds(memory_start) / count);
+  return {};
+}
+
+double Median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+// How many reads make a round that is long against the clock's grain and short against the budget.
+Result<void, Failure> Calibrate(OpenDevice& device, host::BlockDevice& blocks, Series& series,
+                                double round_seconds) {
+  constexpr size_t kBatchMax = 1 << 20;
+  while (true) {
+    const steady_clock::time_point start = steady_clock::now();
+    const host::BlockResult read =
+        app::Run(device.system(), ReadBatch(blocks, series, series.batch_count));
+    if (!read) return FailureOf(read.error());
+    const double seconds = Seconds(start);
+    if (seconds >= round_seconds / 4 || series.batch_count >= kBatchMax) {
+      const double wanted = static_cast<double>(series.batch_count) * round_seconds / seconds;
+      series.batch_count = std::clamp<size_t>(static_cast<size_t>(wanted), 1, kBatchMax);
+      return {};
+    }
+    series.batch_count *= 2;
+  }
+}
+
+Result<std::vector<Series>, Failure> Measure(const Options& options, OpenDevice& device,
+                                             host::BlockDevice& blocks) {
+  const steady_clock::time_point start = steady_clock::now();
+  const uint64_t span = std::min(kSpanMax, blocks.facts().size());
+  const std::vector<uint8_t> memory(span, 0xa5);
+  std::vector<Series> all;
+  for (const Pattern& pattern : kPatterns) {
+    if (pattern.length > span || pattern.length % blocks.facts().block_size != 0) continue;
+    all.push_back({.pattern = pattern,
+                   .device_places = Places(pattern, span),
+                   .memory_places = Places(pattern, span),
+                   .target = std::vector<uint8_t>(pattern.length)});
+  }
+  if (all.empty()) {
+    return Failure{Failure::Kind::kUsage, "the disk is too small to measure: it has " +
+                                              app::DescribeSize(blocks.facts().size())};
+  }
+  // A series gets its share of the time, in rounds of which memcpy takes the smaller part.
+  const double share = options.seconds / static_cast<double>(all.size());
+  const double round_seconds = share / 40;
+  for (Series& series : all) {
+    const Result<void, Failure> calibrated = Calibrate(device, blocks, series, round_seconds);
+    if (!calibrated) return calibrated.error();
+  }
+  for (size_t round = 0; round < kRoundsMax; ++round) {
+    if (round >= kRoundsMin && Seconds(start) > options.seconds) break;
+    for (Series& series : all) {
+      const Result<void, Failure> done = Round(device, blocks, memory, series);
+      if (!done) return done.error();
+    }
+  }
+  return all;
+}
+
+std::string ReportText(const std::vector<Series>& all) {
+  std::string text = fmt::format("{:<18} {:>12} {:>10} {:>12} {:>8}\n", "reads", "commands/s",
+                                 "MB/s", "memcpy MB/s", "ratio");
+  for (const Series& series : all) {
+    const double device_time = Median(series.device_times);
+    const double memory_time = Median(series.memory_times);
+    text += fmt::format("{:<18} {:>12.0f} {:>10.1f} {:>12.1f} {:>8.2f}\n", series.pattern.name,
+                        1 / device_time, series.pattern.length / device_time / 1e6,
+                        series.pattern.length / memory_time / 1e6, device_time / memory_time);
+  }
+  text += fmt::format("medians of {} rounds; ratio: time of a read to that of memcpy, same bytes\n",
+                      all[0].device_times.size());
+  return text;
+}
+
+std::string ReportJson(const Options& options, const std::vector<Series>& all) {
+  Json json;
+  json["schema"] = kSchema;
+  json["program"] = "usbtwin bench";
+  json["version"] = USBTWIN_VERSION;
+  json["device"] = options.device.device;
+  json["results"] = Json::array();
+  for (const Series& series : all) {
+    const double device_time = Median(series.device_times);
+    const double memory_time = Median(series.memory_times);
+    Json result;
+    result["name"] = series.pattern.name;
+    result["length"] = series.pattern.length;
+    result["random"] = series.pattern.random;
+    result["rounds_count"] = series.device_times.size();
+    result["reads_per_round"] = series.batch_count;
+    result["commands_per_second"] = 1 / device_time;
+    result["mb_per_second"] = series.pattern.length / device_time / 1e6;
+    result["memcpy_mb_per_second"] = series.pattern.length / memory_time / 1e6;
+    result["ratio"] = device_time / memory_time;
+    json["results"].push_back(result);
+  }
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+int RunBench(const Options& options) {
+  auto opened = OpenDevice::Open(options.device);
+  if (!opened) return Fail("bench", opened.error());
+  OpenDevice& device = **opened;
+  const Result<host::BlockDevice*, Failure> blocks = device.OpenBlocks();
+  if (!blocks) return Fail("bench", blocks.error());
+  const Result<std::vector<Series>, Failure> measured = Measure(options, device, **blocks);
+  if (!measured) return Fail("bench", measured.error());
+  const Result<void, Failure> printed =
+      os::PrintOutput(options.json ? ReportJson(options, *measured) : ReportText(*measured));
+  if (!printed) return Fail("bench", printed.error());
+  const Result<void, Failure> closed = device.Close();
+  return closed ? kExitGood : Fail("bench", closed.error());
+}
+
+}  // namespace
+
+void AddBenchVerb(CLI::App& cli, Chosen& chosen) {
+  AddVerb<Options>(
+      cli, chosen, "bench", "measure reads beside plain memcpy of the same bytes",
+      [](CLI::App& verb, Options& options) {
+        AddDeviceOptions(verb, options.device, true);
+        verb.add_option("--seconds", options.seconds, "time to spend, default 3")
+            ->check(CLI::Range(0.05, 3600.0));
+        verb.add_flag("--json", options.json, "the result as one JSON object");
+        verb.footer("Reads only, from the first 64 MiB of the disk, one command at a time.");
+      },
+      RunBench);
+}
+
+}  // namespace usbtwin::tools

@@ -1,0 +1,122 @@
+#include "tools/open_device.h"
+
+#include "app/run.h"
+#include "os/system.h"
+
+namespace usbtwin::tools {
+namespace {
+
+using app::Failure;
+
+host::StorageOptions StorageOf(const DeviceOptions& options) {
+  host::StorageOptions storage;
+  if (options.interface_number >= 0) {
+    storage.interface_number = static_cast<uint8_t>(options.interface_number);
+  }
+  if (options.transport == "bot") storage.protocol = host::StorageProtocol::kBulkOnly;
+  if (options.transport == "uasp") storage.protocol = host::StorageProtocol::kUas;
+  if (options.detach_kernel) storage.kernel_driver = usb::KernelDriverPolicy::kDetach;
+  return storage;
+}
+
+}  // namespace
+
+void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage) {
+  const char* group = "Device";
+  verb.add_option("-d,--device", options.device, "device string; usbtwin --help lists them")
+      ->required()
+      ->group(group);
+  verb.add_option("--record", options.record_path,
+                  "write every USB transfer to this pcapng (or .pcap)")
+      ->group(group);
+  verb.add_flag("--audit", options.audit, "check the link's contract; abort on a breach")
+      ->group(group);
+  if (!with_storage) return;
+  verb.add_option("--ifnum", options.interface_number,
+                  "interface number; default: the first mass-storage interface")
+      ->check(CLI::Range(0, 255))
+      ->group(group);
+  verb.add_option("--lun", options.lun, "logical unit number, default 0")
+      ->check(CLI::Range(0, 15))
+      ->group(group);
+  verb.add_option("--transport", options.transport, "auto, bot or uasp")
+      ->check(CLI::IsMember({"auto", "bot", "uasp"}))
+      ->group(group);
+  verb.add_flag("--detach-kernel,!--no-detach", options.detach_kernel,
+                "take the interface from its kernel driver; unmount first")
+      ->group(group);
+  verb.add_option("--timeout-ms", options.timeout_ms, "milliseconds for a command, default 30000")
+      ->check(CLI::Range(1, 86'400'000))
+      ->group(group);
+  verb.add_flag("--ignore-residue", options.ignore_residue,
+                "believe the wire, whatever the device's residue says")
+      ->group(group);
+}
+
+Failure FailureOf(const Error& error, const std::string& device) {
+  std::string text = "cannot open ";
+  text.append(device).append(": ").append(error.Describe());
+  if (error.kind == ErrorKind::kBusy) {
+    text += "\nUnmount it and use --detach-kernel, if nothing else needs it.";
+  } else if (error.kind == ErrorKind::kDenied) {
+    text += "\nRun as root, or give your user access with a udev rule.";
+  }
+  return {Failure::Kind::kCannotOpen, text};
+}
+
+Failure FailureOf(const host::BlockError& error) {
+  return {Failure::Kind::kTransport, error.Describe()};
+}
+
+Result<std::unique_ptr<OpenDevice>, Failure> OpenDevice::Open(const DeviceOptions& options) {
+  std::unique_ptr<OpenDevice> device(new OpenDevice(options));
+  device->system_ = os::MakeSystem();
+  auto opened = app::OpenBus(*device->system_, options.device,
+                             {.record_path = options.record_path, .audit = options.audit});
+  if (!opened) return opened.error();
+  device->opened_ = std::move(*opened);
+  device->session_ = std::make_unique<host::Session>(
+      device->system_->clock(), device->opened_->bus(), device->opened_->device_id());
+  const Result<void> found = app::Run(*device->system_, device->session_->Open());
+  if (!found) return FailureOf(found.error(), options.device);
+  return device;
+}
+
+OpenDevice::~OpenDevice() {
+  (void)Close().has_value();
+}
+
+Result<host::ScsiTransport*, Failure> OpenDevice::OpenStorage() {
+  const Result<host::ScsiTransport*> transport =
+      app::Run(*system_, session_->OpenStorage(StorageOf(options_)));
+  if (!transport) return FailureOf(transport.error(), options_.device);
+  return *transport;
+}
+
+Result<host::BlockDevice*, Failure> OpenDevice::OpenBlocks() {
+  const Result<host::ScsiTransport*, Failure> transport = OpenStorage();
+  if (!transport) return transport.error();
+  host::BlockDeviceOptions options;
+  options.lun = static_cast<uint64_t>(options_.lun);
+  options.command_timeout = std::chrono::milliseconds(options_.timeout_ms);
+  options.ignore_residue = options_.ignore_residue;
+  // Hardware gets commands of the usual length; a link that lends data is a twin in this process.
+  if (session_->caps().lends_data) options.command_length_max = 1 << 20;
+  blocks_ = std::make_unique<host::BlockDevice>(**transport, options);
+  const host::BlockResult found = app::Run(*system_, blocks_->Open());
+  if (!found) return FailureOf(found.error());
+  return blocks_.get();
+}
+
+Result<void, Failure> OpenDevice::Close() {
+  if (session_ == nullptr) return {};
+  blocks_.reset();
+  if (session_->is_open()) (void)app::Run(*system_, session_->Close()).has_value();
+  session_.reset();
+  const std::string record_error = opened_->FinishRecord();
+  opened_.reset();
+  if (!record_error.empty()) return Failure{Failure::Kind::kFile, record_error};
+  return {};
+}
+
+}  // namespace usbtwin::tools

@@ -1,0 +1,61 @@
+// The device options every verb of usbtwin has, and the device they name, opened: bus, session and,
+// where blocks are wanted, a block device. Errors are told as Failures that say what to do next.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "app/opener.h"
+#include "host/block_device.h"
+#include "host/session.h"
+#include "tools/verb.h"
+
+namespace usbtwin::tools {
+
+struct DeviceOptions {
+  std::string device;
+  int interface_number = -1;  // -1: the first mass-storage interface
+  int lun = 0;
+  std::string transport = "auto";
+  bool detach_kernel = false;
+  std::string record_path;
+  bool audit = false;
+  int timeout_ms = 30000;
+  bool ignore_residue = false;
+};
+
+// Adds the options to a verb: all of them, or those that matter without storage.
+void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage);
+
+app::Failure FailureOf(const Error& error, const std::string& device);
+app::Failure FailureOf(const host::BlockError& error);
+
+class OpenDevice {
+ public:
+  // Opens the device and reads its descriptors.
+  static Result<std::unique_ptr<OpenDevice>, app::Failure> Open(const DeviceOptions& options);
+  ~OpenDevice();
+  OpenDevice(const OpenDevice&) = delete;
+  OpenDevice& operator=(const OpenDevice&) = delete;
+
+  app::System& system() { return *system_; }
+  host::Session& session() { return *session_; }
+
+  // Claims the interface, and learns the unit's capacity. Once.
+  Result<host::ScsiTransport*, app::Failure> OpenStorage();
+  Result<host::BlockDevice*, app::Failure> OpenBlocks();
+
+  // Closes the device and finishes the record: a failure says that the record is incomplete.
+  Result<void, app::Failure> Close();
+
+ private:
+  explicit OpenDevice(const DeviceOptions& options) : options_(options) {}
+
+  const DeviceOptions options_;
+  std::unique_ptr<app::System> system_;
+  std::unique_ptr<app::OpenedBus> opened_;
+  std::unique_ptr<host::Session> session_;
+  std::unique_ptr<host::BlockDevice> blocks_;
+};
+
+}  // namespace usbtwin::tools

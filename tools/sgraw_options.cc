@@ -1,0 +1,400 @@
+#include "tools/sgraw_options.h"
+
+#include <CLI/CLI.hpp>
+#include <sstream>
+
+#include "app/device_string.h"
+#include "app/size.h"
+
+namespace usbtwin::tools {
+namespace {
+
+// The arguments as typed; each is judged afterwards, so that every complaint can teach.
+struct Typed {
+  std::string device;
+  std::string interface;
+  std::string lun;
+  bool bot = false;
+  bool uasp = false;
+  bool automatic = false;
+  std::string transport;
+  bool detach = false;
+  bool no_detach = false;
+  std::string record;
+  bool audit = false;
+
+  std::vector<std::string> words;  // [device] and command bytes
+  std::string cdb;
+  std::string hex_file;
+  std::string binary_file;
+  bool enumerate = false;
+
+  std::string data_in;
+  std::string data_out;
+  std::string send;
+  std::string input;
+  std::string output;
+  std::string skip;
+  std::string timeout_ms;
+  std::string timeout_s;
+
+  bool hex = false;
+  bool binary = false;
+  bool sense = false;
+  bool no_sense = false;
+  bool quiet = false;
+  int verbose = 0;
+  bool ignore_residue = false;
+  bool json = false;
+  std::string exit_table;
+  bool read_only = false;
+};
+
+// Why a command line is refused.
+struct Refusal {
+  std::string text;
+  bool contradiction = false;
+};
+using Check = std::optional<Refusal>;
+
+Refusal Contradiction(const char* left, const char* right) {
+  return {std::string(left) + " and " + right + " contradict each other", true};
+}
+
+std::string Footer() {
+  std::string text =
+      "Data from the device goes to standard output: as a hex dump on a terminal or with --hex,\n"
+      "in binary elsewhere. Messages and sense go to standard error. Sizes are decimal, 0x.. or\n"
+      "..h, or end in k, M or G.\n\n"
+      "Devices:\n";
+  text += app::DeviceStringForms();
+  text +=
+      "\nExamples:\n"
+      "  usb_sgraw -d 1234:5678 --cdb \"12 00 00 00 24 00\" --din 36     INQUIRY\n"
+      "  usb_sgraw -d emu:disk.img --cdb \"28 00 00000000 00 0001 00\" --din 512 --hex\n"
+      "  usb_sgraw -d emu:disk.img --cdb \"2a 00 00000008 00 0001 00\" --dout block.bin\n"
+      "  usb_sgraw 3:7 -r 36 -o inquiry.bin 12 00 00 00 24 00          as sg_raw has it\n"
+      "  usb_sgraw -d 1234:5678 --detach-kernel --cdb \"1b 00 00 00 02 00\"   eject\n\n";
+  text += ExitStatusHelp();
+  text += "  --exit-status=sg3 gives the codes of sg3_utils instead (man sg3_utils).\n";
+  return text;
+}
+
+void AddDeviceOptions(CLI::App& cli, Typed& typed) {
+  const char* group = "Device";
+  cli.add_option("-d,--device", typed.device, "device string (below); or the first argument")
+      ->group(group);
+  cli.add_option("--ifnum", typed.interface,
+                 "interface number; default: the first mass-storage interface")
+      ->group(group);
+  cli.add_option("--lun", typed.lun, "logical unit number, default 0")->group(group);
+  cli.add_flag("--auto", typed.automatic, "best transport of the device (default)")->group(group);
+  cli.add_flag("--bot", typed.bot, "Bulk-Only Transport")->group(group);
+  cli.add_flag("--uasp", typed.uasp, "USB Attached SCSI")->group(group);
+  cli.add_option("--transport", typed.transport, "auto, bot or uasp")->group(group);
+  cli.add_flag("--detach-kernel", typed.detach,
+               "take the interface from its kernel driver; unmount first")
+      ->group(group);
+  cli.add_flag("--no-detach", typed.no_detach,
+               "fail where a kernel driver holds the interface (default)")
+      ->group(group);
+  cli.add_flag("-R,--readonly", typed.read_only, "accepted for sg_raw's sake")->group(group);
+  cli.add_option("--record", typed.record, "write every USB transfer to this pcapng (or .pcap)")
+      ->group(group);
+  cli.add_flag("--audit", typed.audit, "check the link's contract; abort on a breach")
+      ->group(group);
+}
+
+void AddCommandOptions(CLI::App& cli, Typed& typed) {
+  const char* group = "Command";
+  cli.add_option("bytes", typed.words, "[DEVICE] and the command's bytes in hex")->group(group);
+  cli.add_option("--cdb", typed.cdb, "the command's bytes: \"12 00 00 00 24 00\"")->group(group);
+  cli.add_option("-c,--cmdfile", typed.hex_file, "file with the bytes in hex; # comments; - stdin")
+      ->group(group);
+  cli.add_option("-w,--raw", typed.binary_file, "file with the bytes in binary")->group(group);
+  cli.add_flag("-e,--enumerate", typed.enumerate, "explain the command, send nothing")
+      ->group(group);
+  cli.add_option("--timeout-ms", typed.timeout_ms, "milliseconds for the command, default 30000")
+      ->group(group);
+  cli.add_option("-t,--timeout,--tmo", typed.timeout_s, "the same in seconds; 0: default")
+      ->group(group);
+}
+
+void AddDataOptions(CLI::App& cli, Typed& typed) {
+  const char* group = "Data";
+  cli.add_option("--din,-r,--request", typed.data_in, "bytes to ask the device for, up to 256M")
+      ->group(group);
+  cli.add_option("--dout-file,--din-file,-o,--outfile", typed.output,
+                 "file for what comes, in binary; -: standard output")
+      ->group(group);
+  cli.add_option("--dout", typed.data_out, "file to send, all of it; -: standard input")
+      ->group(group);
+  cli.add_option("-s,--send", typed.send, "bytes to send, exactly; from --infile or stdin")
+      ->group(group);
+  cli.add_option("-i,--infile", typed.input, "file to send from; -: standard input")->group(group);
+  cli.add_option("-k,--skip", typed.skip, "bytes of the input to pass over first")->group(group);
+  cli.add_flag("--ignore-residue", typed.ignore_residue,
+               "keep every byte that came, whatever the device's residue says")
+      ->group(group);
+}
+
+void AddOutputOptions(CLI::App& cli, Typed& typed) {
+  const char* group = "Output";
+  cli.add_flag("--hex", typed.hex, "hex dump of what comes, on standard output")->group(group);
+  cli.add_flag("-b,--binary", typed.binary, "binary, even on a terminal")->group(group);
+  cli.add_flag("--sense", typed.sense, "decode sense in full, even with --quiet")->group(group);
+  cli.add_flag("-n,--nosense", typed.no_sense, "do not print sense")->group(group);
+  cli.add_flag("-q,--quiet", typed.quiet, "no messages but errors")->group(group);
+  cli.add_flag("-v,--verbose", typed.verbose, "lengths, residue, time; twice: full sense")
+      ->group(group);
+  cli.add_flag("--json", typed.json, "the result as one JSON object on standard output")
+      ->group(group);
+  cli.add_option("--exit-status", typed.exit_table, "plain (default) or sg3")->group(group);
+}
+
+Check SetNumber(const char* name, const std::string& text, uint64_t low, uint64_t high,
+                uint64_t& target) {
+  if (text.empty()) return std::nullopt;
+  const std::optional<uint64_t> number = app::ParseNumber(text);
+  if (!number || *number < low || *number > high) {
+    return Refusal{std::string(name) + " must be " + std::to_string(low) + " to " +
+                   std::to_string(high) + ", and not \"" + text + "\""};
+  }
+  target = *number;
+  return std::nullopt;
+}
+
+Check SetLength(const char* name, const std::string& text, uint64_t high,
+                std::optional<uint64_t>& target) {
+  if (text.empty()) return std::nullopt;
+  const std::optional<uint64_t> length = app::ParseSize(text);
+  if (!length) {
+    return Refusal{std::string(name) + " must be a number of bytes such as 512, 0x200, 200h or " +
+                   "64k, and not \"" + text + "\""};
+  }
+  if (*length > high) {
+    return Refusal{std::string(name) + ": " + text + " is more than the limit of " +
+                   app::DescribeSize(high)};
+  }
+  target = *length;
+  return std::nullopt;
+}
+
+Check SetTransport(const Typed& typed, SgRawOptions& options) {
+  const int flags = int{typed.bot} + int{typed.uasp} + int{typed.automatic};
+  if (flags > 1) return Refusal{"--bot, --uasp and --auto exclude each other", true};
+  std::string wanted = typed.bot ? "bot" : typed.uasp ? "uasp" : typed.automatic ? "auto" : "";
+  if (!typed.transport.empty()) {
+    if (!wanted.empty() && wanted != typed.transport) {
+      return Refusal{
+          "--" + wanted + " and --transport " + typed.transport + " contradict each other", true};
+    }
+    wanted = typed.transport;
+  }
+  if (wanted.empty() || wanted == "auto") {
+    options.open.transport = app::TransportChoice::kAuto;
+  } else if (wanted == "bot") {
+    options.open.transport = app::TransportChoice::kBot;
+  } else if (wanted == "uasp" || wanted == "uas") {
+    options.open.transport = app::TransportChoice::kUasp;
+  } else {
+    return Refusal{"--transport must be auto, bot or uasp, and not \"" + wanted + "\""};
+  }
+  return std::nullopt;
+}
+
+Check SetDevice(Typed& typed, SgRawOptions& options) {
+  // A device string has a colon or a slash, and bytes have neither, so they are never mixed up.
+  const auto is_byte = [](const std::string& word) {
+    return word.find(':') == std::string::npos && ParseHex(word).has_value();
+  };
+  if (typed.device.empty() && !typed.words.empty() && !is_byte(typed.words[0])) {
+    typed.device = typed.words[0];
+    typed.words.erase(typed.words.begin());
+  }
+  options.open.device = typed.device;
+  if (typed.device.empty()) {
+    if (typed.enumerate) return std::nullopt;
+    return Refusal{std::string("no device: name one with -d. A device is written as one of\n") +
+                   app::DeviceStringForms()};
+  }
+  const Result<app::DeviceString, app::Failure> parsed = app::ParseDeviceString(typed.device);
+  if (!parsed && !typed.enumerate) return Refusal{parsed.error().text};
+
+  uint64_t interface = 0;
+  if (Check check = SetNumber("--ifnum", typed.interface, 0, 255, interface)) return check;
+  if (!typed.interface.empty()) options.open.interface = static_cast<uint8_t>(interface);
+  if (Check check = SetNumber("--lun", typed.lun, 0, 255, options.lun)) return check;
+  if (typed.detach && typed.no_detach) return Contradiction("--detach-kernel", "--no-detach");
+  if (typed.detach) options.open.kernel_driver = app::KernelDriver::kDetach;
+  options.open.record_path = typed.record;
+  options.open.audit = typed.audit;
+  return SetTransport(typed, options);
+}
+
+Check SetCommand(const Typed& typed, SgRawOptions& options) {
+  const int sources = int{!typed.words.empty()} + int{!typed.cdb.empty()} +
+                      int{!typed.hex_file.empty()} + int{!typed.binary_file.empty()};
+  if (sources > 1) {
+    return Refusal{
+        "the command is given twice: use one of --cdb, --cmdfile, --raw and bytes at "
+        "the end",
+        true};
+  }
+  if (sources == 0) {
+    return Refusal{"no command: give its bytes, such as --cdb \"12 00 00 00 24 00\""};
+  }
+  if (!typed.hex_file.empty() || !typed.binary_file.empty()) {
+    const bool is_hex = !typed.hex_file.empty();
+    options.command_source =
+        is_hex ? SgRawOptions::CommandSource::kHexFile : SgRawOptions::CommandSource::kBinaryFile;
+    options.command_path = is_hex ? typed.hex_file : typed.binary_file;
+    return std::nullopt;
+  }
+  std::string text = typed.cdb;
+  for (const std::string& word : typed.words) text += (text.empty() ? "" : " ") + word;
+  const std::optional<std::vector<uint8_t>> bytes = ParseHex(text);
+  if (!bytes) return Refusal{"the command \"" + text + "\" is not hex bytes such as \"12 00 24\""};
+  if (bytes->empty()) return Refusal{"the command is empty"};
+  options.cdb = *bytes;
+  return std::nullopt;
+}
+
+Check SetDataOut(const Typed& typed, SgRawOptions& options) {
+  if (!typed.data_out.empty() && !typed.input.empty()) return Contradiction("--dout", "--infile");
+  std::optional<uint64_t> skip;
+  if (Check check = SetLength("--send", typed.send, app::kDataLengthMax, options.send_length)) {
+    return check;
+  }
+  if (Check check = SetLength("--skip", typed.skip, INT64_MAX, skip)) return check;
+  options.input_skip = skip.value_or(0);
+  options.sends_data = !typed.data_out.empty() || !typed.input.empty() || options.send_length;
+  if (options.send_length == 0u) options.sends_data = false;
+  if (!typed.data_out.empty()) options.input_path = typed.data_out;
+  if (!typed.input.empty()) options.input_path = typed.input;
+  return std::nullopt;
+}
+
+Check SetData(const Typed& typed, SgRawOptions& options) {
+  std::optional<uint64_t> length;
+  if (Check check = SetLength("--din", typed.data_in, app::kDataLengthMax, length)) return check;
+  options.data_in_length = static_cast<uint32_t>(length.value_or(0));
+  if (Check check = SetDataOut(typed, options)) return check;
+  if (options.data_in_length != 0 && options.sends_data) {
+    return Refusal{"--din and --dout in one command: USB transports move data one way only", true};
+  }
+  if (!typed.output.empty()) options.output_path = typed.output;
+  const bool reads_command_from_stdin = options.command_path == "-";
+  if (reads_command_from_stdin && options.sends_data && options.input_path == "-") {
+    return Refusal{"standard input cannot bring both the command and the data", true};
+  }
+  if (!typed.timeout_ms.empty() && !typed.timeout_s.empty()) {
+    return Contradiction("--timeout-ms", "--timeout");
+  }
+  uint64_t milliseconds = static_cast<uint64_t>(options.timeout.count());
+  uint64_t seconds = 0;
+  if (Check check = SetNumber("--timeout-ms", typed.timeout_ms, 1, 86'400'000, milliseconds)) {
+    return check;
+  }
+  if (Check check = SetNumber("--timeout", typed.timeout_s, 0, 86'400, seconds)) return check;
+  if (seconds != 0) milliseconds = seconds * 1000;
+  options.timeout = std::chrono::milliseconds(milliseconds);
+  return std::nullopt;
+}
+
+Check SetOutput(const Typed& typed, SgRawOptions& options) {
+  if (typed.hex && typed.binary) return Contradiction("--hex", "--binary");
+  if (typed.sense && typed.no_sense) return Contradiction("--sense", "--nosense");
+  if (typed.quiet && typed.verbose != 0) return Contradiction("--quiet", "--verbose");
+  if (typed.json && typed.binary) return Contradiction("--json", "--binary");
+  if (typed.json && typed.hex) return Contradiction("--json", "--hex");
+  if (typed.json && typed.output == "-") return Contradiction("--json", "--outfile -");
+  if (typed.hex) options.format = SgRawOptions::Format::kHex;
+  if (typed.binary) options.format = SgRawOptions::Format::kBinary;
+  if (typed.sense) options.sense_output = SgRawOptions::SenseOutput::kAlways;
+  if (typed.no_sense) options.sense_output = SgRawOptions::SenseOutput::kNever;
+  options.quiet = typed.quiet;
+  options.verbosity = typed.verbose;
+  options.ignore_residue = typed.ignore_residue;
+  options.enumerate = typed.enumerate;
+  options.json = typed.json;
+  return std::nullopt;
+}
+
+Check Judge(Typed& typed, SgRawOptions& options) {
+  if (Check check = SetDevice(typed, options)) return check;
+  if (Check check = SetCommand(typed, options)) return check;
+  if (Check check = SetData(typed, options)) return check;
+  return SetOutput(typed, options);
+}
+
+SgRawParse Refuse(ExitTable table, const Refusal& refusal) {
+  SgRawParse parse;
+  parse.error = "usb_sgraw: " + refusal.text;
+  if (parse.error.back() != '\n') parse.error += '\n';
+  parse.error += "usb_sgraw --help explains the options.\n";
+  parse.exit_status = refusal.contradiction ? ContradictionExitStatus(table)
+                                            : ExitStatus(table, app::Failure::Kind::kUsage);
+  return parse;
+}
+
+// Which table is wanted on a command line that could not be read as a whole.
+ExitTable TableOf(int argc, const char* const* argv) {
+  constexpr std::string_view kOption = "--exit-status";
+  for (int index = 1; index < argc; ++index) {
+    const std::string_view word = argv[index];
+    const bool is_next = word == kOption && index + 1 < argc;
+    if (is_next && std::string_view(argv[index + 1]) == "sg3") return ExitTable::kSg3;
+    if (word == "--exit-status=sg3") return ExitTable::kSg3;
+  }
+  return ExitTable::kPlain;
+}
+
+}  // namespace
+
+SgRawParse ParseSgRaw(int argc, const char* const* argv) {
+  CLI::App cli(
+      "usb_sgraw sends one SCSI command to a USB mass-storage device, real or emulated, past the\n"
+      "system's drivers.",
+      "usb_sgraw");
+  Typed typed;
+  cli.get_formatter()->column_width(34);
+  cli.set_version_flag("-V,--version", "usb_sgraw " USBTWIN_VERSION, "print the version");
+  AddDeviceOptions(cli, typed);
+  AddCommandOptions(cli, typed);
+  AddDataOptions(cli, typed);
+  AddOutputOptions(cli, typed);
+  cli.footer(Footer());
+
+  SgRawOptions options;
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream complaint;
+    if (cli.exit(error, out, complaint) == 0) return {std::nullopt, out.str(), "", kExitGood};
+    return Refuse(TableOf(argc, argv), {error.what()});
+  }
+  if (typed.exit_table == "sg3") options.exit_table = ExitTable::kSg3;
+  if (!typed.exit_table.empty() && typed.exit_table != "plain" && typed.exit_table != "sg3") {
+    return Refuse(ExitTable::kPlain,
+                  {"--exit-status must be plain or sg3, and not \"" + typed.exit_table + "\""});
+  }
+  if (const Check refusal = Judge(typed, options)) return Refuse(options.exit_table, *refusal);
+  return {std::move(options), "", "", kExitGood};
+}
+
+std::optional<std::vector<uint8_t>> ParseHexText(std::string_view text) {
+  std::string bytes;
+  while (!text.empty()) {
+    const size_t length = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, length);
+    text.remove_prefix(std::min(length + 1, text.size()));
+    bytes.append(line.substr(0, line.find('#'))).append(" ");
+  }
+  std::optional<std::vector<uint8_t>> parsed = ParseHex(bytes);
+  if (!parsed || parsed->empty()) return std::nullopt;
+  return parsed;
+}
+
+}  // namespace usbtwin::tools

@@ -1,0 +1,65 @@
+// usbtwin: looks at, copies, measures and explains USB devices, real or emulated. One subcommand a
+// verb; see verb.h.
+#include <sstream>
+
+#include "app/device_string.h"
+#include "os/console.h"
+#include "tools/exit_status.h"
+#include "tools/verb.h"
+
+namespace usbtwin::tools {
+namespace {
+
+std::string Footer() {
+  std::string text = "Devices (-d):\n";
+  text += app::DeviceStringForms();
+  text +=
+      "\nExamples:\n"
+      "  usbtwin info -d emu:disk.img\n"
+      "  usbtwin disk read -d emu:disk.img -o copy.img --record read.pcapng\n"
+      "  usbtwin disk write -d 1234:5678 -i stick.img --detach-kernel\n"
+      "  usbtwin disk verify -d 1234:5678 -i stick.img\n"
+      "  usbtwin bench -d 'emu:?size=64M'\n"
+      "  usbtwin dump read.pcapng\n"
+      "  echo 12 00 00 00 24 00 | usbtwin dump --hex-input --as cdb\n\n";
+  text += ExitStatusHelp();
+  text += "  1  usbtwin disk verify: the disk and the file differ\n";
+  return text;
+}
+
+int Main(int argc, const char* const* argv) {
+  CLI::App cli(
+      "usbtwin looks at, copies, measures and explains USB devices, real or emulated.\n"
+      "usbtwin VERB --help explains a verb; usb_sgraw sends single SCSI commands.",
+      "usbtwin");
+  cli.set_version_flag("-V,--version", "usbtwin " USBTWIN_VERSION, "print the version");
+  cli.get_formatter()->column_width(34);
+  cli.require_subcommand(1);
+  cli.footer(Footer());
+  Chosen chosen;
+  AddInfoVerb(cli, chosen);
+  AddDiskVerb(cli, chosen);
+  AddBenchVerb(cli, chosen);
+  AddDumpVerb(cli, chosen);
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream complaint;
+    if (cli.exit(error, out, complaint) == 0) {
+      return os::PrintOutput(out.str()) ? kExitGood : kExitFile;
+    }
+    os::PrintError(std::string("usbtwin: ") + error.what() +
+                   "\nusbtwin --help lists the verbs, usbtwin VERB --help their options.\n");
+    return kExitUsage;
+  }
+  return chosen();
+}
+
+}  // namespace
+}  // namespace usbtwin::tools
+
+int main(int argc, char** argv) {
+  usbtwin::os::PrepareStreams();
+  return usbtwin::tools::Main(argc, argv);
+}
