@@ -89,7 +89,7 @@ std::optional<usb::Speed> ParseSpeed(std::string_view text) {
   if (text == "full") return usb::Speed::kFull;
   if (text == "high") return usb::Speed::kHigh;
   if (text == "super") return usb::Speed::kSuper;
-  if (text == "super+") return usb::Speed::kSuperPlus;
+  if (text == "super-plus") return usb::Speed::kSuperPlus;
   return std::nullopt;
 }
 
@@ -144,7 +144,7 @@ Complaint ApplyOption(std::string_view option, EmulatedDisk& disk) {
   if (name == "speed") {
     const std::optional<usb::Speed> speed = ParseSpeed(value);
     if (!speed) {
-      return "speed must be full, high, super or super+, and not \"" + std::string(value) + "\"";
+      return "speed must be full, high, super or super-plus, and not \"" + std::string(value) + "\"";
     }
     disk.speed = *speed;
     return "";
@@ -289,8 +289,8 @@ const char* DeviceStringForms() {
          "  3:7                      real device by bus:address, decimal\n"
          "  /dev/bus/usb/003/007     the same by its node\n"
          "  emu:disk.img             twin of a disk over an image file\n"
-         "  emu:disk.img?ro=1&...    options: block=512|4096 speed=full|high|super|super+\n"
-         "                           ro=1 removable=1\n"
+         "  emu:disk.img?ro=1&...    options: block=512|4096 ro=1 removable=1\n"
+         "                           speed=full|high|super|super-plus\n"
          "  emu:?size=64M&...        twin of a disk in memory; the same options and luns=1..16\n"
          "  emu:profile.toml         twin described by a profile\n"
          "  usbip://host[:port]/1-1  device on a USB/IP server; usbip+unix:/path.sock#1-1\n"

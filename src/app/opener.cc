@@ -35,6 +35,12 @@ Failure NotInThisBuild(const char* what) {
   return {Failure::Kind::kCannotOpen, std::move(text)};
 }
 
+// Its files are the device: not being able to read one is not being able to open it.
+Failure CannotOpen(Failure failure) {
+  if (failure.kind == Failure::Kind::kFile) failure.kind = Failure::Kind::kCannotOpen;
+  return failure;
+}
+
 // What a string names, as a profile; one overload for each kind.
 struct ProfileMaker {
   using Made = Result<emulator::Profile, Failure>;
@@ -71,14 +77,9 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
   const Result<DeviceString, Failure> parsed = ParseDeviceString(device);
   if (!parsed) return parsed.error();
   Result<emulator::Profile, Failure> profile = std::visit(ProfileMaker{system}, *parsed);
-  if (!profile) return profile.error();
+  if (!profile) return CannotOpen(profile.error());
   Result<std::unique_ptr<Twin>, Failure> twin = Twin::Make(system, std::move(*profile));
-  if (!twin) {
-    // The file is the device: not being able to read it is not being able to open it.
-    Failure failure = twin.error();
-    if (failure.kind == Failure::Kind::kFile) failure.kind = Failure::Kind::kCannotOpen;
-    return failure;
-  }
+  if (!twin) return CannotOpen(twin.error());
   std::unique_ptr<OpenedBus> opened(new OpenedBus);
   opened->twin_ = std::move(*twin);
   opened->device_id_ = opened->twin_->id();

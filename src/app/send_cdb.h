@@ -2,7 +2,7 @@
 // a public header of the installed library and needs nothing but the standard library.
 //
 //   #include <usbtwin/send_cdb.h>
-//   #include <usbtwin/system.h>
+//   #include <usbtwin/owned_system.h>
 //   auto system = usbtwin::os::MakeOwnedSystem();
 //   usbtwin::app::CdbResult result = usbtwin::app::SendCdb(
 //       *system, {.device = "1234:5678"},
@@ -23,7 +23,7 @@
 
 namespace usbtwin::app {
 
-class System;  // the operating system; usbtwin/system.h makes one
+class System;  // the operating system; usbtwin/owned_system.h makes one
 
 // ---- What is asked ----
 

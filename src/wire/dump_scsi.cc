@@ -148,23 +148,27 @@ void AddBlocks(Lines& lines, uint64_t lba, uint32_t blocks, uint8_t flags) {
   if (flags != 0) lines.More(" flags %02x", flags);
 }
 
+void AddBlockCommand(Lines& lines, Bytes cdb) {
+  if (cdb.size() == sizeof(scsi::BlockCommand6)) {
+    const auto& command = *View<scsi::BlockCommand6>(cdb);
+    const uint32_t blocks = command.length == 0 ? 256 : command.length;
+    AddBlocks(lines, command.lba & scsi::kLbaMask6, blocks, 0);
+  } else if (cdb.size() == sizeof(scsi::BlockCommand10)) {
+    const auto& command = *View<scsi::BlockCommand10>(cdb);
+    AddBlocks(lines, command.lba, command.length, command.flags);
+  } else if (cdb.size() == sizeof(scsi::BlockCommand12)) {
+    const auto& command = *View<scsi::BlockCommand12>(cdb);
+    AddBlocks(lines, command.lba, command.length, command.flags);
+  } else if (cdb.size() == sizeof(scsi::BlockCommand16)) {
+    const auto& command = *View<scsi::BlockCommand16>(cdb);
+    AddBlocks(lines, command.lba, command.length, command.flags);
+  }
+}
+
 // The fields of a command block that is as long as its group says.
 void AddFields(Lines& lines, Bytes cdb) {
   if (NamesBlocks(cdb[0])) {
-    if (cdb.size() == sizeof(scsi::BlockCommand6)) {
-      const auto& command = *View<scsi::BlockCommand6>(cdb);
-      const uint32_t blocks = command.length == 0 ? 256 : command.length;
-      AddBlocks(lines, command.lba & scsi::kLbaMask6, blocks, 0);
-    } else if (cdb.size() == sizeof(scsi::BlockCommand10)) {
-      const auto& command = *View<scsi::BlockCommand10>(cdb);
-      AddBlocks(lines, command.lba, command.length, command.flags);
-    } else if (cdb.size() == sizeof(scsi::BlockCommand12)) {
-      const auto& command = *View<scsi::BlockCommand12>(cdb);
-      AddBlocks(lines, command.lba, command.length, command.flags);
-    } else if (cdb.size() == sizeof(scsi::BlockCommand16)) {
-      const auto& command = *View<scsi::BlockCommand16>(cdb);
-      AddBlocks(lines, command.lba, command.length, command.flags);
-    }
+    AddBlockCommand(lines, cdb);
     return;
   }
   switch (static_cast<Opcode>(cdb[0])) {

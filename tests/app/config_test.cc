@@ -203,7 +203,7 @@ const std::vector<Bad> kBad{
     {"unit as a table", "[unit]\nsize = \"1M\"\n",
      "profile.toml:1: key 'unit': a table, and not an array of tables: [[unit]]"},
     {"unit as an array of numbers", "unit = [1]\n",
-     "profile.toml:1: key 'unit': 1 entries are not tables: [[unit]]"},
+     "profile.toml:1: key 'unit': an integer, and not an array of tables: [[unit]]"},
     {"vendor too large", "[device]\nvendor_id = 0x10000\n" + kUnit,
      "profile.toml:2: key 'device.vendor_id': 65536 is not within 0 to 65535"},
     {"vendor as text", "[device]\nvendor_id = \"1209\"\n" + kUnit,

@@ -82,10 +82,6 @@ constexpr auto kRemovableData =
     "41434d4520202020 4469736b2020202020202020 20202020 312e3220"_hex;
 constexpr auto kCapacityData = "000003ff 00000200"_hex;  // 1024 blocks of 512 bytes
 
-std::vector<std::string> CdbsFrom(const ScriptTransport& transport, size_t first) {
-  return {transport.cdbs.begin() + static_cast<ptrdiff_t>(first), transport.cdbs.end()};
-}
-
 struct Bench {
   void ScriptOpen(Bytes inquiry = kInquiryData, Bytes capacity = kCapacityData) {
     transport.Add(Data(inquiry));

@@ -2,7 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "scripted_link.h"
+#include "tests/link/scripted_link.h"
 
 using namespace usbtwin;        // NOLINT
 using namespace usbtwin::link;  // NOLINT

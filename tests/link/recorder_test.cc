@@ -2,112 +2,17 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "dies.h"
-#include "scripted_link.h"
-#include "wire/dump.h"
-#include "wire/pcap.h"
+#include "tests/dies.h"
+#include "tests/link/recorder_stack.h"
 
-using namespace usbtwin;        // NOLINT
-using namespace usbtwin::link;  // NOLINT
-using tests::Host;
-using tests::MemorySink;
-using tests::ScriptedLink;
-using usb::EndpointAddress;
-using usb::Outcome;
-using wire::usbmon::Record;
+using namespace usbtwin;         // NOLINT
+using namespace usbtwin::tests;  // NOLINT
 using namespace std::chrono_literals;
-
-namespace {
-
-constexpr auto kConfiguration =
-    "09 02 2700 01 01 00 80 32"
-    "09 04 00 00 03 ff 00 00 00"
-    "07 05 81 02 0002 00"
-    "07 05 82 03 0800 0a"
-    "07 05 03 01 c000 04"_hex;
-
-struct Packet {
-  uint64_t ns = 0;
-  Record record;
-  Bytes data;  // with isochronous descriptors
-  std::string comment;
-};
-
-// What was written, read back byte by byte. Everything must be there.
-std::vector<Packet> Packets(const MemorySink& sink) {
-  using namespace wire::pcap;  // NOLINT
-  std::vector<Packet> packets;
-  Bytes rest = sink.written;
-  while (!rest.empty()) {
-    const auto* block = wire::View<BlockHeader>(rest);
-    BOOST_REQUIRE(block != nullptr);
-    BOOST_REQUIRE(block->length <= rest.size());
-    const Bytes body = rest.first(block->length);
-    rest = Drop(rest, body.size());
-    if (block->type != static_cast<uint32_t>(BlockType::kEnhancedPacket)) continue;
-    const auto& head = *wire::View<EnhancedPacket>(body);
-    BOOST_REQUIRE(head.length_captured == head.length_original);
-    const Bytes content = body.subspan(sizeof(head), head.length_captured);
-    Packet packet;
-    packet.ns = uint64_t{head.time_high} << 32 | head.time_low;
-    packet.record = *wire::View<Record>(content);
-    packet.data = Drop(content, sizeof(Record));
-    BOOST_TEST(packet.record.length_captured == packet.data.size());
-    const Bytes options = Drop(body, sizeof(head) + Padded(head.length_captured));
-    if (options.size() > 4) {
-      const auto& option = *wire::View<OptionHeader>(options);
-      BOOST_TEST(option.code == kOptionComment);
-      const Bytes text = options.subspan(sizeof(option), option.length);
-      packet.comment.assign(text.begin(), text.end());
-    }
-    packets.push_back(packet);
-  }
-  return packets;
-}
-
-int32_t Status(const Packet& packet) {
-  return static_cast<int32_t>(uint32_t{packet.record.status});
-}
-
-struct Stack {
-  explicit Stack(usb::Speed speed = usb::Speed::kHigh) : link(clock) {
-    link.link_caps.speed = speed;
-    recorder.emplace(clock, link, writer, RecorderOptions{.bus = 3, .device = 7});
-  }
-  void Submit(usb::Transfer& transfer) {
-    transfer.Push(host);
-    recorder->Submit(transfer);
-  }
-  void Request(usb::PortOp& op) {
-    op.Push(host);
-    recorder->Request(op);
-  }
-  void Learn(Bytes configuration) {
-    usb::Transfer read;
-    read.setup = usb::SetupPacket{0x80, 6, uint16_t{0x0200}, uint16_t{0}, uint16_t{255}};
-    read.in = room;
-    read.in_length_max = 255;
-    Submit(read);
-    link.FinishIn(read, configuration);
-    clock.RunPosted();
-  }
-  std::vector<Packet> packets() const { return Packets(sink); }
-
-  ManualClock clock;
-  ScriptedLink link;
-  MemorySink sink;
-  PcapWriter writer{sink, PcapFormat::kPcapng};
-  Host host;
-  std::array<uint8_t, 255> room{};
-  std::optional<Recorder> recorder;
-};
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(recorder)
 
 BOOST_AUTO_TEST_CASE(bulk_out_carries_its_data_in_the_submission) {
-  Stack stack;
+  RecorderStack stack;
   constexpr auto kData = "01020304"_hex;
   usb::Transfer transfer;
   transfer.endpoint = EndpointAddress::Out(2);
@@ -137,7 +42,7 @@ BOOST_AUTO_TEST_CASE(bulk_out_carries_its_data_in_the_submission) {
 }
 
 BOOST_AUTO_TEST_CASE(bulk_in_carries_its_data_in_the_completion) {
-  Stack stack;
+  RecorderStack stack;
   std::array<uint8_t, 8> in;
   in.fill(0xa5);
   usb::Transfer transfer;
@@ -167,7 +72,7 @@ BOOST_AUTO_TEST_CASE(bulk_in_carries_its_data_in_the_completion) {
 }
 
 BOOST_AUTO_TEST_CASE(lent_data_is_written_piece_by_piece) {
-  Stack stack;
+  RecorderStack stack;
   constexpr auto kFirst = "0102030405"_hex;
   constexpr auto kSecond = "0a0b0c"_hex;
   StaticPin first(kFirst), second(kSecond);
@@ -188,7 +93,7 @@ BOOST_AUTO_TEST_CASE(lent_data_is_written_piece_by_piece) {
 }
 
 BOOST_AUTO_TEST_CASE(control_transfers_show_their_setup_packet_once) {
-  Stack stack;
+  RecorderStack stack;
   std::array<uint8_t, 4> in{};
   usb::Transfer read;
   read.setup = usb::SetupPacket{0xa1, 0xfe, uint16_t{0}, uint16_t{1}, uint16_t{4}};
@@ -235,7 +140,7 @@ BOOST_AUTO_TEST_CASE(each_outcome_has_its_number) {
       {Outcome::kTimedOut, -110}, {Outcome::kOverflow, -75}, {Outcome::kDisconnected, -108},
       {Outcome::kFault, -71},
   };
-  Stack stack;
+  RecorderStack stack;
   size_t index = 0;
   for (const auto& [outcome, status] : cases) {
     usb::Transfer transfer;
@@ -252,7 +157,7 @@ BOOST_AUTO_TEST_CASE(each_outcome_has_its_number) {
 }
 
 BOOST_AUTO_TEST_CASE(transfers_in_flight_together_keep_their_ids) {
-  Stack stack;
+  RecorderStack stack;
   usb::Transfer first, second;
   first.endpoint = EndpointAddress::Out(1);
   second.endpoint = EndpointAddress::Out(2);
@@ -274,7 +179,7 @@ BOOST_AUTO_TEST_CASE(types_and_intervals_come_from_the_configuration_that_passed
     uint32_t interval;  // of an interrupt endpoint with bInterval 10
   };
   for (const Case& one : {Case{usb::Speed::kFull, 8}, Case{usb::Speed::kHigh, 512}}) {
-    Stack stack(one.speed);
+    RecorderStack stack(one.speed);
     std::array<uint8_t, 8> in{};
     usb::Transfer transfer;
     transfer.endpoint = EndpointAddress::In(2);
@@ -302,78 +207,9 @@ BOOST_AUTO_TEST_CASE(types_and_intervals_come_from_the_configuration_that_passed
   }
 }
 
-BOOST_AUTO_TEST_CASE(isochronous_in_keeps_each_packet_in_its_place) {
-  Stack stack;
-  stack.Learn(kConfiguration);
-  std::array<uint8_t, 12> in;
-  in.fill(0xa5);
-  std::array<usb::IsoPacket, 3> iso{{{0, 4}, {4, 4}, {8, 4}}};
-  usb::Transfer transfer;
-  transfer.endpoint = EndpointAddress::In(3);
-  transfer.in = in;
-  transfer.in_length_max = 12;
-  transfer.packets = iso;
-  transfer.start_frame = 9;
-  transfer.flags.iso_asap = true;
-
-  stack.Submit(transfer);
-  CopyBytes(in, "01020304 a5a5a5a5 0506"_hex);
-  iso[0].length_actual = 4;
-  iso[0].outcome = Outcome::kOk;
-  iso[1].outcome = Outcome::kFault;
-  iso[2].length_actual = 2;
-  iso[2].outcome = Outcome::kOk;
-  transfer.error_count = 1;
-  stack.link.Finish(transfer, Outcome::kOk, 6);
-  stack.clock.RunPosted();
-
-  const auto packets = stack.packets();
-  BOOST_REQUIRE(packets.size() == 4u);
-  const Packet& submit = packets[2];
-  BOOST_TEST(submit.record.transfer_type == 0);
-  BOOST_TEST(submit.record.packets_count == 3u);
-  BOOST_TEST(submit.record.start_frame == 9u);
-  BOOST_TEST(submit.record.transfer_flags == 0x202u);
-  BOOST_TEST(Hex(submit.record.setup, 0) == "0000000003000000");
-  BOOST_TEST(Hex(submit.data, 0) ==
-             "eeffffff000000000400000000000000"
-             "eeffffff040000000400000000000000"
-             "eeffffff080000000400000000000000");
-  const Packet& done = packets[3];
-  BOOST_TEST(Hex(done.record.setup, 0) == "0100000003000000");
-  BOOST_TEST(done.record.length == 6u);
-  BOOST_TEST(Hex(done.data, 0) ==
-             "00000000000000000400000000000000"
-             "b9ffffff040000000000000000000000"
-             "00000000080000000200000000000000"
-             "01020304a5a5a5a50506");
-}
-
-BOOST_AUTO_TEST_CASE(isochronous_out_has_its_data_in_the_submission) {
-  Stack stack;
-  stack.Learn(kConfiguration);
-  constexpr auto kOut = "01020304"_hex;
-  std::array<usb::IsoPacket, 1> iso{{{0, 4}}};
-  usb::Transfer transfer;
-  transfer.endpoint = EndpointAddress::Out(3);
-  transfer.out = kOut;
-  transfer.packets = iso;
-  stack.Submit(transfer);
-  iso[0].length_actual = 4;
-  iso[0].outcome = Outcome::kOk;
-  stack.link.Finish(transfer, Outcome::kOk, 4);
-  stack.clock.RunPosted();
-
-  const auto packets = stack.packets();
-  BOOST_REQUIRE(packets.size() == 4u);
-  BOOST_TEST(packets[2].record.interval == 8u);  // microframes, bInterval 4
-  BOOST_TEST(Hex(packets[2].data, 0) == "eeffffff00000000040000000000000001020304");
-  BOOST_TEST(Hex(packets[3].data, 0) == "00000000000000000400000000000000");
-}
-
 // A Link below may be a stranger's: lengths it makes up must not be read.
 BOOST_AUTO_TEST_CASE(lengths_beyond_the_buffer_are_not_believed) {
-  Stack stack;
+  RecorderStack stack;
   std::array<uint8_t, 4> in{};
   std::array<usb::IsoPacket, 1> iso{{{0, 4}}};
   usb::Transfer bulk, isochronous;
@@ -407,7 +243,7 @@ BOOST_AUTO_TEST_CASE(port_requests_look_like_the_control_transfers_they_stand_fo
       {usb::Suspend{}, nullptr},
   };
   for (const Case& one : cases) {
-    Stack stack;
+    RecorderStack stack;
     usb::PortOp op;
     op.request = one.request;
     stack.Request(op);
@@ -431,7 +267,7 @@ BOOST_AUTO_TEST_CASE(port_requests_look_like_the_control_transfers_they_stand_fo
 }
 
 BOOST_AUTO_TEST_CASE(a_stream_is_named_in_a_comment) {
-  Stack stack;
+  RecorderStack stack;
   usb::Transfer transfer;
   transfer.endpoint = EndpointAddress::Out(2);
   transfer.stream_id = 65535;
@@ -445,7 +281,7 @@ BOOST_AUTO_TEST_CASE(a_stream_is_named_in_a_comment) {
 }
 
 BOOST_AUTO_TEST_CASE(descriptors_read_before_are_written_as_if_read_now) {
-  Stack stack;
+  RecorderStack stack;
   constexpr auto kDevice = "12 01 0002 00 00 00 40 3412 7856 0001 01 02 03 01"_hex;
   stack.recorder->RecordDescriptors(kDevice, kConfiguration);
   const auto packets = stack.packets();
@@ -459,7 +295,7 @@ BOOST_AUTO_TEST_CASE(descriptors_read_before_are_written_as_if_read_now) {
 }
 
 BOOST_AUTO_TEST_CASE(the_host_goes_on_when_the_capture_is_full) {
-  Stack stack;
+  RecorderStack stack;
   stack.sink.length_max = stack.sink.written.size() + 100;
   constexpr auto kData = "01020304"_hex;
   usb::Transfer transfer;
@@ -481,7 +317,7 @@ BOOST_AUTO_TEST_CASE(the_host_goes_on_when_the_capture_is_full) {
 }
 
 BOOST_AUTO_TEST_CASE(cancel_and_caps_pass_through) {
-  Stack stack;
+  RecorderStack stack;
   usb::Transfer transfer;
   transfer.endpoint = EndpointAddress::Out(2);
   stack.Submit(transfer);
@@ -514,7 +350,7 @@ BOOST_AUTO_TEST_CASE(times_count_from_1970_when_told_how) {
 
 BOOST_AUTO_TEST_CASE(a_recorder_with_transfers_in_flight_must_not_go) {
   BOOST_TEST(tests::Dies([] {
-    Stack stack;
+    RecorderStack stack;
     usb::Transfer transfer;
     transfer.endpoint = EndpointAddress::Out(2);
     stack.Submit(transfer);

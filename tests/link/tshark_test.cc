@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "link/recorder.h"
-#include "scripted_link.h"
+#include "tests/link/scripted_link.h"
 
 using namespace usbtwin;        // NOLINT
 using namespace usbtwin::link;  // NOLINT

@@ -17,10 +17,6 @@ using app::Failure;
 
 constexpr size_t kChunkLength = 256 * 1024;
 
-std::string Reason(int number) {
-  return std::strerror(number);
-}
-
 Failure FileFailure(std::string_view name, std::string_view what, int number) {
   std::string text(what);
   return {Failure::Kind::kFile,
