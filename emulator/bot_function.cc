@@ -118,6 +118,8 @@ void BotFunction::HandleEvent(const BusEvent& event) {
     enabled_ = false;
     reset_ticket_.reset();
     Stop(AfterStop::kDisable);
+  } else if (std::holds_alternative<BusReset>(event)) {
+    unit_.Reset();  // a hard reset to the units behind it. SAM-5, 6.3.2
   }
   // A cleared halt needs nothing: the status is queued already and the controller sends it.
 }

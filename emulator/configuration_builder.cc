@@ -103,7 +103,7 @@ std::optional<Error> ConfigurationBuilder::Add(Function& function) {
       if (companion && !IsSuper(speed_)) {
         return Invalid("a function with a companion descriptor below SuperSpeed");
       }
-      if (!companion && IsSuper(speed_)) AppendCompanion();
+      if (!companion && IsSuper(speed_)) AppendCompanion(*descriptor);
     }
     descriptor = next;
   }
@@ -163,13 +163,20 @@ void ConfigurationBuilder::AppendAssociation(const Extent& extent) {
   Append(chain_, wire::AsBytes(association));
 }
 
-// Every endpoint has one at SuperSpeed; the least is bursts of one packet. USB 3.2, 9.6.7.
-void ConfigurationBuilder::AppendCompanion() {
-  const SuperSpeedCompanionDescriptor companion{.length = sizeof(SuperSpeedCompanionDescriptor),
-                                                .type = Type(DescriptorType::kSuperSpeedCompanion),
-                                                .burst_max = 0,
-                                                .attributes = 0,
-                                                .bytes_per_interval = uint16_t{0}};
+// Every endpoint has one at SuperSpeed; the least is bursts of one packet, and for a periodic
+// endpoint one of them in each interval. USB 3.2, 9.6.7.
+void ConfigurationBuilder::AppendCompanion(Bytes endpoint) {
+  const auto& view = *wire::View<EndpointDescriptor>(endpoint);
+  const auto type = static_cast<usb::TransferType>(view.attributes & 3);
+  const bool periodic =
+      type == usb::TransferType::kInterrupt || type == usb::TransferType::kIsochronous;
+  const uint16_t packet_size_max = view.packet_size_max;
+  const SuperSpeedCompanionDescriptor companion{
+      .length = sizeof(SuperSpeedCompanionDescriptor),
+      .type = Type(DescriptorType::kSuperSpeedCompanion),
+      .burst_max = 0,
+      .attributes = 0,
+      .bytes_per_interval = periodic ? packet_size_max : uint16_t{0}};
   Append(chain_, wire::AsBytes(companion));
 }
 

@@ -54,7 +54,7 @@ class ConfigurationBuilder {
 
   static Result<Extent> Measure(Bytes source);
   void AppendAssociation(const Extent& extent);
-  void AppendCompanion();
+  void AppendCompanion(Bytes endpoint);
   std::optional<Error> AppendRenumbered(const Function& function, Bytes descriptor);
   std::optional<Error> RenumberEndpoint(wire::usb::EndpointDescriptor* endpoint);
   std::optional<Error> RenumberString(const Function& function, uint8_t& string_index) const;

@@ -60,19 +60,13 @@ bool MemoryStore::Submit(StoreOp& op) {
   CHECK_LE(op.offset, size_);
   CHECK_LE(op.length, size_ - op.offset);
   switch (op.kind) {
-    case StoreOp::Kind::kRead:
-      op.outcome = Read(op);
-      break;
+    case StoreOp::Kind::kRead: op.outcome = Read(op); break;
     case StoreOp::Kind::kWrite:
       CHECK_EQ(op.length, op.data.size());
       op.outcome = Write(op.offset, op.data);
       break;
-    case StoreOp::Kind::kFlush:
-      op.outcome = StoreOutcome::kOk;
-      break;
-    case StoreOp::Kind::kUnmap:
-      op.outcome = Unmap(op.offset, op.length);
-      break;
+    case StoreOp::Kind::kFlush: op.outcome = StoreOutcome::kOk; break;
+    case StoreOp::Kind::kUnmap: op.outcome = Unmap(op.offset, op.length); break;
   }
   return true;
 }

@@ -45,8 +45,7 @@ async::Task<BlockResult> BlockDevice::Verify(uint64_t lba, uint64_t blocks_count
 
 async::Task<BlockResult> BlockDevice::ReadLent(uint64_t lba, uint32_t blocks_count,
                                                LeaseList& lent) {
-  const Extent extent{
-      .verb = Verb::kRead, .lba = lba, .blocks_count = blocks_count, .lent = &lent};
+  const Extent extent{.verb = Verb::kRead, .lba = lba, .blocks_count = blocks_count, .lent = &lent};
   return Move(extent);
 }
 
@@ -94,8 +93,8 @@ async::Task<BlockResult> BlockDevice::Move(Extent extent) {
   if (!refusal && extent.lent != nullptr) {
     extent.lent->Clear();
     if (extent.blocks_count > blocks_max) {
-      refusal = Invalid("{} blocks are more than one command's {}",
-                        {extent.blocks_count, blocks_max});
+      refusal =
+          Invalid("{} blocks are more than one command's {}", {extent.blocks_count, blocks_max});
     } else if (!lends_data()) {
       refusal = Error{.kind = ErrorKind::kUnsupported, .text = "this transport lends no data"};
     }
@@ -201,9 +200,8 @@ async::Task<void> BlockDevice::StartUnit() {
 }
 
 BlockError BlockDevice::Explain(const Command& command, const Result<ScsiResult>& answer) const {
-  BlockError error{.opcode = command.cdb.bytes[0],
-                   .lba = command.lba,
-                   .blocks_count = command.blocks_count};
+  BlockError error{
+      .opcode = command.cdb.bytes[0], .lba = command.lba, .blocks_count = command.blocks_count};
   if (!answer) {
     error.error = answer.error();
     return error;

@@ -1,9 +1,11 @@
 // BlockDevice: a logical unit as blocks: identity, capacity, read, write, verify, flush, over any
 // ScsiTransport. It splits what is asked into commands of a bounded length, tries again what may be
-// tried again (retry_policy.h), and believes no device blindly: a READ whose data is short, a residue
-// that contradicts the wire, and a capacity that makes no sense are errors with their numbers.
+// tried again (retry_policy.h), and believes no device blindly: a READ whose data is short, a
+// residue that contradicts the wire, and a capacity that makes no sense are errors with their
+// numbers.
 //
-// Its tasks run one at a time. Called by the tools, and by whoever needs blocks rather than commands.
+// Its tasks run one at a time. Called by the tools, and by whoever needs blocks rather than
+// commands.
 #pragma once
 
 #include "host/block_error.h"
@@ -32,8 +34,8 @@ struct BlockFacts {
   std::string product;
   std::string revision;
 
-  uint32_t block_size = 0;    // bytes; a power of two
-  uint64_t blocks_count = 0;  // blocks_count * block_size fits into 63 bits
+  uint32_t block_size = 0;        // bytes; a power of two
+  uint64_t blocks_count = 0;      // blocks_count * block_size fits into 63 bits
   bool long_capacity = false;     // from READ CAPACITY(16); what follows is known only then
   uint8_t physical_exponent = 0;  // log2 of logical blocks in a physical one
   bool thin = false;              // LBPME: logical block provisioning
@@ -49,15 +51,15 @@ class BlockDevice {
   // The transport outlives it.
   explicit BlockDevice(ScsiTransport& transport, BlockDeviceOptions options = {});
 
-  // INQUIRY, TEST UNIT READY, READ CAPACITY. Again after a medium has changed. Where it fails, facts()
-  // hold what was learned until then.
+  // INQUIRY, TEST UNIT READY, READ CAPACITY. Again after a medium has changed. Where it fails,
+  // facts() hold what was learned until then.
   async::Task<BlockResult> Open();
   bool is_open() const { return is_open_; }
   const BlockFacts& facts() const { return facts_; }
 
-  // Lengths are whole numbers of blocks, within the capacity. The bytes are borrowed until the result.
-  // After an error the contents of `target`, or of the range on the medium, are unknown from
-  // error.blocks_done on.
+  // Lengths are whole numbers of blocks, within the capacity. The bytes are borrowed until the
+  // result. After an error the contents of `target`, or of the range on the medium, are unknown
+  // from error.blocks_done on.
   async::Task<BlockResult> Read(uint64_t lba, MutableBytes target, scsi::Caching caching = {});
   async::Task<BlockResult> Write(uint64_t lba, Bytes source, scsi::Caching caching = {});
   // Has the device read the blocks, and keep them.

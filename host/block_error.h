@@ -24,11 +24,12 @@ struct BlockError {
   scsi::Status status = scsi::Status::kGood;
   scsi::Sense sense;
 
-  uint8_t opcode = 0;            // of the command
-  std::optional<uint64_t> lba;   // the first block in error where the device said, else the command's
-  uint32_t blocks_count = 0;     // of the command; 0 where it has none
-  uint64_t blocks_done = 0;      // of the call: blocks that had moved before this command
-  uint32_t attempts_count = 0;    // how often the command was sent; 0: refused without being sent
+  uint8_t opcode = 0;  // of the command
+  std::optional<uint64_t>
+      lba;                    // the first block in error where the device said, else the command's
+  uint32_t blocks_count = 0;  // of the command; 0 where it has none
+  uint64_t blocks_done = 0;   // of the call: blocks that had moved before this command
+  uint32_t attempts_count = 0;  // how often the command was sent; 0: refused without being sent
 
   // "READ(10) at LBA 103 of a command of 8 blocks, tried 2 times: check condition, Medium Error
   // (03/11/00)"

@@ -14,7 +14,7 @@ using wire::scsi::Capacity16;
 using wire::scsi::Opcode;
 using wire::scsi::StandardInquiry;
 
-constexpr uint32_t kInquiryLengthMin = 5;  // up to and with ADDITIONAL LENGTH
+constexpr uint32_t kInquiryLengthMin = 5;    // up to and with ADDITIONAL LENGTH
 constexpr uint32_t kCapacityLengthMin = 12;  // of READ CAPACITY(16): address and block length
 constexpr uint8_t kQualifierShift = 5;
 
@@ -33,9 +33,7 @@ bool HasBlocks(uint8_t type) {
 std::string Text(Bytes field) {
   std::string text;
   for (const uint8_t letter : field) {
-    text += letter >= 0x20 && letter <= 0x7e ? static_cast<char>(letter)
-            : letter == 0                    ? ' '
-                                             : '?';
+    text += letter >= 0x20 && letter <= 0x7e ? static_cast<char>(letter) : letter == 0 ? ' ' : '?';
   }
   text.resize(text.find_last_not_of(' ') + 1);
   return text;
@@ -150,11 +148,10 @@ async::Task<BlockResult> BlockDevice::ReadLongCapacity() {
 
 BlockResult BlockDevice::SetCapacity(uint8_t opcode, uint64_t lba_final, uint32_t block_size) {
   const auto code = static_cast<Opcode>(opcode);
-  const bool sane = std::has_single_bit(block_size) && block_size >= kBlockSizeMin &&
-                    block_size <= kBlockSizeMax;
+  const bool sane =
+      std::has_single_bit(block_size) && block_size >= kBlockSizeMin && block_size <= kBlockSizeMax;
   if (!sane) {
-    return Fault(code, ErrorKind::kProtocol,
-                 "blocks of {} bytes: not a power of two from {} to {}",
+    return Fault(code, ErrorKind::kProtocol, "blocks of {} bytes: not a power of two from {} to {}",
                  {block_size, kBlockSizeMin, kBlockSizeMax});
   }
   if (lba_final >= static_cast<uint64_t>(INT64_MAX) / block_size) {

@@ -80,10 +80,8 @@ struct SetQuery {
 async::Task<Result<std::vector<uint8_t>>> ReadSet(Control& control, SetQuery query) {
   std::vector<uint8_t> bytes(query.head_length, 0);
   for (int reads = 0; reads <= kReadsMax; ++reads) {
-    const ControlRequest request = GetDescriptor({.type = query.type,
-                                                  .index = query.index,
-                                                  .target = bytes,
-                                                  .timeout = query.timeout});
+    const ControlRequest request = GetDescriptor(
+        {.type = query.type, .index = query.index, .target = bytes, .timeout = query.timeout});
     const Result<uint32_t> length = co_await control.Transfer(request);
     if (!length) co_return length.error();
     const Bytes answer = Take(Bytes(bytes), *length);
@@ -104,8 +102,8 @@ async::Task<Result<std::vector<uint8_t>>> ReadSet(Control& control, SetQuery que
   co_return bytes;
 }
 
-// A string descriptor as it came. Some devices refuse to be asked for 255 bytes, or answer that with
-// nothing; they are asked for the header, and then for what it says.
+// A string descriptor as it came. Some devices refuse to be asked for 255 bytes, or answer that
+// with nothing; they are asked for the header, and then for what it says.
 async::Task<Result<std::vector<uint8_t>>> ReadStringBytes(Control& control, DescriptorQuery query) {
   std::vector<uint8_t> bytes(kStringLengthMax, 0);
   query.type = DescriptorType::kString;

@@ -29,8 +29,8 @@ struct DeviceDescription {
   wire::usb::DeviceDescriptor device{};
   std::vector<uint8_t> device_bytes;                     // as they came
   std::vector<ConfigurationDescription> configurations;  // at least one
-  // bConfigurationValue of the active configuration, 0 while there is none; nullopt where the device
-  // does not say.
+  // bConfigurationValue of the active configuration, 0 while there is none; nullopt where the
+  // device does not say.
   std::optional<uint8_t> active_value;
   uint16_t language = 0;  // of the strings; 0 where there are none
   // UTF-8, always valid, any character; nullopt where the device has none or does not tell.

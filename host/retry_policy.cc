@@ -45,9 +45,7 @@ Step RetryPolicy::HandleError(const Error& error) {
     case ErrorKind::kStalled:
     case ErrorKind::kOverflow:
     case ErrorKind::kFault:
-    case ErrorKind::kProtocol:
-      ExpectReset();
-      return Repeat(repeats_, limits_.repeats_max);
+    case ErrorKind::kProtocol: ExpectReset(); return Repeat(repeats_, limits_.repeats_max);
     case ErrorKind::kTimedOut:
     case ErrorKind::kDisconnected:
       // These cost long: a timeout itself, an absent device the wait for its return.

@@ -1,8 +1,8 @@
 // RetryPolicy: what to do about the answer to one command of a block device: take it, send the
 // command again (now, after a pause, after starting the unit), or give up. A pure decision: it
-// sleeps not and sends nothing. Every reason to try again has its own bound, so no device can keep a
-// command for ever. The commands it judges can be sent twice without harm (reads, writes of the same
-// bytes to the same place, queries). Called by BlockDevice, once for each answer.
+// sleeps not and sends nothing. Every reason to try again has its own bound, so no device can keep
+// a command for ever. The commands it judges can be sent twice without harm (reads, writes of the
+// same bytes to the same place, queries). Called by BlockDevice, once for each answer.
 #pragma once
 
 #include "host/scsi_transport.h"
@@ -10,8 +10,8 @@
 namespace usbtwin::host {
 
 struct RetryLimits {
-  uint8_t attentions_max = 8;  // unit attentions before the answer to one command
-  uint8_t repeats_max = 2;     // after a broken conversation, an aborted command, wrong lengths
+  uint8_t attentions_max = 8;     // unit attentions before the answer to one command
+  uint8_t repeats_max = 2;        // after a broken conversation, an aborted command, wrong lengths
   uint8_t media_repeats_max = 1;  // after a medium or hardware error: the device has tried itself
   // For a device that is busy or becoming ready. Pauses double from the first to the longest.
   Duration wait_max = std::chrono::seconds(30);  // all pauses of one command

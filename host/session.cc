@@ -164,8 +164,7 @@ async::Task<Result<void>> Session::SelectAlternate(Control& control) {
 // whatever is no number from 0 to 15 counts as one unit.
 async::Task<Result<uint8_t>> Session::ReadLunsCount() {
   std::array<uint8_t, 1> lun_max{};
-  const ControlRequest get_max_lun{.request_type = wire::usb::kDirectionIn |
-                                                   wire::usb::kTypeClass |
+  const ControlRequest get_max_lun{.request_type = wire::usb::kDirectionIn | wire::usb::kTypeClass |
                                                    wire::usb::kRecipientInterface,
                                    .request = wire::bot::kRequestGetMaxLun,
                                    .index = storage_.interface_number,

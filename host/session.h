@@ -1,7 +1,8 @@
 // Session: one device, opened by its id on any Bus, up to a SCSI transport. Open reads what the
 // device says about itself and changes nothing; OpenStorage configures the device if it is not,
-// claims the interface and hands out the transport; Close gives everything back. It also is the last
-// rung of a transport's recovery: it opens the same device anew, and makes sure that it is the same.
+// claims the interface and hands out the transport; Close gives everything back. It also is the
+// last rung of a transport's recovery: it opens the same device anew, and makes sure that it is the
+// same.
 //
 // Its tasks run one at a time, not beside a command of its transport, and finish before the session
 // is destroyed. What it hands out lives until Close. Called by whoever opens devices: the tools,

@@ -22,8 +22,8 @@ Error Missing(ErrorKind kind, const char* text, std::array<uint64_t, 3> values =
 }
 
 bool IsStorage(const Alternate& alternate, uint8_t protocol) {
-  const bool known_class = alternate.interface_class == kClassMassStorage ||
-                           alternate.interface_class == kClassVendor;
+  const bool known_class =
+      alternate.interface_class == kClassMassStorage || alternate.interface_class == kClassVendor;
   return known_class && alternate.interface_subclass == kSubclassScsi &&
          alternate.interface_protocol == protocol;
 }

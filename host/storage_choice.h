@@ -1,8 +1,8 @@
 // Which configuration, interface and alternate setting of a device carries mass storage, and on
 // which pipes. A pure decision over what the device said. Transports are found by what an interface
-// says it is, never by its place: subclass 06h (SCSI) with protocol 50h (Bulk-Only) or 62h (UAS), of
-// class 08h or FFh. FFh wins where both exist: a device that has both keeps the second for itself,
-// out of reach of the drivers that bind to class 08h. Called by the session.
+// says it is, never by its place: subclass 06h (SCSI) with protocol 50h (Bulk-Only) or 62h (UAS),
+// of class 08h or FFh. FFh wins where both exist: a device that has both keeps the second for
+// itself, out of reach of the drivers that bind to class 08h. Called by the session.
 #pragma once
 
 #include "host/device_description.h"
@@ -15,8 +15,8 @@ struct StorageOptions {
   // bInterfaceNumber. An interface named here is taken whatever class it says it has, as long as it
   // has the pipes.
   std::optional<uint8_t> interface_number;
-  // bConfigurationValue. Without it the active configuration is used and, in a device that has none,
-  // the first one with mass storage.
+  // bConfigurationValue. Without it the active configuration is used and, in a device that has
+  // none, the first one with mass storage.
   std::optional<uint8_t> configuration_value;
   StorageProtocol protocol = StorageProtocol::kAny;
   usb::KernelDriverPolicy kernel_driver = usb::KernelDriverPolicy::kRefuse;
@@ -37,8 +37,8 @@ struct StorageChoice {
   bool operator==(const StorageChoice&) const = default;
 };
 
-// kNotFound where there is no such interface, kUnsupported where there is only UAS, or UAS was asked
-// for: this build does not speak it.
+// kNotFound where there is no such interface, kUnsupported where there is only UAS, or UAS was
+// asked for: this build does not speak it.
 Result<StorageChoice> ChooseStorage(const DeviceDescription& description,
                                     const StorageOptions& options);
 

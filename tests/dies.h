@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 
 namespace usbtwin::tests {
 
 template <class Work>
 bool Dies(Work work) {
+  std::fflush(nullptr);  // or the child would write it once more
   const pid_t child = fork();
   if (child == 0) {
     std::signal(SIGABRT, SIG_DFL);

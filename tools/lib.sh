@@ -7,7 +7,7 @@ PATH=$PATH:/usr/sbin:/sbin  # mkfs.vfat, where the user is not root
 
 packages_build=(
   g++ meson ninja-build pkg-config python3
-  libboost1.81-dev libboost-test1.81-dev libusb-1.0-0-dev
+  libboost1.81-dev libboost-test1.81-dev
   libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libsgutils2-dev)
 packages_demo=(dosfstools mtools)
 packages_check=(clang clang-format clang-tidy libclang-rt-14-dev)

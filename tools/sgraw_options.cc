@@ -45,6 +45,7 @@ struct Typed {
   bool quiet = false;
   int verbose = 0;
   bool ignore_residue = false;
+  bool attention = false;
   bool json = false;
   std::string exit_table;
   bool read_only = false;
@@ -113,6 +114,9 @@ void AddCommandOptions(CLI::App& cli, Typed& typed) {
       ->group(group);
   cli.add_option("-w,--raw", typed.binary_file, "file with the bytes in binary")->group(group);
   cli.add_flag("-e,--enumerate", typed.enumerate, "explain the command, send nothing")
+      ->group(group);
+  cli.add_flag("--attention", typed.attention,
+               "report a unit attention (06/29) from before; default: send the command again")
       ->group(group);
   cli.add_option("--timeout-ms", typed.timeout_ms, "milliseconds for the command, default 30000")
       ->group(group);
@@ -316,6 +320,7 @@ Check SetOutput(const Typed& typed, SgRawOptions& options) {
   options.quiet = typed.quiet;
   options.verbosity = typed.verbose;
   options.ignore_residue = typed.ignore_residue;
+  options.report_old_attention = typed.attention;
   options.enumerate = typed.enumerate;
   options.json = typed.json;
   return std::nullopt;

@@ -38,6 +38,7 @@ struct SgRawOptions {
   bool quiet = false;
   int verbosity = 0;
   bool ignore_residue = false;
+  bool report_old_attention = false;
   bool enumerate = false;  // decode the command, send nothing
   bool json = false;
   ExitTable exit_table = ExitTable::kPlain;

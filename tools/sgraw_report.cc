@@ -134,8 +134,10 @@ std::string ReportText(const SgRawOptions& options, const app::CdbResult& result
     text +=
         fmt::format("{} bytes on the wire, residue {}, {} recoveries, {} us\n", result.length_wire,
                     result.residue, result.recoveries, result.elapsed.count());
-  } else if (result.recoveries != 0) {
-    text += fmt::format("The transport recovered from an error in {} steps\n", result.recoveries);
+    if (result.old_attentions != 0) {
+      text += fmt::format("{} unit attentions from before were passed over (--attention)\n",
+                          result.old_attentions);
+    }
   }
   return text;
 }
@@ -172,6 +174,8 @@ std::string ReportJson(const SgRawOptions& options, const app::CdbResult& result
   json["length_wire"] = result.length_wire;
   json["residue"] = result.residue;
   json["recoveries"] = result.recoveries;
+  json["old_attentions"] = result.old_attentions;
+  json["record_error"] = result.record_error.empty() ? Json(nullptr) : Json(result.record_error);
   json["elapsed_us"] = result.elapsed.count();
   // A device string or a path may hold bytes that are no UTF-8.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -150,7 +150,8 @@ class Tidy:
 
     def resolve(self, file, header):
         """The project file an include names, or None."""
-        for path in (header, "src/" + header, os.path.join(os.path.dirname(file.path), header)):
+        beside = os.path.normpath(os.path.join(os.path.dirname(file.path), header))
+        for path in (header, "src/" + header, beside):
             if path in self.files:
                 return path
         return None
@@ -217,15 +218,15 @@ class Tidy:
 
     def check_first_include(self, file):
         """Each .cc, and each test, includes its own header first: a header stands alone."""
-        stem = re.sub(r"(_test)?\.cc$", "", file.path)
-        if file.path.endswith("_test.cc"):
-            own = [path for path in self.files if path.endswith("/" + os.path.basename(stem) + ".h")
-                   and not inside(path, ["tests"])]
-        else:
-            own = [stem + ".h"] if stem + ".h" in self.files else []
-        if own and (not file.includes or self.resolve(file, file.includes[0][1]) not in own):
+        own = re.sub(r"\.cc$", ".h", file.path)
+        if inside(file.path, ["tests"]):  # tests/proto/x_test.cc tests src/proto/x.h
+            own = re.sub(r"^tests/(.*)_test\.cc$", r"src/\1.h", file.path)
+            own = own if own in self.files else own.removeprefix("src/")
+        if own not in self.files or own == file.path:
+            return
+        if not file.includes or self.resolve(file, file.includes[0][1]) != own:
             line = file.includes[0][0] if file.includes else 1
-            self.report(file.path, line, "own-header", f"{' or '.join(own)} comes first")
+            self.report(file.path, line, "own-header", f"{own} comes first")
 
     # --- the tree ---
 

@@ -109,14 +109,21 @@ int Run(SgRawOptions options) {
                                 .cdb = options.cdb,
                                 .data_out = *data_out,
                                 .data_in_length = options.data_in_length,
-                                .timeout = options.timeout};
+                                .timeout = options.timeout,
+                                .report_old_attention = options.report_old_attention};
   const app::CdbResult result = app::SendCdb(*system, options.open, request);
 
   if (KeepsData(result) && options.data_in_length != 0) {
     const Result<void, app::Failure> shown = ShowData(options, file, ValidData(options, result));
     if (!shown) return FileExit(options, shown.error());
   }
-  const int exit_status = ExitStatus(options.exit_table, result);
+  int exit_status = ExitStatus(options.exit_table, result);
+  if (!result.record_error.empty()) {
+    os::PrintError("usb_sgraw: the record is incomplete: " + result.record_error + "\n");
+    if (exit_status == kExitGood) {
+      exit_status = ExitStatus(options.exit_table, app::Failure::Kind::kFile);
+    }
+  }
   if (options.json) {
     const Result<void, app::Failure> printed =
         os::PrintOutput(ReportJson(options, result, exit_status));

@@ -144,7 +144,8 @@ Complaint ApplyOption(std::string_view option, EmulatedDisk& disk) {
   if (name == "speed") {
     const std::optional<usb::Speed> speed = ParseSpeed(value);
     if (!speed) {
-      return "speed must be full, high, super or super-plus, and not \"" + std::string(value) + "\"";
+      return "speed must be full, high, super or super-plus, and not \"" + std::string(value) +
+             "\"";
     }
     disk.speed = *speed;
     return "";

@@ -1,5 +1,7 @@
 #include "app/send_cdb.h"
 
+#include <set>
+
 #include "app/opener.h"
 #include "app/run.h"
 #include "app/sense_text.h"
@@ -99,6 +101,14 @@ uint32_t ValidLength(uint32_t length_asked, uint32_t length_wire, uint32_t resid
   return std::min(length_wire, length_asked - residue);
 }
 
+// "Power on, reset, or bus device reset occurred": the command was not executed. SPC-4, 5.12.
+bool IsResetAttention(const CdbResult& result) {
+  constexpr uint8_t kUnitAttention = 0x06;
+  constexpr uint8_t kResetOccurred = 0x29;
+  return result.outcome == CdbOutcome::kCompleted && result.sense &&
+         result.sense->key == kUnitAttention && result.sense->asc == kResetOccurred;
+}
+
 }  // namespace
 
 const char* Name(CdbOutcome outcome) {
@@ -129,6 +139,7 @@ struct ScsiDevice::State {
   std::unique_ptr<host::Session> session;
   host::ScsiTransport* transport = nullptr;
   DeviceFacts facts;
+  std::set<uint64_t> greeted;  // units that answered a command with anything but an old attention
 };
 
 ScsiDevice::ScsiDevice(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -195,6 +206,23 @@ CdbResult ScsiDevice::Send(const CdbRequest& request) {
   result.text = Refuse(request, state_->facts);
   if (!result.text.empty()) return result;
 
+  // Units may queue several attentions (power on, then bus reset), but no endless row of them.
+  constexpr uint8_t kAttentionsMax = 4;
+  const bool may_pass_over =
+      !request.report_old_attention && !state_->greeted.contains(request.lun);
+  for (uint8_t old_attentions = 0;; ++old_attentions) {
+    result = SendOnce(request);
+    result.old_attentions = old_attentions;
+    if (!may_pass_over || !IsResetAttention(result) || old_attentions == kAttentionsMax) break;
+  }
+  if (result.outcome == CdbOutcome::kCompleted && !IsResetAttention(result)) {
+    state_->greeted.insert(request.lun);
+  }
+  return result;
+}
+
+CdbResult ScsiDevice::SendOnce(const CdbRequest& request) {
+  CdbResult result;
   result.data_in.resize(request.data_in_length);
   const host::ScsiRequest command{.lun = request.lun,
                                   .cdb = request.cdb,
@@ -222,7 +250,7 @@ CdbResult ScsiDevice::Send(const CdbRequest& request) {
   result.length_wire = answer->length_actual;
   result.residue = answer->residue;
   result.length_valid = ValidLength(length_asked, answer->length_actual, answer->residue);
-  result.data_in.resize(request.data_in_length == 0 ? 0 : answer->length_actual);
+  result.data_in.resize(std::min(request.data_in_length, answer->length_actual));
   const Bytes sense_bytes = Take(Bytes(answer->sense_bytes), answer->sense_length);
   result.sense_bytes.assign(sense_bytes.begin(), sense_bytes.end());
   if (answer->sense_valid) result.sense = PublicSense(answer->sense);

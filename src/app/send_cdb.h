@@ -57,6 +57,10 @@ struct CdbRequest {
   std::span<const uint8_t> data_out;         // borrowed for the call
   uint32_t data_in_length = 0;               // bytes asked for
   std::chrono::milliseconds timeout{30000};  // of the whole command, recovery excluded
+  // A device that was plugged in or reset before it was opened refuses the first command to each
+  // unit with a unit attention (06/29) and does not execute it. That is old news and no answer, so
+  // the command is sent again; true: it is reported like any other. Later ones always are.
+  bool report_old_attention = false;
 };
 
 // ---- What came of it ----
@@ -121,9 +125,10 @@ struct SenseInfo {
 struct CdbResult {
   // 1. The transport.
   CdbOutcome outcome = CdbOutcome::kCompleted;
-  TransportError error;    // for kTransport, and for a kCannotOpen that a bus or device caused
-  std::string text;        // what went wrong, in a sentence; empty for kCompleted
-  uint8_t recoveries = 0;  // rungs of the recovery ladder that were needed
+  TransportError error;        // for kTransport, and for a kCannotOpen that a bus or device caused
+  std::string text;            // what went wrong, in a sentence; empty for kCompleted
+  uint8_t recoveries = 0;      // rungs of the recovery ladder that were needed
+  uint8_t old_attentions = 0;  // unit attentions from before the opening that were passed over
 
   // 2. The SCSI status, where the outcome is kCompleted. SAM-5, 5.3.1.
   uint8_t scsi_status = 0;  // 00h good, 02h check condition, ...
@@ -185,6 +190,7 @@ class ScsiDevice {
  private:
   struct State;
   explicit ScsiDevice(std::unique_ptr<State> state);
+  CdbResult SendOnce(const CdbRequest& request);
   std::unique_ptr<State> state_;
 };
 

@@ -4,8 +4,12 @@
 
 namespace usbtwin::os {
 
-void DestroySystem::operator()(app::System* system) const { delete system; }
+void DestroySystem::operator()(app::System* system) const {
+  delete system;
+}
 
-OwnedSystem MakeOwnedSystem() { return OwnedSystem(MakeSystem().release()); }
+OwnedSystem MakeOwnedSystem() {
+  return OwnedSystem(MakeSystem().release());
+}
 
 }  // namespace usbtwin::os

@@ -1,5 +1,6 @@
-// The System of this machine for users of the installed library, who see app::System only as a name.
-// A public header; it needs nothing but the standard library. Programs of this tree use system.h.
+// The System of this machine for users of the installed library, who see app::System only as a
+// name. A public header; it needs nothing but the standard library. Programs of this tree use
+// system.h.
 #pragma once
 
 #include <memory>

@@ -87,7 +87,7 @@ configuration = 7
 value = 7
 name = "Other"
 )",
-                                "/home/user/profile.toml");
+                                "/profiles/profile.toml");
   BOOST_TEST((profile.speed == usb::Speed::kSuperPlus));
   BOOST_TEST(profile.device.speeds.size() == 4u);
   BOOST_TEST(profile.device.vendor_id == 0xabcd);
@@ -104,7 +104,7 @@ name = "Other"
 
   BOOST_REQUIRE(profile.units.size() == 2u);
   const emulator::UnitProfile& unit = profile.units[0];
-  BOOST_TEST(unit.image_path == "/home/user/images/disk.img");
+  BOOST_TEST(unit.image_path == "/profiles/images/disk.img");
   BOOST_TEST(unit.disk.block_size == 4096u);
   BOOST_TEST(unit.disk.vendor == "ACME");
   BOOST_TEST(unit.disk.product == "Disk 2000");

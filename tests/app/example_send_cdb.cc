@@ -25,9 +25,8 @@ int main(int argc, char** argv) {
   const usbtwin::os::OwnedSystem system = usbtwin::os::MakeOwnedSystem();
 
   // One command: opened, sent and closed in one call. INQUIRY, 36 bytes.
-  const app::CdbResult inquiry =
-      app::SendCdb(*system, {.device = device_string},
-                   {.cdb = {0x12, 0, 0, 0, 36, 0}, .data_in_length = 36});
+  const app::CdbResult inquiry = app::SendCdb(
+      *system, {.device = device_string}, {.cdb = {0x12, 0, 0, 0, 36, 0}, .data_in_length = 36});
   if (!inquiry.good()) {
     std::fprintf(stderr, "%s: %s\n", app::Name(inquiry.outcome), inquiry.text.c_str());
     return 1;
@@ -41,8 +40,8 @@ int main(int argc, char** argv) {
   Expect(opened.device != nullptr, "an open device");
   std::printf("%s, %u unit(s)\n", opened.device->facts().transport.c_str(),
               opened.device->facts().luns_count);
-  const app::CdbResult block = opened.device->Send(
-      {.cdb = {0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0}, .data_in_length = 512});
+  const app::CdbResult block =
+      opened.device->Send({.cdb = {0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0}, .data_in_length = 512});
   Expect(block.good(), "a block");
   Expect(block.length_wire == 512 && block.residue == 0, "512 bytes, and the device agrees");
 

@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(sg_vpd_reads_every_page) {
   BOOST_TEST(Says(Ask("sg_vpd --inhex=-", Vital(0x80)), "Unit serial number: SN-42"));
 
   const std::string identification = Ask("sg_vpd --inhex=-", Vital(0x83));
-  BOOST_TEST(Says(identification, "NAA 3, Locally assigned"));
+  BOOST_TEST(Says(identification, "designator type: NAA,  code set: Binary"));
   BOOST_TEST(Says(identification, "vendor id: USBTWIN"));
   BOOST_TEST(Says(identification, "vendor specific: Disk            SN-42"));
 

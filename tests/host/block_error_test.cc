@@ -46,15 +46,14 @@ BOOST_AUTO_TEST_CASE(what_was_refused_here_names_no_command) {
 }
 
 BOOST_AUTO_TEST_CASE(sense_is_told_by_name_and_number) {
-  const BlockError error{
-      .kind = BlockError::Kind::kSense,
-      .status = scsi::Status::kCheckCondition,
-      .sense = {.key = scsi::SenseKey::kMediumError, .asc = 0x11, .ascq = 0x04},
-      .opcode = 0x8a,
-      .lba = uint64_t{1} << 40,
-      .blocks_count = 1,
-      .blocks_done = 256,
-      .attempts_count = 1};
+  const BlockError error{.kind = BlockError::Kind::kSense,
+                         .status = scsi::Status::kCheckCondition,
+                         .sense = {.key = scsi::SenseKey::kMediumError, .asc = 0x11, .ascq = 0x04},
+                         .opcode = 0x8a,
+                         .lba = uint64_t{1} << 40,
+                         .blocks_count = 1,
+                         .blocks_done = 256,
+                         .attempts_count = 1};
 
   BOOST_TEST(error.Describe() ==
              "WRITE(16) at LBA 1099511627776, after 256 blocks: check condition, Medium Error "
@@ -62,11 +61,12 @@ BOOST_AUTO_TEST_CASE(sense_is_told_by_name_and_number) {
 }
 
 BOOST_AUTO_TEST_CASE(a_deferred_error_is_told_as_an_earlier_commands) {
-  const BlockError error{.kind = BlockError::Kind::kSense,
-                         .status = scsi::Status::kCheckCondition,
-                         .sense = {.key = scsi::SenseKey::kMediumError, .asc = 0x0c, .deferred = true},
-                         .opcode = 0x35,
-                         .attempts_count = 1};
+  const BlockError error{
+      .kind = BlockError::Kind::kSense,
+      .status = scsi::Status::kCheckCondition,
+      .sense = {.key = scsi::SenseKey::kMediumError, .asc = 0x0c, .deferred = true},
+      .opcode = 0x35,
+      .attempts_count = 1};
 
   BOOST_TEST(error.Describe() ==
              "SYNCHRONIZE CACHE(10): check condition, Medium Error (03/0c/00), about an earlier "

@@ -72,8 +72,8 @@ BOOST_AUTO_TEST_CASE(a_refusal_is_stalled) {
 BOOST_AUTO_TEST_CASE(silence_ends_with_the_timeout) {
   device.Answer(kVendorOut, 1, 0, {Reply::Silence()});
 
-  const auto length = Run(
-      clock, control.Transfer({.request_type = kVendorOut, .request = 1, .timeout = 1500ms}));
+  const auto length =
+      Run(clock, control.Transfer({.request_type = kVendorOut, .request = 1, .timeout = 1500ms}));
 
   BOOST_TEST((length.error().kind == ErrorKind::kTimedOut));
   BOOST_TEST(((clock.Now() - TimePoint{}) == 1500ms));
@@ -84,8 +84,8 @@ BOOST_AUTO_TEST_CASE(silence_ends_with_the_timeout) {
 
 BOOST_AUTO_TEST_CASE(cancelling_is_not_a_timeout) {
   device.Answer(kVendorOut, 1, 0, {Reply::Silence()});
-  async::Job<Result<uint32_t>> job(
-      clock, control.Transfer({.request_type = kVendorOut, .request = 1}));
+  async::Job<Result<uint32_t>> job(clock,
+                                   control.Transfer({.request_type = kVendorOut, .request = 1}));
   clock.RunPosted();
   BOOST_TEST(!job.done());
 

@@ -13,7 +13,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::vector<uint8_t> Vector(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
+std::vector<uint8_t> Vector(Bytes bytes) {
+  return {bytes.begin(), bytes.end()};
+}
 
 struct Bench {
   Bench() { ScriptWellBuilt(device, 1); }
@@ -36,8 +38,8 @@ BOOST_AUTO_TEST_CASE(everything_a_device_says_is_there) {
   BOOST_TEST(description.configurations.size() == 1u);
   BOOST_TEST(description.configurations[0].bytes == Vector(kConfigurationBytes),
              boost::test_tools::per_element());
-  BOOST_TEST(description.configurations[0].tree.interfaces.at(0).alternates.at(0).endpoints.size() ==
-             2u);
+  BOOST_TEST(
+      description.configurations[0].tree.interfaces.at(0).alternates.at(0).endpoints.size() == 2u);
   BOOST_TEST(description.Find(1) == &description.configurations[0]);
   BOOST_TEST(description.Find(2) == nullptr);
   BOOST_TEST(*description.active_value == 1);

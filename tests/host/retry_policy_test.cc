@@ -13,7 +13,9 @@ using scsi::Status;
 
 namespace {
 
-ScsiResult Answer(Status status) { return {.status = status}; }
+ScsiResult Answer(Status status) {
+  return {.status = status};
+}
 ScsiResult Check(SenseKey key, uint8_t asc = 0, uint8_t ascq = 0) {
   return {.status = Status::kCheckCondition,
           .sense_valid = true,

@@ -15,8 +15,8 @@ T Run(ManualClock& clock, async::Task<T> task) {
   return job.result();
 }
 
-// Lets `steps_count` steps of the clock pass, cancels the task and waits for its end. False where it
-// had ended before.
+// Lets `steps_count` steps of the clock pass, cancels the task and waits for its end. False where
+// it had ended before.
 template <class T>
 bool RunAndCancel(ManualClock& clock, async::Task<T> task, size_t steps_count,
                   std::optional<T>& result) {

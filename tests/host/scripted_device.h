@@ -163,8 +163,8 @@ class OnePortBus final : public usb::Bus {
  public:
   explicit OnePortBus(Clock& clock) : clock_(clock) {}
 
-  usb::Link* device = nullptr;   // what is plugged in
-  TimePoint present_from{};      // before that, there is nothing
+  usb::Link* device = nullptr;  // what is plugged in
+  TimePoint present_from{};     // before that, there is nothing
   size_t opens_count = 0;
 
   static usb::DeviceId Id() { return {.port_path = "1-1"}; }

@@ -4,8 +4,9 @@
 
 #include "tests/link/auditor_stack.h"
 
-using namespace usbtwin;         // NOLINT
-using namespace usbtwin::tests;  // NOLINT
+using namespace usbtwin;                   // NOLINT
+using namespace usbtwin::tests;            // NOLINT
+using namespace usbtwin::tests::auditing;  // NOLINT
 
 BOOST_AUTO_TEST_SUITE(auditor_halt)
 

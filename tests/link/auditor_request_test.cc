@@ -4,8 +4,9 @@
 
 #include "tests/link/auditor_stack.h"
 
-using namespace usbtwin;         // NOLINT
-using namespace usbtwin::tests;  // NOLINT
+using namespace usbtwin;                   // NOLINT
+using namespace usbtwin::tests;            // NOLINT
+using namespace usbtwin::tests::auditing;  // NOLINT
 
 BOOST_AUTO_TEST_SUITE(auditor_request)
 
@@ -90,6 +91,13 @@ BOOST_AUTO_TEST_CASE(requests_that_make_no_sense_are_reported) {
        [](Transfer& transfer, MutableBytes) {
          static const std::vector<uint8_t> kLong((1 << 20) + 1);
          transfer.out = kLong;
+       }},
+      {"a control transfer with isochronous packets",
+       [](Transfer& transfer, MutableBytes) {
+         static std::array<usb::IsoPacket, 1> packets{{{0, 4}}};
+         transfer.endpoint = {};
+         transfer.setup = SetupPacket{0x40, 1, uint16_t{0}, uint16_t{0}, uint16_t{4}};
+         transfer.packets = packets;
        }},
       {"packet 0: 4 bytes at offset 4294967295 of 4",
        [](Transfer& transfer, MutableBytes) {

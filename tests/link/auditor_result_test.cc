@@ -4,8 +4,9 @@
 
 #include "tests/link/auditor_stack.h"
 
-using namespace usbtwin;         // NOLINT
-using namespace usbtwin::tests;  // NOLINT
+using namespace usbtwin;                   // NOLINT
+using namespace usbtwin::tests;            // NOLINT
+using namespace usbtwin::tests::auditing;  // NOLINT
 
 BOOST_AUTO_TEST_SUITE(auditor_result)
 
@@ -105,9 +106,17 @@ BOOST_FIXTURE_TEST_CASE(a_queued_port_request_that_completes_is_one_too_many, St
 }
 
 BOOST_FIXTURE_TEST_CASE(caps_must_not_change, Stack) {
-  link.link_caps.streams_max = 0;
-  BOOST_TEST(auditor->caps().streams_max == 0);
-  BOOST_TEST(Breaches() == "caps are constant: endpoint 00 stream 0: the link's caps changed");
+  const usb::LinkCaps caps = link.link_caps;
+  for (int field = 0; field < 4; ++field) {
+    collector.breaches.clear();
+    link.link_caps = caps;
+    if (field == 0) link.link_caps.speed = usb::Speed::kFull;
+    if (field == 1) link.link_caps.streams_max = 0;
+    if (field == 2) link.link_caps.transfer_length_max = 1;
+    if (field == 3) link.link_caps.lends_data = false;
+    BOOST_TEST(auditor->caps().streams_max == link.link_caps.streams_max);
+    BOOST_TEST(Breaches() == "caps are constant: endpoint 00 stream 0: the link's caps changed");
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -7,7 +7,7 @@
 #include "link/auditor.h"
 #include "tests/link/scripted_link.h"
 
-namespace usbtwin::tests {
+namespace usbtwin::tests::auditing {
 
 using namespace usbtwin::link;  // NOLINT
 using usb::EndpointAddress;
@@ -123,4 +123,4 @@ struct TwoTransfers : Stack {
   Transfer first, second;
 };
 
-}  // namespace usbtwin::tests
+}  // namespace usbtwin::tests::auditing

@@ -8,7 +8,7 @@
 #include "tests/link/scripted_link.h"
 #include "wire/pcap.h"
 
-namespace usbtwin::tests {
+namespace usbtwin::tests::recording {
 
 using namespace usbtwin::link;  // NOLINT
 using usb::EndpointAddress;
@@ -98,4 +98,4 @@ struct RecorderStack {
   std::optional<Recorder> recorder;
 };
 
-}  // namespace usbtwin::tests
+}  // namespace usbtwin::tests::recording

@@ -5,8 +5,9 @@
 #include "tests/dies.h"
 #include "tests/link/recorder_stack.h"
 
-using namespace usbtwin;         // NOLINT
-using namespace usbtwin::tests;  // NOLINT
+using namespace usbtwin;                    // NOLINT
+using namespace usbtwin::tests;             // NOLINT
+using namespace usbtwin::tests::recording;  // NOLINT
 using namespace std::chrono_literals;
 
 BOOST_AUTO_TEST_SUITE(recorder)

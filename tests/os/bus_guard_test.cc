@@ -7,6 +7,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <csignal>
+#include <cstdio>
 
 #include "os/linux/file_descriptor.h"
 #include "tests/os/temp_dir.h"
@@ -26,6 +27,7 @@ uint8_t Touch(Bytes bytes, size_t offset) {
 // How a child that runs `work` ended: its exit code, or minus the signal.
 template <class Work>
 int EndOf(Work work) {
+  std::fflush(nullptr);
   const pid_t child = fork();
   if (child == 0) {
     std::signal(SIGBUS, SIG_DFL);

@@ -62,7 +62,7 @@ class FileSink final : public ByteSink {
 
 }  // namespace
 
-Result<std::vector<uint8_t>, Failure> ReadWholeFile(const std::string& path) {
+Result<std::vector<uint8_t>, Failure> ReadWholeFile(const std::string& path, size_t length_max) {
   const FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!fd) return FileFailure("read", path, errno);
   std::vector<uint8_t> bytes;
@@ -70,7 +70,7 @@ Result<std::vector<uint8_t>, Failure> ReadWholeFile(const std::string& path) {
   struct stat status = {};
   // One byte more than the file, so that its end is found without growing.
   if (fstat(fd.get(), &status) == 0 && status.st_size > 0 &&
-      static_cast<uint64_t>(status.st_size) <= kReadFileLengthMax) {
+      static_cast<uint64_t>(status.st_size) <= length_max) {
     bytes.resize(static_cast<size_t>(status.st_size) + 1);
   }
   while (true) {
@@ -80,7 +80,7 @@ Result<std::vector<uint8_t>, Failure> ReadWholeFile(const std::string& path) {
     if (got < 0) return FileFailure("read", path, errno);
     if (got == 0) break;
     length += static_cast<size_t>(got);
-    if (length > kReadFileLengthMax) return FileFailure("read", path, EFBIG);
+    if (length > length_max) return FileFailure("read", path, EFBIG);
   }
   bytes.resize(length);
   return bytes;

@@ -1,0 +1,268 @@
+"""usbtwin as its users run it."""
+import os
+import unittest
+
+import program
+from program import BLOCK
+
+
+class UsbTwin(program.Case):
+    program = "USBTWIN"
+
+
+class Disk(UsbTwin):
+    def test_read_copies_the_disk(self):
+        run = self.run_program("disk", "read", "-d", self.device, "-o", "copy", code=0)
+        self.assertEqual(self.read("copy"), self.data)
+        self.assertEqual(run.out, b"")
+        self.assertIn("64 KiB", run.complaint)
+        self.assertNotIn("\r", run.complaint)  # no progress: no terminal
+
+    def test_read_to_a_pipe(self):
+        run = self.run_program("disk", "read", "-d", self.device, "-o", "-", "-q", code=0)
+        self.assertEqual(run.out, self.data)
+        self.assertEqual(run.err, b"")
+
+    def test_read_a_part(self):
+        self.run_program("disk", "read", "-d", self.device, "-o", "part", "--lba", 3, "--count",
+                         "0x10", code=0)
+        self.assertEqual(self.read("part"), self.data[3 * BLOCK:19 * BLOCK])
+        self.run_program("disk", "read", "-d", self.device, "-o", "rest", "--lba", 120, code=0)
+        self.assertEqual(self.read("rest"), self.data[120 * BLOCK:])
+
+    def test_read_nothing(self):
+        self.run_program("disk", "read", "-d", self.device, "-o", "none", "--lba", 128, code=0)
+        self.assertEqual(self.read("none"), b"")
+
+    def test_ranges_beyond_the_end(self):
+        for arguments in (["--lba", 129], ["--count", 129], ["--count", 29, "--lba", 100],
+                          ["--lba", "x"], ["--count=-1"]):
+            run = self.run_program("disk", "read", "-d", self.device, "-o", "f", *arguments, code=4)
+            self.assertIn(arguments[0].split("=")[0], run.complaint)
+            self.assertFalse(self.exists("f"))
+
+    def test_large_disks_with_large_blocks(self):
+        data = program.pattern(9 * 1024 * 1024 + 4096, seed=3)
+        self.write("d.img", data)
+        self.run_program("disk", "read", "-d", self.device + "?block=4096", "-o", "copy", code=0)
+        self.assertTrue(self.read("copy") == data)
+
+    def test_write_then_verify(self):
+        new = program.pattern(64 * 1024, seed=5)
+        self.write("new", new)
+        self.run_program("disk", "write", "-d", self.device, "-i", "new", code=0)
+        self.assertEqual(self.read("d.img"), new)
+        self.run_program("disk", "verify", "-d", self.device, "-i", "new", code=0)
+        self.assertEqual(self.read("d.img"), new)
+
+    def test_write_a_part(self):
+        new = program.pattern(4 * BLOCK, seed=6)
+        self.write("new", new)
+        self.run_program("disk", "write", "-d", self.device, "-i", "new", "--lba", 7, code=0)
+        expected = self.data[:7 * BLOCK] + new + self.data[11 * BLOCK:]
+        self.assertEqual(self.read("d.img"), expected)
+        self.run_program("disk", "write", "-d", self.device, "-i", "new", "--count", 1, code=0)
+        self.assertEqual(self.read("d.img"), new[:BLOCK] + expected[BLOCK:])
+
+    def test_write_from_a_pipe(self):
+        new = program.pattern(64 * 1024, seed=8)
+        self.run_program("disk", "write", "-d", self.device, "-i", "-", stdin=new, code=0)
+        self.assertEqual(self.read("d.img"), new)
+
+    def test_input_that_does_not_fit_is_refused_before_writing(self):
+        self.write("long", b"x" * (65 * 1024))
+        run = self.run_program("disk", "write", "-d", self.device, "-i", "long", code=4)
+        self.assertIn("65 KiB", run.complaint)
+        self.write("odd", b"x" * 1000)
+        run = self.run_program("disk", "write", "-d", self.device, "-i", "odd", code=4)
+        self.assertIn("truncate -s %512", run.complaint)
+        self.run_program("disk", "write", "-d", self.device, "-i", "odd", "--count", 2, code=4)
+        self.run_program("disk", "write", "-d", self.device, "-i", "missing", code=4)
+        self.assertEqual(self.read("d.img"), self.data)
+
+    def test_pipes_that_do_not_fit_fail(self):
+        run = self.run_program("disk", "write", "-d", self.device, "-i", "-",
+                               stdin=b"x" * (64 * 1024 + 1), code=5)
+        self.assertIn("goes on", run.complaint)
+        run = self.run_program("disk", "write", "-d", self.device, "-i", "-", stdin=b"x" * 513,
+                               code=5)
+        self.assertIn("within a block", run.complaint)
+        run = self.run_program("disk", "write", "-d", self.device, "-i", "-", "--count", 4,
+                               stdin=b"x" * 1024, code=5)
+        self.assertIn("ended after 2 of 4 blocks", run.complaint)
+
+    def test_verify_names_the_first_difference(self):
+        other = bytearray(self.data)
+        other[77 * BLOCK + 5] ^= 1
+        other[90 * BLOCK] ^= 1
+        self.write("other", bytes(other))
+        run = self.run_program("disk", "verify", "-d", self.device, "-i", "other", code=1)
+        self.assertIn(f"LBA 77 (byte {77 * BLOCK + 5} of", run.complaint)
+        run = self.run_program("disk", "verify", "-d", self.device, "-i", "other", "--json", code=1)
+        document = self.json(run)
+        self.assertFalse(document["same"])
+        self.assertEqual(document["difference_lba"], 77)
+        self.run_program("disk", "verify", "-d", self.device, "-i", "-", "--lba", 1,
+                         stdin=self.data[BLOCK:], code=0)
+
+    def test_a_write_protected_disk(self):
+        self.write("new", self.data)
+        run = self.run_program("disk", "write", "-d", self.device + "?ro=1", "-i", "new", code=3)
+        self.assertIn("07/27/00", run.complaint)
+
+    def test_a_disk_that_is_not_there(self):
+        run = self.run_program("disk", "read", "-d", "emu:/nonexistent", "-o", "f", code=3)
+        self.assertIn("/nonexistent", run.complaint)
+        self.assertFalse(self.exists("f"))
+
+    def test_json(self):
+        run = self.run_program("disk", "read", "-d", self.device, "-o", "f", "--json", code=0)
+        self.assertEqual(self.json(run)["length"], 64 * 1024)
+        self.run_program("disk", "read", "-d", self.device, "-o", "-", "--json", code=4)
+
+    def test_a_reader_that_leaves(self):
+        self.write("d.img", program.pattern(4 * 1024 * 1024))
+        run = self.run_shell('"$PROGRAM" disk read -q -d "$DEVICE" -o - | head -c 1 >/dev/null;'
+                             " echo ${PIPESTATUS[0]}", code=0)
+        self.assertEqual(run.text.strip(), "5")
+
+    def test_closed_streams(self):
+        self.run_shell('"$PROGRAM" disk read -d "$DEVICE" -o f <&- >&- 2>&-', code=0)
+        self.assertEqual(self.read("f"), self.data)
+        self.assertEqual(self.read("d.img"), self.data)
+
+    def test_record(self):
+        self.run_program("disk", "read", "-d", self.device, "-o", "f", "--record", "r.pcapng",
+                         "--audit", code=0)
+        self.assertEqual(self.read("f"), self.data)
+        self.assertIn("Read(10)", self.tshark("r.pcapng", "-Y", "usbms"))
+
+
+class Info(UsbTwin):
+    def test_a_tree(self):
+        run = self.run_program("info", "-d", self.device, code=0)
+        for part in ["high speed", "08/06/50", "endpoint 81 in", "bulk, 512 bytes",
+                     "128 blocks of 512 bytes (64 KiB)", "configuration 1"]:
+            self.assertIn(part, run.text)
+
+    def test_text_and_json_agree(self):
+        document = self.json(self.run_program("info", "-d", self.device, "--json", code=0))
+        text = self.run_program("info", "-d", self.device, code=0).text
+        self.assertIn(f"{document['vendor_id']:04x}:{document['product_id']:04x}", text)
+        self.assertIn(document["serial"], text)
+        unit = document["storage"]["units"][0]
+        self.assertEqual((unit["blocks_count"], unit["block_size"]), (128, 512))
+        endpoints = document["configurations"][0]["interfaces"][0]["alternates"][0]["endpoints"]
+        self.assertEqual(sorted(entry["direction"] for entry in endpoints), ["in", "out"])
+
+    def test_descriptors_alone(self):
+        run = self.run_program("info", "-d", self.device, "--no-storage", code=0)
+        self.assertNotIn("storage:", run.text)
+
+    def test_super_speed(self):
+        run = self.run_program("info", "-d", self.device + "?speed=super", code=0)
+        self.assertIn("super speed", run.text)
+        self.assertIn("1024 bytes", run.text)
+
+    def test_a_profile(self):
+        self.write("p.toml", b'[device]\nproduct = "esc\\u001b[31m"\n[[unit]]\nsize = "1M"\n'
+                   b'[[unit]]\nsize = "2M"\nblock_size = 4096\n')
+        run = self.run_program("info", "-d", "emu:p.toml", code=0)
+        self.assertIn("esc?[31m", run.text)  # a device's string cannot steer the terminal
+        self.assertIn("unit 1", run.text)
+        self.assertIn("512 blocks of 4096 bytes (2 MiB)", run.text)
+
+    def test_bad_profiles(self):
+        self.write("p.toml", b"speed = \"warp\"\n")
+        run = self.run_program("info", "-d", "emu:p.toml", code=4)
+        self.assertIn("p.toml", run.complaint)
+        self.assertIn("warp", run.complaint)
+        self.run_program("info", "-d", "emu:missing.toml", code=3)
+
+
+class Bench(UsbTwin):
+    def test_it_measures(self):
+        document = self.json(self.run_program("bench", "-d", "emu:?size=4M", "--seconds", "0.2",
+                                              "--json", code=0))
+        self.assertEqual([result["length"] for result in document["results"]],
+                         [4096, 65536, 1048576])
+        for result in document["results"]:
+            self.assertGreater(result["commands_per_second"], 0)
+            self.assertGreater(result["memcpy_mb_per_second"], 0)
+            self.assertGreater(result["ratio"], 0)
+            self.assertGreaterEqual(result["rounds_count"], 5)
+
+    def test_it_leaves_an_image_alone(self):
+        run = self.run_program("bench", "-d", self.device, "--seconds", "0.1", code=0)
+        self.assertIn("random 4 KiB", run.text)
+        self.assertIn("sequential 64 KiB", run.text)
+        self.assertNotIn("1 MiB", run.text)  # the disk is smaller than one read
+        self.assertEqual(self.read("d.img"), self.data)
+
+    def test_a_disk_too_small(self):
+        self.run_program("bench", "-d", "emu:?size=512", code=4)
+
+
+class Dump(UsbTwin):
+    CBW = "55534243 01000000 24000000 80 00 06 12000000240000000000000000000000"
+
+    def test_hex_from_a_pipe(self):
+        run = self.run_program("dump", "--hex-input", stdin=self.CBW.encode(), code=0)
+        self.assertRegex(run.text, "(?i)inquiry")
+        run = self.run_program("dump", "--hex-input", "--as", "cdb", stdin=b"12 0 0 0 24 0 # it",
+                               code=0)
+        self.assertRegex(run.text, "(?i)inquiry")
+
+    def test_binary_from_a_file(self):
+        self.write("cbw", bytes.fromhex(self.CBW))
+        for arguments in (["cbw"], ["cbw", "--as", "cbw"]):
+            self.assertRegex(self.run_program("dump", *arguments, code=0).text, "(?i)inquiry")
+
+    def test_a_capture_of_ours(self):
+        self.run_program("disk", "read", "-d", self.device, "-o", "f", "--record", "r.pcap", code=0)
+        text = self.run_program("dump", "r.pcap", code=0).text
+        self.assertRegex(text, r"(?i)read\(10\)")
+
+    def test_any_bytes(self):
+        for length in [0, 1, 7, 512, 100000]:
+            self.run_program("dump", stdin=b"\xa5" * length, code=0)
+        for kind in ["setup", "descriptors", "cbw", "csw", "cdb", "sense", "usbmon", "capture"]:
+            self.run_program("dump", "--as", kind, stdin=b"\xff" * 100, code=0)
+
+    def test_bad_input(self):
+        self.run_program("dump", "missing", code=4)
+        self.run_program("dump", "--hex-input", stdin=b"zz", code=4)
+        self.run_program("dump", "--as", "poem", code=4)
+
+
+class Usage(UsbTwin):
+    def test_help(self):
+        run = self.run_program("--help", code=0)
+        for part in ["info", "disk", "bench", "dump", "Examples:", "Exit status:", "emu:disk.img"]:
+            self.assertIn(part, run.text)
+        for verb in (["info"], ["disk"], ["disk", "read"], ["disk", "write"], ["disk", "verify"],
+                     ["bench"], ["dump"]):
+            self.assertIn("Usage:", self.run_program(*verb, "--help", code=0).text)
+
+    def test_version(self):
+        for name in ["-V", "--version"]:
+            self.assertRegex(self.run_program(name, code=0).text, r"\Ausbtwin \d+\.\d+\.\d+\n\Z")
+
+    def test_bad_usage(self):
+        for arguments in ([], ["fly"], ["disk"], ["disk", "read"], ["info"], ["info", "-d", "x"],
+                          ["disk", "read", "-d", self.device], ["bench", "--seconds", "never"],
+                          ["info", "-d", self.device, "--lun", "99"]):
+            run = self.run_program(*arguments, code=4)
+            self.assertTrue(run.complaint.startswith("usbtwin"), str(run))
+            self.assertEqual(run.out, b"")
+
+    @unittest.skipIf(not os.path.exists("/dev/full"), "no /dev/full")
+    def test_a_full_disk(self):
+        for verb in ["info", "bench --seconds 0.05"]:
+            self.run_shell(f'"$PROGRAM" {verb} -d "$DEVICE" >/dev/full', code=5)
+        self.run_program("disk", "read", "-d", self.device, "-o", "/dev/full", code=5)
+        self.run_program("info", "-d", self.device, "--record", "/dev/full", code=5)
+
+
+if __name__ == "__main__":
+    program.main()
