@@ -30,12 +30,12 @@ uint32_t BlockDevice::blocks_max() const {
 async::Task<BlockResult> BlockDevice::Read(uint64_t lba, MutableBytes target,
                                            scsi::Caching caching) {
   const Extent extent{.verb = Verb::kRead, .lba = lba, .in = target, .caching = caching};
-  return MoveBytes(extent);
+  return Move(extent);
 }
 
 async::Task<BlockResult> BlockDevice::Write(uint64_t lba, Bytes source, scsi::Caching caching) {
   const Extent extent{.verb = Verb::kWrite, .lba = lba, .out = source, .caching = caching};
-  return MoveBytes(extent);
+  return Move(extent);
 }
 
 async::Task<BlockResult> BlockDevice::Verify(uint64_t lba, uint64_t blocks_count) {
@@ -51,66 +51,59 @@ async::Task<BlockResult> BlockDevice::ReadLent(uint64_t lba, uint32_t blocks_cou
 
 async::Task<BlockResult> BlockDevice::Flush() {
   const Command command{.cdb = scsi::SynchronizeCache10(0, 0), .timeout = options_.flush_timeout};
-  const Result<ScsiResult, BlockError> result = co_await Run(command);
-  if (result) co_return BlockResult();
-  const BlockError& error = result.error();
-  const bool unknown = error.kind == BlockError::Kind::kSense &&
-                       error.sense.key == scsi::SenseKey::kIllegalRequest &&
-                       error.sense.asc == kAscInvalidOpcode;
+  const bool done = co_await Run(command);
+  if (done) co_return BlockResult();
+  const bool unknown = error_.kind == BlockError::Kind::kSense &&
+                       error_.sense.key == scsi::SenseKey::kIllegalRequest &&
+                       error_.sense.asc == kAscInvalidOpcode;
   if (unknown) co_return BlockResult();
-  co_return error;
+  co_return error_;
 }
 
-// Turns bytes into blocks.
-async::Task<BlockResult> BlockDevice::MoveBytes(Extent extent) {
-  const uint64_t length = extent.in.size() + extent.out.size();
-  const uint32_t block_size = facts_.block_size;
-  if (is_open_ && length % block_size != 0) {
-    co_return BlockError{.error = Invalid("{} bytes are no whole number of blocks of {} bytes",
-                                          {length, block_size}),
-                         .lba = extent.lba};
-  }
-  extent.blocks_count = is_open_ ? length / block_size : 0;
-  BlockResult moved = co_await Move(extent);
-  co_return moved;
+uint32_t BlockDevice::blocks_max(const Extent& extent) const {
+  if (extent.verb != Verb::kVerify) return blocks_max();
+  return std::clamp<uint32_t>(options_.verify_blocks_max, 1, kBlocksMax10);
 }
 
-std::optional<Error> BlockDevice::Refuse(uint64_t lba, uint64_t blocks_count) const {
+std::optional<Error> BlockDevice::Check(Extent& extent) const {
   if (!is_open_) return Invalid("the block device is not open");
-  if (lba > facts_.blocks_count || blocks_count > facts_.blocks_count - lba) {
+  const uint64_t length = extent.in.size() + extent.out.size();
+  if (length != 0) {
+    if (length % facts_.block_size != 0) {
+      return Invalid("{} bytes are no whole number of blocks of {} bytes",
+                     {length, facts_.block_size});
+    }
+    extent.blocks_count = length / facts_.block_size;
+  }
+  if (extent.lba > facts_.blocks_count || extent.blocks_count > facts_.blocks_count - extent.lba) {
     return Invalid("{} blocks from {} on end beyond the capacity of {}",
-                   {blocks_count, lba, facts_.blocks_count});
+                   {extent.blocks_count, extent.lba, facts_.blocks_count});
+  }
+  if (extent.lent == nullptr) return std::nullopt;
+  if (extent.blocks_count > blocks_max()) {
+    return Invalid("{} blocks are more than one command's {}", {extent.blocks_count, blocks_max()});
+  }
+  if (!lends_data()) {
+    return Error{.kind = ErrorKind::kUnsupported, .text = "this transport lends no data"};
   }
   return std::nullopt;
 }
 
 async::Task<BlockResult> BlockDevice::Move(Extent extent) {
-  std::optional<Error> refusal = Refuse(extent.lba, extent.blocks_count);
-  const uint32_t blocks_max =
-      extent.verb == Verb::kVerify
-          ? std::clamp<uint32_t>(options_.verify_blocks_max, 1, kBlocksMax10)
-          : this->blocks_max();
-  if (!refusal && extent.lent != nullptr) {
-    extent.lent->Clear();
-    if (extent.blocks_count > blocks_max) {
-      refusal =
-          Invalid("{} blocks are more than one command's {}", {extent.blocks_count, blocks_max});
-    } else if (!lends_data()) {
-      refusal = Error{.kind = ErrorKind::kUnsupported, .text = "this transport lends no data"};
-    }
+  if (extent.lent != nullptr) extent.lent->Clear();
+  if (const std::optional<Error> refusal = Check(extent)) {
+    co_return BlockError{.error = *refusal, .lba = extent.lba};
   }
-  if (refusal) co_return BlockError{.error = *refusal, .lba = extent.lba};
-
+  const uint32_t count_max = blocks_max(extent);
   uint64_t done = 0;
   while (done < extent.blocks_count) {
     const auto count =
-        static_cast<uint32_t>(std::min<uint64_t>(extent.blocks_count - done, blocks_max));
+        static_cast<uint32_t>(std::min<uint64_t>(extent.blocks_count - done, count_max));
     const Command command = MakeCommand(extent, done, count);
-    const Result<ScsiResult, BlockError> result = co_await Run(command);
-    if (!result) {
-      BlockError error = result.error();
-      error.blocks_done = done;
-      co_return error;
+    const bool moved = co_await Run(command);
+    if (!moved) {
+      error_.blocks_done = done;
+      co_return error_;
     }
     done += count;
   }
@@ -152,7 +145,7 @@ RetryPolicy::Guard BlockDevice::guard() const {
                                          : RetryPolicy::Guard::kCapacity;
 }
 
-async::Task<Result<ScsiResult, BlockError>> BlockDevice::Run(Command command) {
+async::Task<bool> BlockDevice::Run(const Command& command) {
   RetryPolicy policy(options_.retry, guard());
   const ScsiRequest request{.lun = options_.lun,
                             .cdb = command.cdb.view(),
@@ -169,7 +162,8 @@ async::Task<Result<ScsiResult, BlockError>> BlockDevice::Run(Command command) {
       const std::optional<Error> fault = CheckLengths(command, *answer);
       if (!fault) {
         disturbed_ = false;
-        co_return *answer;
+        result_ = *answer;
+        co_return true;
       }
       step = policy.HandleError(*fault);
       answer = *fault;
@@ -184,9 +178,9 @@ async::Task<Result<ScsiResult, BlockError>> BlockDevice::Run(Command command) {
     }
     if (step != Step::kFail) continue;
     if (command.lent != nullptr) command.lent->Clear();
-    BlockError error = Explain(command, answer);
-    error.attempts_count = attempts_count;
-    co_return error;
+    Explain(command, answer);
+    error_.attempts_count = attempts_count;
+    co_return false;
   }
 }
 
@@ -199,23 +193,22 @@ async::Task<void> BlockDevice::StartUnit() {
   disturbed_ = disturbed_ || !answer;
 }
 
-BlockError BlockDevice::Explain(const Command& command, const Result<ScsiResult>& answer) const {
-  BlockError error{
+void BlockDevice::Explain(const Command& command, const Result<ScsiResult>& answer) {
+  error_ = {
       .opcode = command.cdb.bytes[0], .lba = command.lba, .blocks_count = command.blocks_count};
   if (!answer) {
-    error.error = answer.error();
-    return error;
+    error_.error = answer.error();
+    return;
   }
-  error.kind = answer->sense_valid ? BlockError::Kind::kSense : BlockError::Kind::kStatus;
-  error.status = answer->status;
-  if (!answer->sense_valid) return error;
-  error.sense = answer->sense;
+  error_.kind = answer->sense_valid ? BlockError::Kind::kSense : BlockError::Kind::kStatus;
+  error_.status = answer->status;
+  if (!answer->sense_valid) return;
+  error_.sense = answer->sense;
   // A deferred error speaks of another command's blocks.
-  const bool inside = command.lba && !error.sense.deferred && error.sense.information_valid &&
-                      error.sense.information >= *command.lba &&
-                      error.sense.information - *command.lba < command.blocks_count;
-  if (inside) error.lba = error.sense.information;
-  return error;
+  const bool inside = command.lba && !error_.sense.deferred && error_.sense.information_valid &&
+                      error_.sense.information >= *command.lba &&
+                      error_.sense.information - *command.lba < command.blocks_count;
+  if (inside) error_.lba = error_.sense.information;
 }
 
 std::optional<Error> BlockDevice::CheckLengths(const Command& command,

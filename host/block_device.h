@@ -74,7 +74,7 @@ class BlockDevice {
 
  private:
   enum class Verb : uint8_t { kRead, kWrite, kVerify };
-  // What a call asks for; `blocks_count` is in bounds.
+  // What a call asks for. The blocks are given as a count, or as bytes to move.
   struct Extent {
     Verb verb = Verb::kRead;
     uint64_t lba = 0;
@@ -105,16 +105,18 @@ class BlockDevice {
   async::Task<BlockResult> ReadLongCapacity();
   BlockResult SetCapacity(uint8_t opcode, uint64_t lba_final, uint32_t block_size);
 
-  std::optional<Error> Refuse(uint64_t lba, uint64_t blocks_count) const;
-  async::Task<BlockResult> MoveBytes(Extent extent);
+  // Sets the count of blocks, and finds what is wrong with them.
+  std::optional<Error> Check(Extent& extent) const;
+  uint32_t blocks_max(const Extent& extent) const;
   async::Task<BlockResult> Move(Extent extent);
   Command MakeCommand(const Extent& extent, uint64_t blocks_done, uint32_t blocks_count) const;
 
-  // Sends the command until it is done, or may not be tried again.
-  async::Task<Result<ScsiResult, BlockError>> Run(Command command);
+  // Sends the command until it is done, which leaves `result_`, or may not be tried again: then it
+  // is false, and `error_` says why. (Members, because a command copies large results many times.)
+  async::Task<bool> Run(const Command& command);
   async::Task<void> StartUnit();
   RetryPolicy::Guard guard() const;
-  BlockError Explain(const Command& command, const Result<ScsiResult>& answer) const;
+  void Explain(const Command& command, const Result<ScsiResult>& answer);
   std::optional<Error> CheckLengths(const Command& command, const ScsiResult& result) const;
   // Bytes of data that count: the wire's, less what the residue takes away.
   uint32_t ValidLength(const Command& command, const ScsiResult& result) const;
@@ -122,6 +124,8 @@ class BlockDevice {
   ScsiTransport& transport_;
   const BlockDeviceOptions options_;
   BlockFacts facts_;
+  ScsiResult result_;
+  BlockError error_;
   bool is_open_ = false;
   bool disturbed_ = false;  // the transport broke since a command last succeeded
 };

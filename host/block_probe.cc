@@ -69,13 +69,13 @@ async::Task<BlockResult> BlockDevice::Inquire() {
                         .in_length = sizeof(StandardInquiry),
                         .all_data = false,
                         .timeout = options_.command_timeout};
-  const Result<ScsiResult, BlockError> result = co_await Run(command);
-  if (!result) co_return result.error();
-  const uint32_t length = ValidLength(command, *result);
+  const bool done = co_await Run(command);
+  if (!done) co_return error_;
+  const uint32_t length = ValidLength(command, result_);
   if (length < kInquiryLengthMin) {
     co_return Fault(Opcode::kInquiry, ErrorKind::kProtocol,
                     "{} bytes of INQUIRY data count, at least {} needed (residue {})",
-                    {length, kInquiryLengthMin, result->residue});
+                    {length, kInquiryLengthMin, result_.residue});
   }
   std::fill(room.begin() + length, room.end(), uint8_t{0});
   const StandardInquiry& inquiry = *wire::View<StandardInquiry>(room);
@@ -99,8 +99,8 @@ async::Task<BlockResult> BlockDevice::Inquire() {
 
 async::Task<BlockResult> BlockDevice::AwaitReady() {
   const Command command{.cdb = scsi::TestUnitReady(), .timeout = options_.command_timeout};
-  const Result<ScsiResult, BlockError> result = co_await Run(command);
-  if (!result) co_return result.error();
+  const bool done = co_await Run(command);
+  if (!done) co_return error_;
   co_return BlockResult();
 }
 
@@ -110,8 +110,8 @@ async::Task<BlockResult> BlockDevice::ReadCapacity() {
                         .in = room,
                         .in_length = sizeof(Capacity10),
                         .timeout = options_.command_timeout};
-  const Result<ScsiResult, BlockError> result = co_await Run(command);
-  if (!result) co_return result.error();
+  const bool done = co_await Run(command);
+  if (!done) co_return error_;
   const Capacity10& capacity = *wire::View<Capacity10>(room);
   if (capacity.lba_final == UINT32_MAX) {
     const BlockResult sized = co_await ReadLongCapacity();
@@ -127,13 +127,13 @@ async::Task<BlockResult> BlockDevice::ReadLongCapacity() {
                         .in_length = sizeof(Capacity16),
                         .all_data = false,
                         .timeout = options_.command_timeout};
-  const Result<ScsiResult, BlockError> result = co_await Run(command);
-  if (!result) co_return result.error();
-  const uint32_t length = ValidLength(command, *result);
+  const bool done = co_await Run(command);
+  if (!done) co_return error_;
+  const uint32_t length = ValidLength(command, result_);
   if (length < kCapacityLengthMin) {
     co_return Fault(Opcode::kServiceActionIn16, ErrorKind::kProtocol,
                     "{} bytes of the capacity count, at least {} needed (residue {})",
-                    {length, kCapacityLengthMin, result->residue});
+                    {length, kCapacityLengthMin, result_.residue});
   }
   std::fill(room.begin() + length, room.end(), uint8_t{0});
   const Capacity16& capacity = *wire::View<Capacity16>(room);

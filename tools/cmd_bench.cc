@@ -251,7 +251,8 @@ void AddBenchVerb(CLI::App& cli, Chosen& chosen) {
       [](CLI::App& verb, Options& options) {
         AddDeviceOptions(verb, options.device, true);
         verb.add_option("--seconds", options.seconds, "time to spend, default 3")
-            ->check(CLI::Range(0.05, 3600.0));
+            ->check(CLI::Range(0.05, 3600.0))
+            ->type_name("S");
         verb.add_flag("--json", options.json, "the result as one JSON object");
         verb.footer("Reads only, from the first 64 MiB of the disk, one command at a time.");
       },

@@ -284,20 +284,25 @@ int RunVerify(const Options& options) {
 
 void Configure(CLI::App& verb, Options& options) {
   AddDeviceOptions(verb, options.device, true);
-  verb.add_option("--lba", options.lba, "first block, default 0");
-  verb.add_option("--count", options.count, "number of blocks; default: to the end");
+  verb.add_option("--lba", options.lba, "first block, default 0")->type_name("N");
+  verb.add_option("--count", options.count, "number of blocks; default: to the end")
+      ->type_name("N");
   verb.add_flag("-q,--quiet", options.quiet, "no progress and no summary");
   verb.add_flag("--json", options.json, "the summary as one JSON object on standard output");
 }
 
 void ConfigureOutput(CLI::App& verb, Options& options) {
   Configure(verb, options);
-  verb.add_option("-o,--outfile", options.path, "image to write; -: standard output")->required();
+  verb.add_option("-o,--outfile", options.path, "image to write; -: standard output")
+      ->type_name("FILE")
+      ->required();
 }
 
 void ConfigureInput(CLI::App& verb, Options& options) {
   Configure(verb, options);
-  verb.add_option("-i,--infile", options.path, "image to read; -: standard input")->required();
+  verb.add_option("-i,--infile", options.path, "image to read; -: standard input")
+      ->type_name("FILE")
+      ->required();
 }
 
 }  // namespace

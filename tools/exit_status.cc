@@ -93,6 +93,8 @@ int ScsiStatus(const app::CdbResult& result) {
   }
 }
 
+constexpr uint8_t kCheckCondition = 0x02;
+
 int PlainStatus(const app::CdbResult& result) {
   constexpr uint8_t kConditionMet = 0x04;  // PRE-FETCH and SEARCH report success so
   switch (result.outcome) {
@@ -128,6 +130,7 @@ int ExitStatus(ExitTable table, app::Failure::Kind kind) {
     case app::Failure::Kind::kUsage: result.outcome = app::CdbOutcome::kUsage; break;
     case app::Failure::Kind::kCannotOpen: result.outcome = app::CdbOutcome::kCannotOpen; break;
     case app::Failure::Kind::kTransport: result.outcome = app::CdbOutcome::kTransport; break;
+    case app::Failure::Kind::kRefused: result.scsi_status = kCheckCondition; break;
     case app::Failure::Kind::kFile: result.outcome = app::CdbOutcome::kFile; break;
   }
   return ExitStatus(table, result);
@@ -137,9 +140,10 @@ int ContradictionExitStatus(ExitTable table) {
   return table == ExitTable::kSg3 ? static_cast<int>(kSg3Contradiction) : kExitUsage;
 }
 
-const char* ExitStatusHelp() {
-  return "Exit status:\n"
-         "  0  good\n"
+std::string ExitStatusHelp(bool with_difference) {
+  std::string text = "Exit status:\n  0  good\n";
+  if (with_difference) text += "  1  disk verify: the disk and the file differ\n";
+  return text +
          "  2  the device answered CHECK CONDITION, or another status that is not good\n"
          "  3  the device could not be opened, or the conversation with it broke\n"
          "  4  the arguments make no sense, or a file they name cannot be opened\n"

@@ -9,6 +9,8 @@
 //   5  a file or pipe broke while it was read or written
 #pragma once
 
+#include <string>
+
 #include "app/failure.h"
 #include "app/send_cdb.h"
 
@@ -28,7 +30,7 @@ int ExitStatus(ExitTable table, app::Failure::Kind kind);
 // Options that contradict each other have a code of their own in sg3_utils' table.
 int ContradictionExitStatus(ExitTable table);
 
-// The table above, for --help.
-const char* ExitStatusHelp();
+// The table above, for --help; with the 1 of `usbtwin disk verify`, or without.
+std::string ExitStatusHelp(bool with_difference);
 
 }  // namespace usbtwin::tools

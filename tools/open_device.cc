@@ -24,30 +24,40 @@ host::StorageOptions StorageOf(const DeviceOptions& options) {
 void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage) {
   const char* group = "Device";
   verb.add_option("-d,--device", options.device, "device string; usbtwin --help lists them")
+      ->type_name("DEVICE")
       ->required()
       ->group(group);
   verb.add_option("--record", options.record_path,
                   "write every USB transfer to this pcapng (or .pcap)")
-      ->group(group);
+      ->group(group)
+      ->type_name("FILE");
   verb.add_flag("--audit", options.audit, "check the link's contract; abort on a breach")
       ->group(group);
   if (!with_storage) return;
   verb.add_option("--ifnum", options.interface_number,
                   "interface number; default: the first mass-storage interface")
+      ->type_name("N")
       ->check(CLI::Range(0, 255))
       ->group(group);
   verb.add_option("--lun", options.lun, "logical unit number, default 0")
       ->check(CLI::Range(0, 15))
-      ->group(group);
+      ->group(group)
+      ->type_name("N");
   verb.add_option("--transport", options.transport, "auto, bot or uasp")
       ->check(CLI::IsMember({"auto", "bot", "uasp"}))
-      ->group(group);
-  verb.add_flag("--detach-kernel,!--no-detach", options.detach_kernel,
-                "take the interface from its kernel driver; unmount first")
+      ->group(group)
+      ->type_name("NAME");
+  CLI::Option* detach = verb.add_flag("--detach-kernel", options.detach_kernel,
+                                      "take the interface from its kernel driver; unmount first");
+  detach->group(group);
+  verb.add_flag("--no-detach", options.no_detach,
+                "fail where a kernel driver holds the interface (default)")
+      ->excludes(detach)
       ->group(group);
   verb.add_option("--timeout-ms", options.timeout_ms, "milliseconds for a command, default 30000")
       ->check(CLI::Range(1, 86'400'000))
-      ->group(group);
+      ->group(group)
+      ->type_name("MS");
   verb.add_flag("--ignore-residue", options.ignore_residue,
                 "believe the wire, whatever the device's residue says")
       ->group(group);
@@ -65,7 +75,8 @@ Failure FailureOf(const Error& error, const std::string& device) {
 }
 
 Failure FailureOf(const host::BlockError& error) {
-  return {Failure::Kind::kTransport, error.Describe()};
+  const bool is_answer = error.kind != host::BlockError::Kind::kTransport;
+  return {is_answer ? Failure::Kind::kRefused : Failure::Kind::kTransport, error.Describe()};
 }
 
 Result<std::unique_ptr<OpenDevice>, Failure> OpenDevice::Open(const DeviceOptions& options) {

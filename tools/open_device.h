@@ -18,6 +18,7 @@ struct DeviceOptions {
   int lun = 0;
   std::string transport = "auto";
   bool detach_kernel = false;
+  bool no_detach = false;  // the default, said aloud
   std::string record_path;
   bool audit = false;
   int timeout_ms = 30000;

@@ -1,55 +1,15 @@
 #include "tools/sgraw_options.h"
 
-#include <CLI/CLI.hpp>
 #include <sstream>
 
 #include "app/device_string.h"
 #include "app/size.h"
+#include "tools/sgraw_typed.h"
 
 namespace usbtwin::tools {
 namespace {
 
-// The arguments as typed; each is judged afterwards, so that every complaint can teach.
-struct Typed {
-  std::string device;
-  std::string interface;
-  std::string lun;
-  bool bot = false;
-  bool uasp = false;
-  bool automatic = false;
-  std::string transport;
-  bool detach = false;
-  bool no_detach = false;
-  std::string record;
-  bool audit = false;
-
-  std::vector<std::string> words;  // [device] and command bytes
-  std::string cdb;
-  std::string hex_file;
-  std::string binary_file;
-  bool enumerate = false;
-
-  std::string data_in;
-  std::string data_out;
-  std::string send;
-  std::string input;
-  std::string output;
-  std::string skip;
-  std::string timeout_ms;
-  std::string timeout_s;
-
-  bool hex = false;
-  bool binary = false;
-  bool sense = false;
-  bool no_sense = false;
-  bool quiet = false;
-  int verbose = 0;
-  bool ignore_residue = false;
-  bool attention = false;
-  bool json = false;
-  std::string exit_table;
-  bool read_only = false;
-};
+using Typed = SgRawTyped;
 
 // Why a command line is refused.
 struct Refusal {
@@ -60,100 +20,6 @@ using Check = std::optional<Refusal>;
 
 Refusal Contradiction(const char* left, const char* right) {
   return {std::string(left) + " and " + right + " contradict each other", true};
-}
-
-std::string Footer() {
-  std::string text =
-      "Data from the device goes to standard output: as a hex dump on a terminal or with --hex,\n"
-      "in binary elsewhere. Messages and sense go to standard error. Sizes are decimal, 0x.. or\n"
-      "..h, or end in k, M or G.\n\n"
-      "Devices:\n";
-  text += app::DeviceStringForms();
-  text +=
-      "\nExamples:\n"
-      "  usb_sgraw -d 1234:5678 --cdb \"12 00 00 00 24 00\" --din 36     INQUIRY\n"
-      "  usb_sgraw -d emu:disk.img --cdb \"28 00 00000000 00 0001 00\" --din 512 --hex\n"
-      "  usb_sgraw -d emu:disk.img --cdb \"2a 00 00000008 00 0001 00\" --dout block.bin\n"
-      "  usb_sgraw 3:7 -r 36 -o inquiry.bin 12 00 00 00 24 00          as sg_raw has it\n"
-      "  usb_sgraw -d 1234:5678 --detach-kernel --cdb \"1b 00 00 00 02 00\"   eject\n\n";
-  text += ExitStatusHelp();
-  text += "  --exit-status=sg3 gives the codes of sg3_utils instead (man sg3_utils).\n";
-  return text;
-}
-
-void AddDeviceOptions(CLI::App& cli, Typed& typed) {
-  const char* group = "Device";
-  cli.add_option("-d,--device", typed.device, "device string (below); or the first argument")
-      ->group(group);
-  cli.add_option("--ifnum", typed.interface,
-                 "interface number; default: the first mass-storage interface")
-      ->group(group);
-  cli.add_option("--lun", typed.lun, "logical unit number, default 0")->group(group);
-  cli.add_flag("--auto", typed.automatic, "best transport of the device (default)")->group(group);
-  cli.add_flag("--bot", typed.bot, "Bulk-Only Transport")->group(group);
-  cli.add_flag("--uasp", typed.uasp, "USB Attached SCSI")->group(group);
-  cli.add_option("--transport", typed.transport, "auto, bot or uasp")->group(group);
-  cli.add_flag("--detach-kernel", typed.detach,
-               "take the interface from its kernel driver; unmount first")
-      ->group(group);
-  cli.add_flag("--no-detach", typed.no_detach,
-               "fail where a kernel driver holds the interface (default)")
-      ->group(group);
-  cli.add_flag("-R,--readonly", typed.read_only, "accepted for sg_raw's sake")->group(group);
-  cli.add_option("--record", typed.record, "write every USB transfer to this pcapng (or .pcap)")
-      ->group(group);
-  cli.add_flag("--audit", typed.audit, "check the link's contract; abort on a breach")
-      ->group(group);
-}
-
-void AddCommandOptions(CLI::App& cli, Typed& typed) {
-  const char* group = "Command";
-  cli.add_option("bytes", typed.words, "[DEVICE] and the command's bytes in hex")->group(group);
-  cli.add_option("--cdb", typed.cdb, "the command's bytes: \"12 00 00 00 24 00\"")->group(group);
-  cli.add_option("-c,--cmdfile", typed.hex_file, "file with the bytes in hex; # comments; - stdin")
-      ->group(group);
-  cli.add_option("-w,--raw", typed.binary_file, "file with the bytes in binary")->group(group);
-  cli.add_flag("-e,--enumerate", typed.enumerate, "explain the command, send nothing")
-      ->group(group);
-  cli.add_flag("--attention", typed.attention,
-               "report a unit attention (06/29) from before; default: send the command again")
-      ->group(group);
-  cli.add_option("--timeout-ms", typed.timeout_ms, "milliseconds for the command, default 30000")
-      ->group(group);
-  cli.add_option("-t,--timeout,--tmo", typed.timeout_s, "the same in seconds; 0: default")
-      ->group(group);
-}
-
-void AddDataOptions(CLI::App& cli, Typed& typed) {
-  const char* group = "Data";
-  cli.add_option("--din,-r,--request", typed.data_in, "bytes to ask the device for, up to 256M")
-      ->group(group);
-  cli.add_option("--dout-file,--din-file,-o,--outfile", typed.output,
-                 "file for what comes, in binary; -: standard output")
-      ->group(group);
-  cli.add_option("--dout", typed.data_out, "file to send, all of it; -: standard input")
-      ->group(group);
-  cli.add_option("-s,--send", typed.send, "bytes to send, exactly; from --infile or stdin")
-      ->group(group);
-  cli.add_option("-i,--infile", typed.input, "file to send from; -: standard input")->group(group);
-  cli.add_option("-k,--skip", typed.skip, "bytes of the input to pass over first")->group(group);
-  cli.add_flag("--ignore-residue", typed.ignore_residue,
-               "keep every byte that came, whatever the device's residue says")
-      ->group(group);
-}
-
-void AddOutputOptions(CLI::App& cli, Typed& typed) {
-  const char* group = "Output";
-  cli.add_flag("--hex", typed.hex, "hex dump of what comes, on standard output")->group(group);
-  cli.add_flag("-b,--binary", typed.binary, "binary, even on a terminal")->group(group);
-  cli.add_flag("--sense", typed.sense, "decode sense in full, even with --quiet")->group(group);
-  cli.add_flag("-n,--nosense", typed.no_sense, "do not print sense")->group(group);
-  cli.add_flag("-q,--quiet", typed.quiet, "no messages but errors")->group(group);
-  cli.add_flag("-v,--verbose", typed.verbose, "lengths, residue, time; twice: full sense")
-      ->group(group);
-  cli.add_flag("--json", typed.json, "the result as one JSON object on standard output")
-      ->group(group);
-  cli.add_option("--exit-status", typed.exit_table, "plain (default) or sg3")->group(group);
 }
 
 Check SetNumber(const char* name, const std::string& text, uint64_t low, uint64_t high,
@@ -365,11 +231,7 @@ SgRawParse ParseSgRaw(int argc, const char* const* argv) {
   Typed typed;
   cli.get_formatter()->column_width(34);
   cli.set_version_flag("-V,--version", "usb_sgraw " USBTWIN_VERSION, "print the version");
-  AddDeviceOptions(cli, typed);
-  AddCommandOptions(cli, typed);
-  AddDataOptions(cli, typed);
-  AddOutputOptions(cli, typed);
-  cli.footer(Footer());
+  AddSgRawOptions(cli, typed);
 
   SgRawOptions options;
   try {

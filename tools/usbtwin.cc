@@ -11,7 +11,7 @@ namespace usbtwin::tools {
 namespace {
 
 std::string Footer() {
-  std::string text = "Devices (-d):\n";
+  std::string text = "Devices (-d); this build opens those that begin with emu:\n";
   text += app::DeviceStringForms();
   text +=
       "\nExamples:\n"
@@ -22,8 +22,7 @@ std::string Footer() {
       "  usbtwin bench -d 'emu:?size=64M'\n"
       "  usbtwin dump read.pcapng\n"
       "  echo 12 00 00 00 24 00 | usbtwin dump --hex-input --as cdb\n\n";
-  text += ExitStatusHelp();
-  text += "  1  usbtwin disk verify: the disk and the file differ\n";
+  text += ExitStatusHelp(true);
   return text;
 }
 

@@ -25,6 +25,7 @@ CLI::App* AddVerb(CLI::App& parent, Chosen& chosen, const char* name, const char
                   Configure configure, int (*run)(const Options&)) {
   const auto options = std::make_shared<Options>();
   CLI::App* verb = parent.add_subcommand(name, help);
+  verb->footer("usbtwin --help lists devices, examples and exit codes.");
   configure(*verb, *options);
   verb->callback([options, run, &chosen] { chosen = [options, run] { return run(*options); }; });
   return verb;

@@ -11,6 +11,7 @@ struct Failure {
     kUsage,       // the arguments, a profile or another file of the user's make no sense
     kCannotOpen,  // no such device or file, no permission, busy, or not in this build
     kTransport,   // the conversation with the device broke
+    kRefused,     // the device answered, and said no
     kFile,        // a file could not be read or written
   };
   Kind kind = Kind::kUsage;

@@ -33,7 +33,8 @@ CdbOutcome PublicOutcome(Failure::Kind kind) {
   switch (kind) {
     case Failure::Kind::kUsage: return CdbOutcome::kUsage;
     case Failure::Kind::kCannotOpen: return CdbOutcome::kCannotOpen;
-    case Failure::Kind::kTransport: return CdbOutcome::kTransport;
+    case Failure::Kind::kTransport:
+    case Failure::Kind::kRefused: return CdbOutcome::kTransport;  // opening sends no CDB of yours
     case Failure::Kind::kFile: return CdbOutcome::kFile;
   }
   return CdbOutcome::kTransport;

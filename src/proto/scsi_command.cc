@@ -22,9 +22,8 @@ const Layout& As(Bytes cdb) {
 template <class Layout>
 cdb::Range RangeOf(Bytes cdb) {
   const Layout& layout = As<Layout>(cdb);
-  return {.lba = layout.lba,
-          .blocks_count = layout.length,
-          .length_byte = offsetof(Layout, length)};
+  return {
+      .lba = layout.lba, .blocks_count = layout.length, .length_byte = offsetof(Layout, length)};
 }
 template <>
 cdb::Range RangeOf<raw::BlockCommand6>(Bytes cdb) {

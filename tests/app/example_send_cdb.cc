@@ -32,8 +32,9 @@ int main(int argc, char** argv) {
     return 1;
   }
   Expect(inquiry.data_in.size() == 36, "36 bytes");
-  std::printf("%.8s %.16s\n", reinterpret_cast<const char*>(inquiry.data_in.data()) + 8,
-              reinterpret_cast<const char*>(inquiry.data_in.data()) + 16);
+  const std::string vendor(inquiry.data_in.begin() + 8, inquiry.data_in.begin() + 16);
+  const std::string product(inquiry.data_in.begin() + 16, inquiry.data_in.begin() + 32);
+  std::printf("%s %s\n", vendor.c_str(), product.c_str());
 
   // Many commands: the device stays open.
   app::OpenResult opened = app::ScsiDevice::Open(*system, {.device = device_string});

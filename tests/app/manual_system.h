@@ -30,8 +30,11 @@ class ManualSystem final : public app::System {
     if (file == files.end()) return Missing(path);
     return std::vector<uint8_t>(file->second.begin(), file->second.end());
   }
+  // What was created is in `files` once it was flushed. Paths below "full/" have no room, those
+  // below "missing/" no directory.
   Result<std::unique_ptr<ByteSink>, app::Failure> CreateFile(const std::string& path) override {
-    return app::Failure{app::Failure::Kind::kFile, path + ": not in this test"};
+    if (path.starts_with("missing/")) return Missing(path);
+    return std::unique_ptr<ByteSink>(std::make_unique<FileSink>(*this, path));
   }
 
   ManualClock manual_clock;
@@ -39,6 +42,27 @@ class ManualSystem final : public app::System {
   std::vector<std::pair<std::string, app::ImageOptions>> opened;
 
  private:
+  class FileSink final : public ByteSink {
+   public:
+    FileSink(ManualSystem& system, const std::string& path) : system_(system), path_(path) {}
+    bool Write(Bytes bytes) override {
+      text_.append(bytes.begin(), bytes.end());
+      return error().empty();
+    }
+    bool Flush() override {
+      system_.files[path_] = text_;
+      return error().empty();
+    }
+    std::string error() const override {
+      return path_.starts_with("full/") ? path_ + ": no space" : "";
+    }
+
+   private:
+    ManualSystem& system_;
+    const std::string path_;
+    std::string text_;
+  };
+
   static app::Failure Missing(const std::string& path) {
     return {app::Failure::Kind::kFile, path + ": no such file"};
   }

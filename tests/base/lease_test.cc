@@ -61,7 +61,7 @@ BOOST_AUTO_TEST_CASE(a_list_joins_leases_and_says_when_it_is_full) {
   list.CopyTo(bytes);
   BOOST_TEST(bytes == (std::vector<uint8_t>{0, 1, 2, 3, 4, 5}));
   list.Clear();
-  BOOST_TEST(pin.unpinned == 2);
+  BOOST_TEST(pin.unpinned == 1);
 }
 
 BOOST_AUTO_TEST_CASE(an_owned_pin_goes_with_its_last_lease) {

@@ -28,6 +28,18 @@ def be(number, length):
     return " ".join(f"{byte:02x}" for byte in number.to_bytes(length, "big"))
 
 
+INQUIRY = "12 00 00 00 24 00"
+READY = "00 00 00 00 00 00"
+
+
+def read10(lba, count):
+    return f"28 00 {be(lba, 4)} 00 {be(count, 2)} 00"
+
+
+def write10(lba, count):
+    return f"2a 00 {be(lba, 4)} 00 {be(count, 2)} 00"
+
+
 class Run:
     """How a run ended."""
 
@@ -129,6 +141,13 @@ class Case(unittest.TestCase):
                               check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout.decode()
+
+
+class SgRaw(Case):
+    program = "USB_SGRAW"
+
+    def sgraw(self, *arguments, **options):
+        return self.run_program("-d", self.device, *arguments, **options)
 
 
 def main():

@@ -107,7 +107,7 @@ class Disk(UsbTwin):
 
     def test_a_write_protected_disk(self):
         self.write("new", self.data)
-        run = self.run_program("disk", "write", "-d", self.device + "?ro=1", "-i", "new", code=3)
+        run = self.run_program("disk", "write", "-d", self.device + "?ro=1", "-i", "new", code=2)
         self.assertIn("07/27/00", run.complaint)
 
     def test_a_disk_that_is_not_there(self):

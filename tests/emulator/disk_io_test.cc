@@ -360,8 +360,7 @@ BOOST_AUTO_TEST_CASE(a_long_verify_lets_others_run) {
   Initiator other(rig.clock, rig.disk, 1);
   other.ForgetAttentions();
   rig.host.Start(scsi::Verify10(0, 0xffff, false).view());
-  const Bytes ready = {};
-  other.Start(*ParseHex("00 00000000 00"), ready);
+  other.Start(scsi::TestUnitReady().view());
   while (other.executed == 0) BOOST_REQUIRE(rig.clock.Step());
   BOOST_TEST(rig.host.executed == 0);
   rig.clock.RunPosted();

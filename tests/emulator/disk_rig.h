@@ -174,11 +174,11 @@ struct DiskRig {
   Initiator host;
 };
 
-// Bytes that differ from block to block and within a block.
+// Bytes that differ from block to block, from window to window and within a block.
 inline std::vector<uint8_t> Pattern(size_t length, uint8_t seed = 1) {
   std::vector<uint8_t> bytes(length);
   for (size_t index = 0; index < length; ++index) {
-    bytes[index] = static_cast<uint8_t>(seed + index * 7 + index / 512 * 13);
+    bytes[index] = static_cast<uint8_t>(seed + index * 7 + index / 512 * 13 + (index >> 16) * 29);
   }
   return bytes;
 }

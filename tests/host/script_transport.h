@@ -32,7 +32,7 @@ inline Answer Broken(ErrorKind kind) {
 inline Answer Only(scsi::Status status) {
   return {.result = {.status = status}};
 }
-inline Answer Check(SenseKey key, uint8_t asc = 0, uint8_t ascq = 0) {
+inline Answer Check(scsi::SenseKey key, uint8_t asc = 0, uint8_t ascq = 0) {
   return {.result = {.status = scsi::Status::kCheckCondition,
                      .sense_valid = true,
                      .sense = {.key = key, .asc = asc, .ascq = ascq}}};

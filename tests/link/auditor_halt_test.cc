@@ -86,6 +86,23 @@ BOOST_FIXTURE_TEST_CASE(each_request_that_resets_endpoints_ends_a_halt, OutTrans
   BOOST_TEST(Breaches() == "");
 }
 
+BOOST_FIXTURE_TEST_CASE(a_request_that_failed_ends_no_halt, OutTransfer) {
+  Submit(transfer);
+  Finish(transfer, Outcome::kStall, 0);
+  for (const usb::PortRequest& request :
+       {usb::PortRequest(usb::SetConfiguration{1}), usb::PortRequest(usb::SetAlternate{0, 1}),
+        usb::PortRequest(usb::ResetPort{})}) {
+    collector.breaches.clear();
+    PortOp op;
+    Perform(op, request, Outcome::kFault);
+    transfer.Rearm();
+    Submit(transfer);
+    Finish(transfer, Outcome::kOk, 4);
+    BOOST_TEST(Breaches() ==
+               "stays halted: endpoint 02 stream 0: ok after 4 bytes on a halted endpoint");
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(a_control_endpoint_is_never_halted, ControlTransfer) {
   Submit(transfer);
   Finish(transfer, Outcome::kStall, 0);

@@ -127,6 +127,15 @@ BOOST_AUTO_TEST_CASE(requests_that_make_no_sense_are_reported) {
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(what_the_caps_allow_may_be_used_up, OutTransfer) {
+  const std::vector<uint8_t> longest(link.link_caps.transfer_length_max);
+  transfer.out = longest;
+  transfer.stream_id = link.link_caps.streams_max;
+  Submit(transfer);
+  Finish(transfer, Outcome::kOk, link.link_caps.transfer_length_max);
+  BOOST_TEST(Breaches() == "");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_loan_needs_a_link_that_lends, Stack) {
   auditor.reset();
   link.link_caps.lends_data = false;

@@ -34,6 +34,13 @@ BOOST_FIXTURE_TEST_CASE(short_is_not_ok_where_the_host_said_so, InTransfer) {
              "ok");
 }
 
+BOOST_FIXTURE_TEST_CASE(all_of_it_is_not_short, InTransfer) {
+  transfer.flags.short_not_ok = true;
+  Submit(transfer);
+  Finish(transfer, Outcome::kOk, 8);
+  BOOST_TEST(Breaches() == "");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_lease_only_where_there_was_no_room, InTransfer) {
   Submit(transfer);
   transfer.lease.AppendOrCopy(OwnedPin::Make(8).first);
@@ -74,6 +81,10 @@ BOOST_FIXTURE_TEST_CASE(good_isochronous_packets_pass, IsoTransfer) {
   packets[1].outcome = Outcome::kFault;
   transfer.error_count = 1;
   Finish(transfer, Outcome::kOk, 4);
+  transfer.Rearm();
+  Submit(transfer);
+  for (usb::IsoPacket& packet : packets) packet = {packet.offset, 4, 4, Outcome::kOk};
+  Finish(transfer, Outcome::kOk, 8);
   BOOST_TEST(Breaches() == "");
 }
 

@@ -78,6 +78,13 @@ BOOST_AUTO_TEST_CASE(isochronous_out_has_its_data_in_the_submission) {
   BOOST_TEST(packets[2].record.interval == 8u);  // microframes, bInterval 4
   BOOST_TEST(Hex(packets[2].data, 0) == "eeffffff00000000040000000000000001020304");
   BOOST_TEST(Hex(packets[3].data, 0) == "00000000000000000400000000000000");
+
+  // Submitted again, a packet has not moved yet, whatever it says of the last time.
+  transfer.Rearm();
+  stack.Submit(transfer);
+  stack.link.Finish(transfer, Outcome::kOk, 4);
+  stack.clock.RunPosted();
+  BOOST_TEST(Hex(stack.packets()[4].data, 0) == "eeffffff00000000040000000000000001020304");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

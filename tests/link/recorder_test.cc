@@ -230,6 +230,18 @@ BOOST_AUTO_TEST_CASE(lengths_beyond_the_buffer_are_not_believed) {
   BOOST_TEST(packets[3].data.size() == 16u + 4u);
 }
 
+BOOST_AUTO_TEST_CASE(only_periodic_endpoints_have_an_interval) {
+  RecorderStack stack;
+  stack.Learn(kConfiguration);
+  usb::Transfer transfer;
+  transfer.endpoint = EndpointAddress::In(1);
+  stack.Submit(transfer);
+  stack.link.Finish(transfer, Outcome::kStall, 0);
+  stack.clock.RunPosted();
+  BOOST_TEST(stack.packets().back().record.transfer_type == 3);
+  BOOST_TEST(stack.packets().back().record.interval == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(port_requests_look_like_the_control_transfers_they_stand_for) {
   struct Case {
     usb::PortRequest request;
@@ -293,6 +305,12 @@ BOOST_AUTO_TEST_CASE(descriptors_read_before_are_written_as_if_read_now) {
   BOOST_TEST(Hex(packets[2].record.setup, 0) == "8006000200002700");
   BOOST_TEST(SameBytes(packets[3].data, kConfiguration));
   for (const Packet& packet : packets) BOOST_TEST(packet.comment.starts_with("not on the bus"));
+}
+
+BOOST_AUTO_TEST_CASE(a_control_record_without_data_counts_as_out) {
+  RecorderStack stack;
+  stack.recorder->RecordDescriptors({}, {});
+  for (const Packet& packet : stack.packets()) BOOST_TEST(packet.record.endpoint == 0x00);
 }
 
 BOOST_AUTO_TEST_CASE(the_host_goes_on_when_the_capture_is_full) {

@@ -94,7 +94,7 @@ class Session {
 
   // What tshark prints for this capture with these arguments.
   std::string Tshark(const std::string& ending, const std::string& arguments) {
-    std::string path = "/tmp/usbtwin-XXXXXX" + ending;
+    std::string path = "/tmp/usbtwin-tshark-XXXXXX" + ending;
     const int file = mkstemps(path.data(), static_cast<int>(ending.size()));
     BOOST_REQUIRE(file >= 0);
     close(file);
