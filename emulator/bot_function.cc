@@ -26,8 +26,8 @@ std::vector<uint8_t> Describe(usb::Speed speed, const BotFunctionOptions& option
       .interface_subclass = 0x06,  // SCSI transparent command set
       .interface_protocol = 0x50,  // Bulk-Only Transport
       .string_index = static_cast<uint8_t>(options.name.empty() ? 0 : 1)}));
-  for (const usb::EndpointAddress address : {usb::EndpointAddress::In(1),
-                                             usb::EndpointAddress::Out(1)}) {
+  for (const usb::EndpointAddress address :
+       {usb::EndpointAddress::In(1), usb::EndpointAddress::Out(1)}) {
     append(wire::AsBytes(wire::usb::EndpointDescriptor{
         .length = sizeof(wire::usb::EndpointDescriptor),
         .type = static_cast<uint8_t>(wire::usb::DescriptorType::kEndpoint),
@@ -79,14 +79,17 @@ Bytes BotFunction::descriptors(usb::Speed speed) const {
   return {};
 }
 
-std::span<const std::string> BotFunction::strings() const { return strings_; }
+std::span<const std::string> BotFunction::strings() const {
+  return strings_;
+}
 
-void BotFunction::HandleBind(Controller& controller) { controller_ = &controller; }
+void BotFunction::HandleBind(Controller& controller) {
+  controller_ = &controller;
+}
 
 ControlReply BotFunction::HandleControl(const ControlRequest& request) {
   const usb::SetupPacket& setup = request.setup;
-  constexpr uint8_t kClassInterface =
-      wire::usb::kTypeClass | wire::usb::kRecipientInterface;
+  constexpr uint8_t kClassInterface = wire::usb::kTypeClass | wire::usb::kRecipientInterface;
   if (!enabled_ || setup.value != 0) return ControlReply::Stall();
   if (setup.request_type == (kClassInterface | wire::usb::kDirectionIn) &&
       setup.request == wire::bot::kRequestGetMaxLun && setup.length == 1) {
@@ -271,8 +274,8 @@ void BotFunction::OnDataTaken(scsi::Command& command) {
 
 void BotFunction::OnExecuted(scsi::Command& command) {
   ReleaseLoan();
-  const bool passed = command.status == scsi::Status::kGood ||
-                      command.status == scsi::Status::kConditionMet;
+  const bool passed =
+      command.status == scsi::Status::kGood || command.status == scsi::Status::kConditionMet;
   // More windows follow where the data does not hold all of it yet.
   command_live_ = passed && command.length_in > command.data.length();
   if (stopping()) return command_live_ ? unit_.Abort(command) : FinishStop();
@@ -304,8 +307,8 @@ void BotFunction::Stop(AfterStop then) {
 }
 
 void BotFunction::FinishStop() {
-  const bool queued = command_request_.queued || data_in_.queued || data_out_.queued ||
-                      status_request_.queued;
+  const bool queued =
+      command_request_.queued || data_in_.queued || data_out_.queued || status_request_.queued;
   if (queued || command_live_) return;
   ReleaseLoan();
   abandoned_ = false;

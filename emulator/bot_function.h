@@ -3,8 +3,9 @@
 // the controller and the logical unit, and answers the two class requests.
 //
 // Stopping (Bulk-Only Reset, another configuration, unplug) is never instant: what is queued is
-// cancelled, the running command aborted, and only when all of it has come back does the engine hear
-// of the reset. Cancelled requests that are still on their way would be taken for empty commands.
+// cancelled, the running command aborted, and only when all of it has come back does the engine
+// hear of the reset. Cancelled requests that are still on their way would be taken for empty
+// commands.
 #pragma once
 
 #include <array>
@@ -26,9 +27,7 @@ struct BotFunctionOptions {
   std::string name;                // iInterface; none where empty
 };
 
-class BotFunction final : public Function,
-                          private usb::RequestSink,
-                          private scsi::CommandSink {
+class BotFunction final : public Function, private usb::RequestSink, private scsi::CommandSink {
  public:
   // The unit, usually a Target, outlives the function.
   BotFunction(scsi::LogicalUnit& unit, BotFunctionOptions options);
@@ -41,8 +40,8 @@ class BotFunction final : public Function,
   void HandleEvent(const BusEvent& event) override;
   // Nothing of it is under way: after an unplug it may be destroyed.
   bool idle() const {
-    const bool queued = command_request_.queued || data_in_.queued || data_out_.queued ||
-                        status_request_.queued;
+    const bool queued =
+        command_request_.queued || data_in_.queued || data_out_.queued || status_request_.queued;
     return !queued && !command_live_ && !loan_out_;
   }
 
@@ -100,12 +99,12 @@ class BotFunction final : public Function,
   std::array<StatusSlab, 4> status_slabs_;
 
   scsi::Command command_;
-  bool command_live_ = false;     // the unit still owes a call
-  bool abandoned_ = false;        // data-in overflowed: the unit is letting go of the rest
-  bool loan_out_ = false;         // data_out_.lent is not released
-  uint32_t data_length_ = 0;      // bytes of this data phase in all
-  uint32_t data_moved_ = 0;       // of those, how many have
-  bool data_ended_ = false;       // data-out: a short packet came
+  bool command_live_ = false;  // the unit still owes a call
+  bool abandoned_ = false;     // data-in overflowed: the unit is letting go of the rest
+  bool loan_out_ = false;      // data_out_.lent is not released
+  uint32_t data_length_ = 0;   // bytes of this data phase in all
+  uint32_t data_moved_ = 0;    // of those, how many have
+  bool data_ended_ = false;    // data-out: a short packet came
 
   AfterStop after_stop_ = AfterStop::kNone;
   std::optional<ControlTicket> reset_ticket_;

@@ -2,9 +2,9 @@
 // in-process VirtualController, a kernel's UDC behind raw-gadget and a fuzzer are Controllers. The
 // device queues requests and never learns how long the host's transfers were.
 //
-// Every upcall (OnRequestDone, HandleSetup, HandleBusReset, ...) comes from the clock's queue, never
-// from inside a call made here. No function may depend on hearing that a halt was cleared: many
-// controllers do not tell.
+// Every upcall (OnRequestDone, HandleSetup, HandleBusReset, ...) comes from the clock's queue,
+// never from inside a call made here. No function may depend on hearing that a halt was cleared:
+// many controllers do not tell.
 #pragma once
 
 #include "usb/request.h"

@@ -32,15 +32,15 @@ struct Resumed {};
 // The bus was reset: follows InterfaceDisabled for every live interface.
 struct BusReset {};
 
-using BusEvent = std::variant<InterfaceEnabled, InterfaceDisabled, HaltCleared, Suspended, Resumed,
-                              BusReset>;
+using BusEvent =
+    std::variant<InterfaceEnabled, InterfaceDisabled, HaltCleared, Suspended, Resumed, BusReset>;
 
 // A class or vendor request to one of the function's interfaces or endpoints.
 struct ControlRequest {
-  usb::SetupPacket setup;        // as it came: wIndex holds the device's numbers
-  Bytes out;                     // borrowed for the call
-  uint8_t interface_index = 0;   // which of the function's interfaces is meant
-  ControlTicket ticket = 0;      // for CompleteControl after kLater
+  usb::SetupPacket setup;       // as it came: wIndex holds the device's numbers
+  Bytes out;                    // borrowed for the call
+  uint8_t interface_index = 0;  // which of the function's interfaces is meant
+  ControlTicket ticket = 0;     // for CompleteControl after kLater
 };
 
 class Function {

@@ -6,7 +6,8 @@
 //   data to the host      Execute -> OnExecuted with `length_in` bytes, of which `data` holds the
 //                         first window; while more remains the transport calls NextWindow ->
 //                         OnWindow. A window that fails sets `status` and has no data.
-//   data from the host    Execute -> OnDataWanted(length); for each piece HandleData -> OnDataTaken;
+//   data from the host    Execute -> OnDataWanted(length); for each piece HandleData ->
+//   OnDataTaken;
 //                         the last one is followed by OnExecuted. An error on the way is kept, the
 //                         rest is taken and dropped, and OnExecuted tells.
 //
@@ -40,19 +41,19 @@ inline constexpr size_t kInitiatorsMax = 16;
 class Command final : public Deferred {
  public:
   // What is asked; set by the transport.
-  uint64_t lun = 0;         // logical unit number as an index, 0 for the first
-  uint8_t initiator = 0;    // which I_T nexus: unit attentions and sense are kept for each
-  bool autosense = false;   // the transport delivers `sense` itself; otherwise REQUEST SENSE does
+  uint64_t lun = 0;        // logical unit number as an index, 0 for the first
+  uint8_t initiator = 0;   // which I_T nexus: unit attentions and sense are kept for each
+  bool autosense = false;  // the transport delivers `sense` itself; otherwise REQUEST SENSE does
   std::array<uint8_t, kCommandBlockLengthMax> command_block{};
   uint8_t command_length = 0;  // bytes of command_block that came
   CommandSink* sink = nullptr;
 
   // What came of it; set by the unit.
   Status status = Status::kGood;
-  Sense sense;            // where status is kCheckCondition
-  uint32_t length_in = 0;  // bytes the unit produced or will produce for the host
-  uint32_t length_out = 0; // bytes from the host that took effect
-  Lease data;             // the current window of data-in
+  Sense sense;              // where status is kCheckCondition
+  uint32_t length_in = 0;   // bytes the unit produced or will produce for the host
+  uint32_t length_out = 0;  // bytes from the host that took effect
+  Lease data;               // the current window of data-in
 
   Bytes cdb() const { return Bytes(command_block).first(command_length); }
 
@@ -65,7 +66,7 @@ class Command final : public Deferred {
     kDataTaken,
     kDataTakenLast,  // OnDataTaken, then OnExecuted
   };
-  Step step = Step::kIdle;    // which sink call the posted command stands for
+  Step step = Step::kIdle;  // which sink call the posted command stands for
   bool aborted = false;
   bool store_busy = false;    // store_op is with the store
   uint8_t work = 0;           // what the unit does for it; 0 for nothing
@@ -103,8 +104,8 @@ class LogicalUnit {
   virtual void HandleData(Command& command, uint32_t offset, Bytes bytes) = 0;
   // Asks a running command to end; asking twice changes nothing. One more OnExecuted (or the
   // OnExecuted or last OnWindow that was already posted) still comes and is the last call: with
-  // kTaskAborted, no data and length_in 0 unless it was already decided. Also how a transport ends a
-  // command that waits for HandleData or for NextWindow.
+  // kTaskAborted, no data and length_in 0 unless it was already decided. Also how a transport ends
+  // a command that waits for HandleData or for NextWindow.
   virtual void Abort(Command& command) = 0;
   // Logical unit reset (bus or transport reset): mode parameters to default, a unit attention
   // 06/29/00 for every initiator, medium-removal prevention lifted.

@@ -10,19 +10,20 @@ using usb::SetupPacket;
 namespace {
 
 // The address a host gives. USB 2.0, 9.4.6.
-constexpr SetupPacket kSetAddress{
-    .request_type = 0,
-    .request = static_cast<uint8_t>(wire::usb::Request::kSetAddress),
-    .value = uint16_t{1},
-    .index = uint16_t{0},
-    .length = uint16_t{0}};
+constexpr SetupPacket kSetAddress{.request_type = 0,
+                                  .request = static_cast<uint8_t>(wire::usb::Request::kSetAddress),
+                                  .value = uint16_t{1},
+                                  .index = uint16_t{0},
+                                  .length = uint16_t{0}};
 
 }  // namespace
 
 VirtualController::VirtualController(Clock& clock, usb::Speed speed)
     : clock_(clock), speed_(speed) {}
 
-VirtualController::~VirtualController() { CHECK(!linked()); }
+VirtualController::~VirtualController() {
+  CHECK(!linked());
+}
 
 void VirtualController::Attach(ControllerClient& client) {
   CHECK(client_ == nullptr);

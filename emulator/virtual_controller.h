@@ -1,7 +1,7 @@
 // VirtualController: the in-process twin's bus. A usb::Link above, a Controller below; the only
-// class that knows both. It keeps a pipe for each enabled endpoint, serialises control requests, and
-// plays the host's hub: it gives the device an address when it is plugged in or reset, and applies
-// the configuration again after a reset.
+// class that knows both. It keeps a pipe for each enabled endpoint, serialises control requests,
+// and plays the host's hub: it gives the device an address when it is plugged in or reset, and
+// applies the configuration again after a reset.
 //
 // Upcalls to the device come from the clock's queue. One control request is with the device at a
 // time; the next one waits for its answer.
@@ -88,7 +88,8 @@ class VirtualController final : public usb::Link, public Controller, private Def
   // What the hub sends of its own accord, last first: SET_ADDRESS and, after a reset, what brings
   // the configuration back.
   std::vector<usb::SetupPacket> hub_requests_;
-  // The control request that is with the device: one of these, or the hub's own where both are null.
+  // The control request that is with the device: one of these, or the hub's own where both are
+  // null.
   usb::Transfer* active_transfer_ = nullptr;
   usb::PortOp* active_port_ = nullptr;
   usb::PortOp* resetting_ = nullptr;  // completes when the hub's requests are done

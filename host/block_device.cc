@@ -17,6 +17,12 @@ Error Invalid(const char* text, std::array<uint64_t, 3> values = {}) {
   return {.kind = ErrorKind::kInvalid, .text = text, .values = values};
 }
 
+// Whether the transport may have had to reset the unit; a request it refused did nothing.
+bool MayHaveReset(const Result<ScsiResult>& answer) {
+  return !answer && answer.error().kind != ErrorKind::kInvalid &&
+         answer.error().kind != ErrorKind::kBusy;
+}
+
 }  // namespace
 
 BlockDevice::BlockDevice(ScsiTransport& transport, BlockDeviceOptions options)
@@ -156,7 +162,7 @@ async::Task<bool> BlockDevice::Run(const Command& command) {
                             .timeout = command.timeout};
   for (uint32_t attempts_count = 1;; ++attempts_count) {
     Result<ScsiResult> answer = co_await transport_.Execute(request);
-    disturbed_ = disturbed_ || !answer;
+    disturbed_ = disturbed_ || MayHaveReset(answer);
     Step step = answer ? policy.HandleResult(*answer) : policy.HandleError(answer.error());
     if (step == Step::kDone) {
       const std::optional<Error> fault = CheckLengths(command, *answer);
@@ -190,7 +196,7 @@ async::Task<void> BlockDevice::StartUnit() {
   const ScsiRequest request{
       .lun = options_.lun, .cdb = cdb.view(), .timeout = options_.command_timeout};
   const Result<ScsiResult> answer = co_await transport_.Execute(request);
-  disturbed_ = disturbed_ || !answer;
+  disturbed_ = disturbed_ || MayHaveReset(answer);
 }
 
 void BlockDevice::Explain(const Command& command, const Result<ScsiResult>& answer) {

@@ -104,11 +104,9 @@ std::optional<Error> BotTransport::Refuse(const ScsiRequest& request) const {
     return invalid("{} bytes of data; a CBW announces at most {}", request.out.size(), UINT32_MAX);
   }
   if (!request.in.empty() && request.in.size() != request.in_length) {
-    return invalid("room for {} bytes, but {} are asked for", request.in.size(),
-                   request.in_length);
+    return invalid("room for {} bytes, but {} are asked for", request.in.size(), request.in_length);
   }
-  if (request.in.empty() && request.in_length != 0 &&
-      (request.lent == nullptr || !lends_data_)) {
+  if (request.in.empty() && request.in_length != 0 && (request.lent == nullptr || !lends_data_)) {
     return invalid("{} bytes asked for with no room for them, and this link lends none",
                    request.in_length, 0);
   }
@@ -118,53 +116,52 @@ std::optional<Error> BotTransport::Refuse(const ScsiRequest& request) const {
 BotTransport::Step BotTransport::Prepare(const bot::HostAction& action,
                                          const ScsiRequest& request) {
   const auto clear = [this](bool in) {
-    port_op_.request =
-        usb::ClearHalt{in ? options_.bulk_in.address : options_.bulk_out.address};
+    port_op_.request = usb::ClearHalt{in ? options_.bulk_in.address : options_.bulk_out.address};
     return Step::kPort;
   };
   transfer_.setup.reset();
-  return std::visit(
-      Overloaded{
-          [&](const bot::SendCommand&) {
-            transfer_.endpoint = options_.bulk_out.address;
-            transfer_.out = wire::AsBytes(engine_.wrapper());
-            transfer_.in = {};
-            transfer_.in_length_max = 0;
-            return Step::kTransfer;
-          },
-          [&](const bot::MoveData& data) { return PrepareData(data, request); },
-          [&](const bot::ReadStatus&) {
-            transfer_.endpoint = options_.bulk_in.address;
-            transfer_.out = {};
-            transfer_.in = wire::AsMutableBytes(status_);
-            transfer_.in_length_max = sizeof(status_);
-            return Step::kTransfer;
-          },
-          [&](const bot::ClearPipe& pipe) { return clear(pipe.in); },
-          [&](const bot::MassStorageReset&) {
-            // BOT 1.0, 3.1.
-            transfer_.endpoint = {};
-            transfer_.setup = usb::SetupPacket{
-                .request_type = wire::usb::kTypeClass | wire::usb::kRecipientInterface,
-                .request = wire::bot::kRequestReset,
-                .value = uint16_t{0},
-                .index = uint16_t{options_.interface_number},
-                .length = uint16_t{0}};
-            transfer_.out = {};
-            transfer_.in = {};
-            transfer_.in_length_max = 0;
-            return Step::kTransfer;
-          },
-          [&](const bot::PortReset&) {
-            port_op_.request = usb::ResetPort{};
-            return Step::kPort;
-          },
-          [&](const bot::Reopen&) {
-            return reopener_ != nullptr ? Step::kReopen : Step::kFinished;
-          },
-          [&](const bot::Finished&) { return Step::kFinished; },
-      },
-      action);
+  return std::visit(Overloaded{
+                        [&](const bot::SendCommand&) {
+                          transfer_.endpoint = options_.bulk_out.address;
+                          transfer_.out = wire::AsBytes(engine_.wrapper());
+                          transfer_.in = {};
+                          transfer_.in_length_max = 0;
+                          return Step::kTransfer;
+                        },
+                        [&](const bot::MoveData& data) { return PrepareData(data, request); },
+                        [&](const bot::ReadStatus&) {
+                          transfer_.endpoint = options_.bulk_in.address;
+                          transfer_.out = {};
+                          transfer_.in = wire::AsMutableBytes(status_);
+                          transfer_.in_length_max = sizeof(status_);
+                          return Step::kTransfer;
+                        },
+                        [&](const bot::ClearPipe& pipe) { return clear(pipe.in); },
+                        [&](const bot::MassStorageReset&) {
+                          // BOT 1.0, 3.1.
+                          transfer_.endpoint = {};
+                          transfer_.setup =
+                              usb::SetupPacket{.request_type = wire::usb::kTypeClass |
+                                                               wire::usb::kRecipientInterface,
+                                               .request = wire::bot::kRequestReset,
+                                               .value = uint16_t{0},
+                                               .index = uint16_t{options_.interface_number},
+                                               .length = uint16_t{0}};
+                          transfer_.out = {};
+                          transfer_.in = {};
+                          transfer_.in_length_max = 0;
+                          return Step::kTransfer;
+                        },
+                        [&](const bot::PortReset&) {
+                          port_op_.request = usb::ResetPort{};
+                          return Step::kPort;
+                        },
+                        [&](const bot::Reopen&) {
+                          return reopener_ != nullptr ? Step::kReopen : Step::kFinished;
+                        },
+                        [&](const bot::Finished&) { return Step::kFinished; },
+                    },
+                    action);
 }
 
 BotTransport::Step BotTransport::PrepareData(const bot::MoveData& action,

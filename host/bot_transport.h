@@ -1,7 +1,7 @@
-// BotTransport: ScsiTransport over the Bulk-Only Transport. A coroutine shell round bot::HostEngine:
-// it owns the buffers, the transfers and the time; the engine decides every step. One command at a
-// time. A command that times out or is cancelled is followed by recovery, which cannot itself be
-// cancelled and is bounded by its own timeout for each step.
+// BotTransport: ScsiTransport over the Bulk-Only Transport. A coroutine shell round
+// bot::HostEngine: it owns the buffers, the transfers and the time; the engine decides every step.
+// One command at a time. A command that times out or is cancelled is followed by recovery, which
+// cannot itself be cancelled and is bounded by its own timeout for each step.
 #pragma once
 
 #include <optional>
@@ -17,8 +17,8 @@ struct BotTransportOptions {
   uint8_t interface_number = 0;
   usb::EndpointConfig bulk_in;
   usb::EndpointConfig bulk_out;
-  uint8_t luns_count = 1;         // Get Max LUN + 1
-  bool sense_on_failure = true;   // ask REQUEST SENSE after a failed command
+  uint8_t luns_count = 1;                               // Get Max LUN + 1
+  bool sense_on_failure = true;                         // ask REQUEST SENSE after a failed command
   Duration recovery_timeout = std::chrono::seconds(5);  // of each step of recovery
 };
 

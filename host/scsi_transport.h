@@ -18,11 +18,11 @@ namespace usbtwin::host {
 // Bidirectional commands are not carried: at most one of `out` and `in_length` is there.
 struct ScsiRequest {
   uint64_t lun = 0;
-  Bytes cdb;                   // 1 to 16 bytes over BOT
-  Bytes out;                   // data-out, borrowed until the result
-  MutableBytes in;             // data-in, borrowed until the result
-  uint32_t in_length = 0;      // bytes asked for; in.size() where `in` is given
-  LeaseList* lent = nullptr;   // where `in` is empty: receives the data as leases instead
+  Bytes cdb;                  // 1 to 16 bytes over BOT
+  Bytes out;                  // data-out, borrowed until the result
+  MutableBytes in;            // data-in, borrowed until the result
+  uint32_t in_length = 0;     // bytes asked for; in.size() where `in` is given
+  LeaseList* lent = nullptr;  // where `in` is empty: receives the data as leases instead
   Duration timeout = std::chrono::seconds(30);  // of the whole command, recovery excluded
 };
 static_assert(std::is_trivially_destructible_v<ScsiRequest>);
@@ -33,17 +33,17 @@ struct ScsiResult {
   uint32_t residue = 0;        // what the device says did not move (dCSWDataResidue); may lie
   bool sense_valid = false;    // sense was fetched: status is kCheckCondition
   scsi::Sense sense;
-  uint8_t sense_length = 0;    // bytes of sense_bytes
+  uint8_t sense_length = 0;               // bytes of sense_bytes
   std::array<uint8_t, 32> sense_bytes{};  // as they came
-  uint8_t recoveries = 0;      // rungs of the recovery ladder that were needed
+  uint8_t recoveries = 0;                 // rungs of the recovery ladder that were needed
 };
 
 class ScsiTransport {
  public:
   virtual ~ScsiTransport() = default;
-  virtual const char* name() const = 0;           // "bot"
-  virtual uint16_t queue_depth() const = 0;       // commands that may run at once
-  virtual uint8_t luns_count() const = 0;         // known at open: Get Max LUN + 1
+  virtual const char* name() const = 0;      // "bot"
+  virtual uint16_t queue_depth() const = 0;  // commands that may run at once
+  virtual uint8_t luns_count() const = 0;    // known at open: Get Max LUN + 1
   virtual uint32_t cdb_length_max() const = 0;
   virtual bool lends_data() const = 0;  // a request may have `lent` in place of `in`
   // At most queue_depth() at a time; `request` is copied.

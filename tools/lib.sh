@@ -9,6 +9,8 @@ packages_build=(
   g++ meson ninja-build pkg-config python3
   libboost1.81-dev libboost-test1.81-dev
   libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libsgutils2-dev)
+# What tests compare our work with: a skipped comparison proves nothing.
+packages_test=(libbenchmark-dev clang-format strace tshark sg3-utils)
 packages_demo=(dosfstools mtools)
 packages_check=(clang clang-format clang-tidy libclang-rt-14-dev)
 

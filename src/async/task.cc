@@ -60,8 +60,12 @@ void FreeFrame(void* frame, size_t size) {
   head = new (frame) FreeNode{head};
 }
 #else
-void* AllocateFrame(size_t size) { return ::operator new(size); }
-void FreeFrame(void* frame, size_t) { ::operator delete(frame); }
+void* AllocateFrame(size_t size) {
+  return ::operator new(size);
+}
+void FreeFrame(void* frame, size_t) {
+  ::operator delete(frame);
+}
 #endif
 
 }  // namespace usbtwin::async::internal

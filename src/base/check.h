@@ -25,15 +25,15 @@ constexpr int64_t CheckValue(const T& value) {
 }  // namespace internal
 }  // namespace usbtwin
 
-#define CHECK(condition)                                                                   \
-  (__builtin_expect(static_cast<bool>(condition), 1)                                       \
-       ? static_cast<void>(0)                                                              \
+#define CHECK(condition)                             \
+  (__builtin_expect(static_cast<bool>(condition), 1) \
+       ? static_cast<void>(0)                        \
        : ::usbtwin::CheckFailed(__FILE__, __LINE__, #condition))
-#define USBTWIN_CHECK_OP(left, op, right)                                                  \
-  (__builtin_expect((left)op(right), 1)                                                    \
-       ? static_cast<void>(0)                                                              \
-       : ::usbtwin::CheckFailed(__FILE__, __LINE__, #left " " #op " " #right,              \
-                                ::usbtwin::internal::CheckValue(left),                     \
+#define USBTWIN_CHECK_OP(left, op, right)                                     \
+  (__builtin_expect((left)op(right), 1)                                       \
+       ? static_cast<void>(0)                                                 \
+       : ::usbtwin::CheckFailed(__FILE__, __LINE__, #left " " #op " " #right, \
+                                ::usbtwin::internal::CheckValue(left),        \
                                 ::usbtwin::internal::CheckValue(right)))
 #define CHECK_EQ(left, right) USBTWIN_CHECK_OP(left, ==, right)
 #define CHECK_NE(left, right) USBTWIN_CHECK_OP(left, !=, right)

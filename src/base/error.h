@@ -39,9 +39,9 @@ const char* Name(Phase phase);     // "data-in"; "" for kNone
 struct Error {
   ErrorKind kind = ErrorKind::kFault;
   Phase phase = Phase::kNone;
-  uint8_t endpoint = 0;         // bEndpointAddress, 0 where none is meant
-  uint64_t length_actual = 0;   // bytes that had moved in this phase
-  const char* text = "";        // static: "CSW tag {}, expected {}"
+  uint8_t endpoint = 0;        // bEndpointAddress, 0 where none is meant
+  uint64_t length_actual = 0;  // bytes that had moved in this phase
+  const char* text = "";       // static: "CSW tag {}, expected {}"
   std::array<uint64_t, 3> values{};
 
   // "timed out in data-in on endpoint 81 after 512 bytes: CSW tag 7, expected 6"

@@ -1,8 +1,8 @@
 // Bytes lent by their owner, without a copy. A Pin is the owner's record of one loan: a table of
 // pieces and a count of the leases on it. A Lease is a window over a pin; slicing it is two
 // additions. The last lease to go calls Pin::HandleUnpinned, and the pin returns to its owner's
-// pool. Pieces are looked up at each use and never cached: the owner may move pinned bytes to a copy
-// and re-point the table, so that a later write never shows in a loan made before it.
+// pool. Pieces are looked up at each use and never cached: the owner may move pinned bytes to a
+// copy and re-point the table, so that a later write never shows in a loan made before it.
 #pragma once
 
 #include <array>

@@ -52,8 +52,7 @@ void DeviceEngine::HandleCommand(Bytes packet) {
   if (wrapper == nullptr || packet.size() != sizeof(CommandBlockWrapper) ||
       wrapper->signature != wire::bot::kCommandSignature ||
       (wrapper->flags & ~wire::bot::kDirectionIn) != 0 || wrapper->lun > wire::bot::kLunMax ||
-      wrapper->command_length == 0 ||
-      wrapper->command_length > wire::bot::kCommandBlockLengthMax) {
+      wrapper->command_length == 0 || wrapper->command_length > wire::bot::kCommandBlockLengthMax) {
     return Wedge();
   }
   command_ = *wrapper;

@@ -47,8 +47,8 @@ struct SendStatus {  // queue the wrapper on Bulk-In, halted or not, then Handle
   wire::bot::Status status = wire::bot::Status::kPassed;
   bool operator==(const SendStatus&) const = default;
 };
-using DeviceAction = std::variant<ReceiveCommand, Execute, SendData, ReceiveData, AbortCommand, Halt,
-                                  SendStatus>;
+using DeviceAction =
+    std::variant<ReceiveCommand, Execute, SendData, ReceiveData, AbortCommand, Halt, SendStatus>;
 
 wire::bot::CommandStatusWrapper Wrapper(const SendStatus& status);
 
@@ -116,7 +116,8 @@ class DeviceEngine {
   bool halt_due_ = false;
   bool action_due_ = false;
   Halt halt_;
-  SendStatus status_;  // the answer to this command; prepared early where the unit must let go first
+  SendStatus
+      status_;  // the answer to this command; prepared early where the unit must let go first
 };
 
 }  // namespace usbtwin::bot

@@ -201,8 +201,7 @@ void HostEngine::Accept(const CommandStatusWrapper& status) {
   const auto code = static_cast<Status>(status.status);
   if (code == Status::kPhaseError) {
     return Fail(ErrorKind::kProtocol, Phase::kStatus, 0,
-                "phase error: {} of {} bytes moved, residue {}",
-                {moved_, length_, status.residue});
+                "phase error: {} of {} bytes moved, residue {}", {moved_, length_, status.residue});
   }
   last_rung_ = Rung::kNone;
   state_ = State::kFinished;

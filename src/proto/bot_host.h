@@ -9,9 +9,9 @@
 //   open the device anew
 //
 // A command whose conversation broke ends with an Error that names the phase; recovery then makes
-// the device fit for the next command. Each rung is tried at most once a command, and a command that
-// fails right after one that a rung recovered starts one rung higher. The shell calls Handle...()
-// for what happened, then Poll(); it keeps time and says kTimedOut or kCancelled.
+// the device fit for the next command. Each rung is tried at most once a command, and a command
+// that fails right after one that a rung recovered starts one rung higher. The shell calls
+// Handle...() for what happened, then Poll(); it keeps time and says kTimedOut or kCancelled.
 #pragma once
 
 #include <optional>
@@ -27,13 +27,20 @@ namespace usbtwin::bot {
 // What is asked; the bytes stay with the shell.
 struct HostCommand {
   uint8_t lun = 0;
-  Bytes command_block;    // 1 to 16 bytes, read at once
-  bool in = false;        // direction of the data, where there is any
-  uint32_t length = 0;    // dCBWDataTransferLength: bytes of data
+  Bytes command_block;  // 1 to 16 bytes, read at once
+  bool in = false;      // direction of the data, where there is any
+  uint32_t length = 0;  // dCBWDataTransferLength: bytes of data
 };
 
 // Rungs of the ladder, lowest first.
-enum class Rung : uint8_t { kNone, kClearHalt, kStatusRetry, kMassStorageReset, kResetPort, kReopen };
+enum class Rung : uint8_t {
+  kNone,
+  kClearHalt,
+  kStatusRetry,
+  kMassStorageReset,
+  kResetPort,
+  kReopen
+};
 const char* Name(Rung rung);  // "bulk-only reset"
 
 struct HostResult {
@@ -48,19 +55,21 @@ struct HostResult {
 };
 
 // What the shell must do.
-struct SendCommand {};                 // wrapper() to Bulk-Out, then HandleCommandSent
-struct MoveData {                      // then HandleData
+struct SendCommand {};  // wrapper() to Bulk-Out, then HandleCommandSent
+struct MoveData {       // then HandleData
   bool in = false;
-  bool sense = false;    // into the sense buffer, not the caller's
-  uint32_t offset = 0;   // bytes from the start of the buffer
+  bool sense = false;   // into the sense buffer, not the caller's
+  uint32_t offset = 0;  // bytes from the start of the buffer
   uint32_t length = 0;
 };
-struct ReadStatus {};                  // 13 bytes from Bulk-In, then HandleStatus
-struct ClearPipe { bool in = false; };   // the halt of one pipe, then HandleRecovered
-struct MassStorageReset {};            // the class request, then HandleRecovered
-struct PortReset {};                   // then HandleRecovered
-struct Reopen {};                      // then HandleRecovered
-struct Finished {};                    // result() is there
+struct ReadStatus {};  // 13 bytes from Bulk-In, then HandleStatus
+struct ClearPipe {
+  bool in = false;
+};                           // the halt of one pipe, then HandleRecovered
+struct MassStorageReset {};  // the class request, then HandleRecovered
+struct PortReset {};         // then HandleRecovered
+struct Reopen {};            // then HandleRecovered
+struct Finished {};          // result() is there
 using HostAction = std::variant<SendCommand, MoveData, ReadStatus, ClearPipe, MassStorageReset,
                                 PortReset, Reopen, Finished>;
 
@@ -97,7 +106,7 @@ class HostEngine {
     kIdle,
     kCommand,
     kData,
-    kClearData,    // a stalled data phase
+    kClearData,  // a stalled data phase
     kStatus,
     kClearStatus,  // a stalled status phase
     kReset,        // from here on: recovery
@@ -127,10 +136,10 @@ class HostEngine {
   wire::bot::CommandBlockWrapper wrapper_{};
   uint32_t tag_ = 0;
   bool in_ = false;
-  bool sense_ = false;        // the wrapper is our own REQUEST SENSE
+  bool sense_ = false;  // the wrapper is our own REQUEST SENSE
   bool want_sense_ = false;
   bool status_retried_ = false;
-  uint32_t length_ = 0;       // of the current data phase
+  uint32_t length_ = 0;  // of the current data phase
   uint32_t moved_ = 0;
   Rung last_rung_ = Rung::kNone;  // what recovered the command before
   HostResult result_;

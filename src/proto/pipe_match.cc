@@ -66,8 +66,7 @@ void InPipe::Move(Transfer& transfer, InRequest& request, uint32_t length) {
   if (transfer.in.empty()) {
     if (length != 0) transfer.lease.AppendOrCopy(request.data.Slice(request.length_actual, length));
   } else {
-    request.data.CopyTo(transfer.in.subspan(transfer.length_actual, length),
-                        request.length_actual);
+    request.data.CopyTo(transfer.in.subspan(transfer.length_actual, length), request.length_actual);
   }
   transfer.length_actual += length;
   request.length_actual += length;
@@ -101,8 +100,7 @@ void InPipe::Match() {
     } else {
       const bool missing = transfer.length_actual != transfer.in_length_max;
       FinishRequest(request, Outcome::kOk, true);
-      Finish(transfer,
-             missing && transfer.flags.short_not_ok ? Outcome::kFault : Outcome::kOk);
+      Finish(transfer, missing && transfer.flags.short_not_ok ? Outcome::kFault : Outcome::kOk);
     }
   }
 }
@@ -190,8 +188,8 @@ void OutPipe::Match() {
 
 void OutPipe::FinishIfSent(Transfer& transfer) {
   const bool sent = transfer.length_actual == transfer.out.size();
-  const bool zero_packet_left = transfer.flags.zero_packet &&
-                                transfer.out.size() % packet_size_max_ == 0;
+  const bool zero_packet_left =
+      transfer.flags.zero_packet && transfer.out.size() % packet_size_max_ == 0;
   if (sent && !zero_packet_left) Finish(transfer, Outcome::kOk);
 }
 

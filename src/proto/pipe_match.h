@@ -4,8 +4,8 @@
 // Everything that completes is posted to the clock, so nothing is called back from inside a call.
 //
 // A packet shorter than the maximum ends both a transfer and a request; a full one ends whichever
-// has no room or no data left. A transfer that stalled, was cancelled or overflowed reports what had
-// moved. USB 2.0, 5.8.3; the emulated controller keeps an InPipe or OutPipe for each endpoint.
+// has no room or no data left. A transfer that stalled, was cancelled or overflowed reports what
+// had moved. USB 2.0, 5.8.3; the emulated controller keeps an InPipe or OutPipe for each endpoint.
 #pragma once
 
 #include "usb/request.h"
@@ -88,7 +88,7 @@ class OutPipe final : public PipeTransfers {
   void FinishIfSent(usb::Transfer& transfer);
 
   IntrusiveList<usb::OutRequest> requests_;
-  usb::OutRequest* borrower_ = nullptr;  // holds bytes of the transfer at the head
+  usb::OutRequest* borrower_ = nullptr;               // holds bytes of the transfer at the head
   usb::Outcome after_loan_ = usb::Outcome::kPending;  // how that transfer ends, if not by moving on
 };
 

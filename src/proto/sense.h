@@ -41,8 +41,8 @@ struct FieldPointer {
 // The meaning of sense data. Trivially copyable.
 struct Sense {
   SenseKey key = SenseKey::kNoSense;
-  uint8_t asc = 0;   // additional sense code
-  uint8_t ascq = 0;  // additional sense code qualifier
+  uint8_t asc = 0;                 // additional sense code
+  uint8_t ascq = 0;                // additional sense code qualifier
   bool deferred = false;           // about an earlier command
   bool information_valid = false;  // VALID
   uint64_t information = 0;        // for a disk: the first LBA in error

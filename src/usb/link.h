@@ -31,9 +31,9 @@ namespace usbtwin::usb {
 // Constant for the life of a Link. A decorator lowers what it cannot honour.
 struct LinkCaps {
   Speed speed = Speed::kHigh;
-  uint16_t streams_max = 0;              // 0: no bulk streams
+  uint16_t streams_max = 0;                // 0: no bulk streams
   uint32_t transfer_length_max = 1 << 20;  // bytes in one bulk transfer
-  bool lends_data = false;               // an IN transfer may leave `in` empty
+  bool lends_data = false;                 // an IN transfer may leave `in` empty
 };
 
 enum class KernelDriverPolicy : uint8_t { kRefuse, kDetach };
@@ -66,9 +66,9 @@ struct Suspend {};
 struct Resume {};
 struct ResetPort {};
 
-using PortRequest = std::variant<ClaimInterface, ReleaseInterface, ClearHalt, SetConfiguration,
-                                 SetAlternate, AllocateStreams, FreeStreams, Suspend, Resume,
-                                 ResetPort>;
+using PortRequest =
+    std::variant<ClaimInterface, ReleaseInterface, ClearHalt, SetConfiguration, SetAlternate,
+                 AllocateStreams, FreeStreams, Suspend, Resume, ResetPort>;
 
 // The port request a control transfer stands for (rule 7), or nullopt for every other one.
 std::optional<PortRequest> AsPortRequest(const SetupPacket& setup);

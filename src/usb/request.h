@@ -4,9 +4,9 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/lease.h"
 #include "usb/types.h"
-#include "base/clock.h"
 
 namespace usbtwin::usb {
 

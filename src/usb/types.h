@@ -47,11 +47,11 @@ const char* Name(Outcome outcome);  // "stall"
 struct EndpointConfig {
   EndpointAddress address;
   TransferType type = TransferType::kBulk;
-  uint16_t packet_size_max = 0;  // bytes in one packet (wMaxPacketSize bits 10..0)
-  uint8_t interval = 0;          // bInterval as written
-  uint8_t burst_max = 0;         // SuperSpeed companion's bMaxBurst
-  uint16_t streams_max = 0;      // SuperSpeed companion, bulk: 0 for none
-  uint8_t pipe_usage = 0;        // UAS pipe id 1..4; 0 where the descriptor is absent
+  uint16_t packet_size_max = 0;    // bytes in one packet (wMaxPacketSize bits 10..0)
+  uint8_t interval = 0;            // bInterval as written
+  uint8_t burst_max = 0;           // SuperSpeed companion's bMaxBurst
+  uint16_t streams_max = 0;        // SuperSpeed companion, bulk: 0 for none
+  uint8_t pipe_usage = 0;          // UAS pipe id 1..4; 0 where the descriptor is absent
   uint8_t transactions_extra = 0;  // wMaxPacketSize bits 12..11: more packets in a microframe
   bool operator==(const EndpointConfig&) const = default;
 };

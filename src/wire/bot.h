@@ -20,12 +20,12 @@ inline constexpr uint8_t kRequestGetMaxLun = 0xfe;
 
 // Command Block Wrapper. BOT 1.0, 5.1.
 struct CommandBlockWrapper {
-  Le32 signature;             // dCBWSignature
-  Le32 tag;                   // dCBWTag
-  Le32 data_length;           // dCBWDataTransferLength
-  uint8_t flags;              // bmCBWFlags: bit 7 direction, the others zero
-  uint8_t lun;                // bCBWLUN: low four bits
-  uint8_t command_length;     // bCBWCBLength: low five bits, 1 to 16
+  Le32 signature;          // dCBWSignature
+  Le32 tag;                // dCBWTag
+  Le32 data_length;        // dCBWDataTransferLength
+  uint8_t flags;           // bmCBWFlags: bit 7 direction, the others zero
+  uint8_t lun;             // bCBWLUN: low four bits
+  uint8_t command_length;  // bCBWCBLength: low five bits, 1 to 16
   std::array<uint8_t, kCommandBlockLengthMax> command_block;  // CBWCB
 };
 static_assert(WireStruct<CommandBlockWrapper> && sizeof(CommandBlockWrapper) == 31);

@@ -68,7 +68,8 @@ using Be64 = Endian<uint64_t, 8, std::endian::big>;
 // A struct that may be laid over bytes: no padding, no alignment, no invariants of its own.
 template <class T>
 concept WireStruct = std::is_trivially_copyable_v<T> && std::is_standard_layout_v<T> &&
-                     alignof(T) == 1 && std::has_unique_object_representations_v<T>;
+                         alignof(T) == 1 &&
+                     std::has_unique_object_representations_v<T>;
 
 // The struct at the start of `bytes`, or null where they are too few.
 template <WireStruct T>

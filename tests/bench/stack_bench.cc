@@ -2,8 +2,8 @@
 // device engine, disk, one copy (or none). Each figure is set against memcpy of the same bytes in
 // the same access pattern, measured in the same process: ratios are what this is for.
 //
-//   bench-stack                      the table of ratios, from interleaved rounds, pinned to one CPU
-//   bench-stack --benchmark_...      Google Benchmark's own output
+//   bench-stack                      the table of ratios, from interleaved rounds, pinned to one
+//   CPU bench-stack --benchmark_...      Google Benchmark's own output
 #include <benchmark/benchmark.h>
 #include <sched.h>
 
@@ -89,8 +89,10 @@ async::Task<int> Run(host::BotTransport& transport, Work work, const std::vector
   for ([[maybe_unused]] auto _ : state) {
     const uint32_t lba = places[next];
     if (++next == places.size()) next = 0;
-    const auto cdb = Rig::Cdb(work.length == 0 ? 0 : work.write ? 0x2a : 0x28, lba,
-                              static_cast<uint16_t>(work.length / 512));
+    const auto cdb = Rig::Cdb(work.length == 0 ? 0
+                              : work.write     ? 0x2a
+                                               : 0x28,
+                              lba, static_cast<uint16_t>(work.length / 512));
     host::ScsiRequest request{.cdb = Bytes(cdb).first(work.length == 0 ? 6 : 10)};
     if (work.write) {
       request.out = room.first(work.length);
@@ -186,7 +188,8 @@ class Gatherer final : public benchmark::BenchmarkReporter {
     return times[times.size() / 2];
   }
   void Print() {
-    std::printf("%-28s %10s  %-22s %10s %7s %7s\n", "command", "ns", "against", "ns", "ratio", "aim");
+    std::printf("%-28s %10s  %-22s %10s %7s %7s\n", "command", "ns", "against", "ns", "ratio",
+                "aim");
     for (const Row& row : kRows) {
       const double time = Median(row.name);
       const double base = Median(row.against);

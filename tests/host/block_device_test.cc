@@ -41,6 +41,12 @@ BOOST_AUTO_TEST_CASE(the_last_block_can_be_read_and_no_more) {
   BOOST_TEST(transport.cdbs.size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_count_that_overflows_is_refused) {
+  Opened();
+  BOOST_TEST((Run(clock, device->Verify(1, UINT64_MAX)).error().error.kind == ErrorKind::kInvalid));
+  BOOST_TEST(transport.cdbs.empty());
+}
+
 BOOST_AUTO_TEST_CASE(no_blocks_are_no_command) {
   Opened();
   BOOST_TEST(Read(0, 0).has_value());
@@ -191,8 +197,9 @@ BOOST_AUTO_TEST_CASE(after_an_error_nothing_is_lent) {
   transport.lends = true;
   Opened();
   LeaseList lent;
-  BOOST_TEST(Run(clock, device->ReadLent(4, 2, lent)).has_value());
-  transport.Add(Check(SenseKey::kIllegalRequest, 0x24));
+  Answer half = Check(SenseKey::kIllegalRequest, 0x24);
+  half.data.assign(512, 0x11);
+  transport.Add(half);
 
   BOOST_TEST(!Run(clock, device->ReadLent(4, 2, lent)).has_value());
 

@@ -92,6 +92,19 @@ BOOST_AUTO_TEST_CASE(bytes_that_the_residue_takes_away_do_not_count) {
   BOOST_TEST(opened.error().error.values.at(2) == 33u);
 }
 
+BOOST_AUTO_TEST_CASE(names_that_the_residue_takes_away_are_left_out) {
+  Answer answer = Data(kInquiryData);
+  answer.result.residue = 20;
+  transport.Add(answer);
+  transport.Add(Good());
+  transport.Add(Data(kCapacityData));
+
+  BOOST_TEST(Open().has_value());
+
+  BOOST_TEST(device->facts().vendor == "ACME");
+  BOOST_TEST(device->facts().product == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_lun_without_unit_is_not_found) {
   auto absent = kInquiryData;
   absent[0] = 0x7f;

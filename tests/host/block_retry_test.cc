@@ -126,6 +126,14 @@ BOOST_AUTO_TEST_CASE(a_fixed_disk_that_says_so_was_reset) {
   BOOST_TEST(Write(0, 1).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(a_command_that_was_not_even_sent_excuses_nothing) {
+  Opened(kRemovableData);
+  transport.Add(Broken(ErrorKind::kBusy));
+  BOOST_TEST(!Write(0, 1).has_value());
+  transport.Add(Check(SenseKey::kUnitAttention, 0x28));
+  BOOST_TEST(!Write(0, 1).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(a_stick_may_say_so_after_a_command_that_broke) {
   Opened(kRemovableData);
   transport.Add(Broken(ErrorKind::kTimedOut), 2);

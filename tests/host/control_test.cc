@@ -82,6 +82,13 @@ BOOST_AUTO_TEST_CASE(silence_ends_with_the_timeout) {
   BOOST_TEST(Run(clock, control.Transfer({.request_type = kVendorOut, .request = 1})).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(an_answer_that_was_decided_before_the_timeout_counts) {
+  device.Answer(kVendorOut, 1, 0, {Reply::Silence()});
+  device.cancel_outcome = usb::Outcome::kOk;
+
+  BOOST_TEST(Run(clock, control.Transfer({.request_type = kVendorOut, .request = 1})).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(cancelling_is_not_a_timeout) {
   device.Answer(kVendorOut, 1, 0, {Reply::Silence()});
   async::Job<Result<uint32_t>> job(clock,

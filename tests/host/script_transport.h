@@ -65,6 +65,9 @@ class ScriptTransport final : public host::ScsiTransport {
     Answer answer = std::move(script_.front());
     script_.pop_front();
     if (answer.error) co_return *answer.error;
+    if (request.lent != nullptr && !answer.data.empty()) {
+      request.lent->AppendOrCopy(OwnedPin::Make(static_cast<uint32_t>(answer.data.size())).first);
+    }
     const auto length = static_cast<uint32_t>(CopyBytes(request.in, answer.data));
     answer.result.length_actual = answer.length_actual.value_or(length);
     co_return answer.result;

@@ -51,6 +51,8 @@ class ScriptedDevice final : public usb::Link {
   }
 
   usb::Outcome bulk_outcome = usb::Outcome::kFault;
+  // What cancelling a request that is not answered brings; kOk: it had been decided before.
+  usb::Outcome cancel_outcome = usb::Outcome::kCancelled;
 
   // usb::Link.
   usb::LinkCaps caps() const override { return {.speed = usb::Speed::kHigh}; }
@@ -75,7 +77,7 @@ class ScriptedDevice final : public usb::Link {
   void Cancel(usb::Transfer& transfer) override {
     if (transfer.outcome != usb::Outcome::kPending) return;
     transfer.Unlink();
-    Finish(transfer, usb::Outcome::kCancelled);
+    Finish(transfer, cancel_outcome);
   }
   void Request(usb::PortOp& op) override {
     if (Vanished()) return Finish(op, usb::Outcome::kDisconnected);

@@ -3,15 +3,16 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
-using namespace usbtwin;  // NOLINT
+using namespace usbtwin;       // NOLINT
 using namespace usbtwin::bot;  // NOLINT
 using wire::bot::Status;
 
 namespace {
 
 constexpr uint16_t kPacket = 512;
-constexpr auto kInquiry = "55534243 01000000 24000000 80 00 06"   // CBW, tag 1, 36 bytes in
-                          "120000002400 00000000000000000000"_hex;  // INQUIRY
+constexpr auto kInquiry =
+    "55534243 01000000 24000000 80 00 06"     // CBW, tag 1, 36 bytes in
+    "120000002400 00000000000000000000"_hex;  // INQUIRY
 
 std::vector<uint8_t> Command(uint32_t length, bool in, uint32_t tag = 7) {
   wire::bot::CommandBlockWrapper wrapper{.signature = wire::bot::kCommandSignature,
@@ -70,29 +71,87 @@ struct ThirteenCase {
   uint32_t residue;
   Status status;
 };
-std::ostream& operator<<(std::ostream& out, const ThirteenCase& c) { return out << c.name; }
+std::ostream& operator<<(std::ostream& out, const ThirteenCase& c) {
+  return out << c.name;
+}
 
 const ThirteenCase kCases[] = {
     {"1: Hn = Dn", 0, false, Intent::kNone, 0, 0, false, {}, 0, Status::kPassed},
     {"2: Hn < Di", 0, false, Intent::kIn, 36, 0, true, {}, 0, Status::kPhaseError},
     {"3: Hn < Do", 0, false, Intent::kOut, 512, 0, true, {}, 0, Status::kPhaseError},
     {"4: Hi > Dn", 512, true, Intent::kNone, 0, 0, false, {.bulk_in = true}, 512, Status::kPassed},
-    {"5: Hi > Di, seen by a short packet", 512, true, Intent::kIn, 36, 36, false, {}, 476,
+    {"5: Hi > Di, seen by a short packet",
+     512,
+     true,
+     Intent::kIn,
+     36,
+     36,
+     false,
+     {},
+     476,
      Status::kPassed},
-    {"5: Hi > Di, ending on a full packet", 2048, true, Intent::kIn, 1024, 1024, false,
-     {.bulk_in = true}, 1024, Status::kPassed},
+    {"5: Hi > Di, ending on a full packet",
+     2048,
+     true,
+     Intent::kIn,
+     1024,
+     1024,
+     false,
+     {.bulk_in = true},
+     1024,
+     Status::kPassed},
     {"6: Hi = Di", 1024, true, Intent::kIn, 1024, 1024, false, {}, 0, Status::kPassed},
     {"7: Hi < Di", 512, true, Intent::kIn, 1024, 512, true, {}, 0, Status::kPhaseError},
-    {"8: Hi <> Do", 512, true, Intent::kOut, 512, 0, true, {.bulk_in = true}, 512,
+    {"8: Hi <> Do",
+     512,
+     true,
+     Intent::kOut,
+     512,
+     0,
+     true,
+     {.bulk_in = true},
+     512,
      Status::kPhaseError},
-    {"9: Ho > Dn", 512, false, Intent::kNone, 0, 0, false, {.bulk_out = true}, 512,
+    {"9: Ho > Dn",
+     512,
+     false,
+     Intent::kNone,
+     0,
+     0,
+     false,
+     {.bulk_out = true},
+     512,
      Status::kPassed},
-    {"10: Ho <> Di", 512, false, Intent::kIn, 512, 0, true, {.bulk_out = true}, 512,
+    {"10: Ho <> Di",
+     512,
+     false,
+     Intent::kIn,
+     512,
+     0,
+     true,
+     {.bulk_out = true},
+     512,
      Status::kPhaseError},
-    {"11: Ho > Do", 2048, false, Intent::kOut, 512, 512, false, {.bulk_out = true}, 1536,
+    {"11: Ho > Do",
+     2048,
+     false,
+     Intent::kOut,
+     512,
+     512,
+     false,
+     {.bulk_out = true},
+     1536,
      Status::kPassed},
     {"12: Ho = Do", 512, false, Intent::kOut, 512, 512, false, {}, 0, Status::kPassed},
-    {"13: Ho < Do", 512, false, Intent::kOut, 1024, 0, true, {.bulk_out = true}, 512,
+    {"13: Ho < Do",
+     512,
+     false,
+     Intent::kOut,
+     1024,
+     0,
+     true,
+     {.bulk_out = true},
+     512,
      Status::kPhaseError},
 };
 
@@ -179,15 +238,20 @@ struct BadWrapper {
   size_t offset;
   uint8_t value;
 };
-std::ostream& operator<<(std::ostream& out, const BadWrapper& c) { return out << c.name; }
+std::ostream& operator<<(std::ostream& out, const BadWrapper& c) {
+  return out << c.name;
+}
 const BadWrapper kBadWrappers[] = {
-    {"signature", 0, 0x54},       {"flags with a reserved bit", 12, 0x81},
-    {"LUN with a reserved bit", 13, 0x10}, {"command block of no bytes", 14, 0},
-    {"command block of 17 bytes", 14, 17}, {"command block length with reserved bits", 14, 0x26},
+    {"signature", 0, 0x54},
+    {"flags with a reserved bit", 12, 0x81},
+    {"LUN with a reserved bit", 13, 0x10},
+    {"command block of no bytes", 14, 0},
+    {"command block of 17 bytes", 14, 17},
+    {"command block length with reserved bits", 14, 0x26},
 };
 
-BOOST_DATA_TEST_CASE_F(Fixture, an_invalid_wrapper_wedges, boost::unit_test::data::make(kBadWrappers),
-                       c) {
+BOOST_DATA_TEST_CASE_F(Fixture, an_invalid_wrapper_wedges,
+                       boost::unit_test::data::make(kBadWrappers), c) {
   auto bytes = kInquiry;
   bytes[c.offset] = c.value;
   engine.HandleCommand(bytes);

@@ -30,11 +30,10 @@ struct Fixture {
   void Status(uint8_t code, uint32_t residue = 0, uint32_t tag_offset = 0,
               uint32_t signature = wire::bot::kStatusSignature) {
     Next<ReadStatus>();
-    const wire::bot::CommandStatusWrapper status{
-        .signature = signature,
-        .tag = engine.wrapper().tag + tag_offset,
-        .residue = residue,
-        .status = code};
+    const wire::bot::CommandStatusWrapper status{.signature = signature,
+                                                 .tag = engine.wrapper().tag + tag_offset,
+                                                 .residue = residue,
+                                                 .status = code};
     engine.HandleStatus(Outcome::kOk, wire::AsBytes(status));
   }
   // Reset recovery that works, from the first step.
@@ -56,8 +55,9 @@ BOOST_FIXTURE_TEST_SUITE(bot_host, Fixture)
 
 BOOST_AUTO_TEST_CASE(a_read_is_command_data_status) {
   Start(512, true);
-  constexpr auto kWrapper = "55534243 01000000 00020000 80 00 0a"
-                            "28000000000000000100 000000000000"_hex;
+  constexpr auto kWrapper =
+      "55534243 01000000 00020000 80 00 0a"
+      "28000000000000000100 000000000000"_hex;
   Next<SendCommand>();
   BOOST_TEST(SameBytes(wire::AsBytes(engine.wrapper()), kWrapper));
   engine.HandleCommandSent(Outcome::kOk, 31);
@@ -183,11 +183,11 @@ BOOST_AUTO_TEST_CASE(a_status_that_is_not_ours_names_what_is_wrong) {
     uint32_t signature;
     const char* text;
   };
-  for (const Row& row : {Row{0, 1, wire::bot::kStatusSignature, "CSW tag 2, expected 1"},
-                         Row{0, 0, 0x12345678, "CSW signature 305419896, expected 1396855637"},
-                         Row{3, 0, wire::bot::kStatusSignature, "CSW status 3 is reserved"},
-                         Row{2, 0, wire::bot::kStatusSignature,
-                             "phase error: 0 of 0 bytes moved, residue 0"}}) {
+  for (const Row& row :
+       {Row{0, 1, wire::bot::kStatusSignature, "CSW tag 2, expected 1"},
+        Row{0, 0, 0x12345678, "CSW signature 305419896, expected 1396855637"},
+        Row{3, 0, wire::bot::kStatusSignature, "CSW status 3 is reserved"},
+        Row{2, 0, wire::bot::kStatusSignature, "phase error: 0 of 0 bytes moved, residue 0"}}) {
     Fixture fresh;
     fresh.Start(0, false);
     fresh.Send();

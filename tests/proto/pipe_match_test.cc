@@ -110,7 +110,9 @@ struct InCase {
   Outcome request_outcome;
   bool ended_short;
 };
-std::ostream& operator<<(std::ostream& out, const InCase& c) { return out << c.name; }
+std::ostream& operator<<(std::ostream& out, const InCase& c) {
+  return out << c.name;
+}
 
 const InCase kInCases[] = {
     {"all in one short packet", 36, false, 36, Outcome::kOk, 36, Outcome::kOk, true},

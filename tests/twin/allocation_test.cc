@@ -23,10 +23,18 @@ void* operator new(size_t size, std::align_val_t alignment) {
   if (memory == nullptr) std::abort();
   return memory;
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
 
 using namespace usbtwin;  // NOLINT
 
@@ -80,7 +88,11 @@ void CountMix(bool audited) {
 
 BOOST_AUTO_TEST_SUITE(allocation)
 
-BOOST_AUTO_TEST_CASE(the_steady_state_allocates_nothing) { CountMix(false); }
-BOOST_AUTO_TEST_CASE(neither_does_the_auditor) { CountMix(true); }
+BOOST_AUTO_TEST_CASE(the_steady_state_allocates_nothing) {
+  CountMix(false);
+}
+BOOST_AUTO_TEST_CASE(neither_does_the_auditor) {
+  CountMix(true);
+}
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -9,10 +9,16 @@ using usb::Outcome;
 
 namespace {
 
-constexpr usb::SetupPacket kBulkOnlyReset{.request_type = 0x21, .request = 0xff, .value = uint16_t{0},
-                                          .index = uint16_t{0}, .length = uint16_t{0}};
-constexpr usb::SetupPacket kGetMaxLun{.request_type = 0xa1, .request = 0xfe, .value = uint16_t{0},
-                                      .index = uint16_t{0}, .length = uint16_t{1}};
+constexpr usb::SetupPacket kBulkOnlyReset{.request_type = 0x21,
+                                          .request = 0xff,
+                                          .value = uint16_t{0},
+                                          .index = uint16_t{0},
+                                          .length = uint16_t{0}};
+constexpr usb::SetupPacket kGetMaxLun{.request_type = 0xa1,
+                                      .request = 0xfe,
+                                      .value = uint16_t{0},
+                                      .index = uint16_t{0},
+                                      .length = uint16_t{1}};
 
 std::vector<uint8_t> Wrapper(uint32_t tag, uint32_t length, bool in, Bytes cdb) {
   wire::bot::CommandBlockWrapper wrapper{.signature = wire::bot::kCommandSignature,
@@ -38,7 +44,9 @@ struct RawCase {
   uint32_t residue;
   uint8_t status;
 };
-std::ostream& operator<<(std::ostream& out, const RawCase& c) { return out << c.name; }
+std::ostream& operator<<(std::ostream& out, const RawCase& c) {
+  return out << c.name;
+}
 
 constexpr const char* kNone = "00 00 00 00 00 00";
 constexpr const char* kInquiry36 = "12 00 00 00 24 00";
@@ -80,7 +88,9 @@ const usb::Speed kSpeeds[] = {usb::Speed::kFull, usb::Speed::kHigh, usb::Speed::
 }  // namespace
 
 namespace usbtwin::usb {
-std::ostream& operator<<(std::ostream& out, Speed speed) { return out << Name(speed); }
+std::ostream& operator<<(std::ostream& out, Speed speed) {
+  return out << Name(speed);
+}
 }  // namespace usbtwin::usb
 
 BOOST_AUTO_TEST_SUITE(bot_twin)

@@ -45,7 +45,7 @@ class Rig {
     controller.Attach(*device);
     if (options.audited) auditor = std::make_unique<link::Auditor>(controller);
     CHECK(Port(usb::SetConfiguration{1}) == usb::Outcome::kOk);
-    const uint16_t packet = options.speed >= usb::Speed::kSuper   ? 1024
+    const uint16_t packet = options.speed >= usb::Speed::kSuper  ? 1024
                             : options.speed == usb::Speed::kHigh ? 512
                                                                  : 64;
     transport_options.bulk_in = {.address = {0x81}, .packet_size_max = packet};
