@@ -5,6 +5,12 @@
 namespace usbtwin::app {
 namespace {
 
+#ifdef USBTWIN_AUDIT_ALWAYS
+constexpr bool kAuditAlways = true;
+#else
+constexpr bool kAuditAlways = false;
+#endif
+
 emulator::Profile ProfileOf(const EmulatedDisk& emulated) {
   emulator::Profile profile;
   profile.speed = emulated.speed;
@@ -92,7 +98,7 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
   }
   opened->bus_ = std::make_unique<DecoratedBus>(
       system.clock(), opened->twin_->bus(),
-      Decorations{.writer = opened->writer_.get(), .audit = options.audit});
+      Decorations{.writer = opened->writer_.get(), .audit = options.audit || kAuditAlways});
   return opened;
 }
 

@@ -16,7 +16,7 @@ namespace usbtwin::app {
 
 struct OpenerOptions {
   std::string record_path;  // capture of every transfer; "": none. Pcap where it ends in ".pcap"
-  bool audit = false;
+  bool audit = false;       // always in debug and sanitizer builds
 };
 
 class OpenedBus {

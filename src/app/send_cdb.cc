@@ -102,7 +102,7 @@ uint32_t ValidLength(uint32_t length_asked, uint32_t length_wire, uint32_t resid
   return std::min(length_wire, length_asked - residue);
 }
 
-// "Power on, reset, or bus device reset occurred": the command was not executed. SPC-4, 5.12.
+// "Power on, reset, or bus device reset occurred": the command was not executed. SAM-5, 5.14.
 bool IsResetAttention(const CdbResult& result) {
   constexpr uint8_t kUnitAttention = 0x06;
   constexpr uint8_t kResetOccurred = 0x29;

@@ -10,29 +10,32 @@ namespace {
 size_t allocations = 0;
 }  // namespace
 
-void* operator new(size_t size) {
+// Not inlined: the compiler would see malloc meet delete, and free meet new.
+#define USBTWIN_NOINLINE __attribute__((noinline))
+
+USBTWIN_NOINLINE void* operator new(size_t size) {
   ++allocations;
   void* memory = std::malloc(size == 0 ? 1 : size);
   if (memory == nullptr) std::abort();
   return memory;
 }
-void* operator new(size_t size, std::align_val_t alignment) {
+USBTWIN_NOINLINE void* operator new(size_t size, std::align_val_t alignment) {
   ++allocations;
   const auto align = static_cast<size_t>(alignment);
   void* memory = std::aligned_alloc(align, (size + align - 1) / align * align);
   if (memory == nullptr) std::abort();
   return memory;
 }
-void operator delete(void* memory) noexcept {
+USBTWIN_NOINLINE void operator delete(void* memory) noexcept {
   std::free(memory);
 }
-void operator delete(void* memory, size_t) noexcept {
+USBTWIN_NOINLINE void operator delete(void* memory, size_t) noexcept {
   std::free(memory);
 }
-void operator delete(void* memory, std::align_val_t) noexcept {
+USBTWIN_NOINLINE void operator delete(void* memory, std::align_val_t) noexcept {
   std::free(memory);
 }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept {
+USBTWIN_NOINLINE void operator delete(void* memory, size_t, std::align_val_t) noexcept {
   std::free(memory);
 }
 
