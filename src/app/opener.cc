@@ -96,9 +96,11 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
     opened->writer_ = std::make_unique<link::PcapWriter>(*opened->record_file_,
                                                          link::PcapFormatOf(options.record_path));
   }
-  opened->bus_ = std::make_unique<DecoratedBus>(
-      system.clock(), opened->twin_->bus(),
-      Decorations{.writer = opened->writer_.get(), .audit = options.audit || kAuditAlways});
+  opened->bus_ =
+      std::make_unique<DecoratedBus>(system.clock(), opened->twin_->bus(),
+                                     Decorations{.writer = opened->writer_.get(),
+                                                 .epoch_offset = system.epoch_offset(),
+                                                 .audit = options.audit || kAuditAlways});
   return opened;
 }
 

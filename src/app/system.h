@@ -24,6 +24,8 @@ class System {
  public:
   virtual ~System() = default;
   virtual Clock& clock() = 0;
+  // From 1970 to the Clock's start: captures count from it. Zero where time is virtual.
+  virtual Duration epoch_offset() const = 0;
   // Runs the loop until `done()`. False when nothing is left that could make it so (a bug).
   virtual bool RunUntil(const std::function<bool()>& done) = 0;
 

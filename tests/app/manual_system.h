@@ -32,6 +32,7 @@ class ManualSystem final : public app::System {
   }
   // What was created is in `files` once it was flushed. Paths below "full/" have no room, those
   // below "missing/" no directory.
+  Duration epoch_offset() const override { return {}; }
   Result<std::unique_ptr<ByteSink>, app::Failure> CreateFile(const std::string& path) override {
     if (path.starts_with("missing/")) return Missing(path);
     return std::unique_ptr<ByteSink>(std::make_unique<FileSink>(*this, path));

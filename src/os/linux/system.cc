@@ -1,5 +1,6 @@
 #include "os/linux/system.h"
 
+#include <chrono>
 #include <csignal>
 
 #include "os/linux/file_store.h"
@@ -12,6 +13,12 @@ namespace usbtwin::os {
 LinuxSystem::LinuxSystem() {
   IgnoreUnlessHandled(SIGPIPE);
   IgnoreUnlessHandled(SIGXFSZ);
+}
+
+Duration LinuxSystem::epoch_offset() const {
+  // As of now: what the system's clock is set to later does not move a capture that has begun.
+  return std::chrono::system_clock::now().time_since_epoch() -
+         std::chrono::steady_clock::now().time_since_epoch();
 }
 
 Result<std::unique_ptr<emulator::BlockStore>, app::Failure> LinuxSystem::OpenImage(

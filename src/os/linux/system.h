@@ -13,6 +13,7 @@ class LinuxSystem final : public app::System {
   LinuxSystem();
 
   Clock& clock() override { return loop_; }
+  Duration epoch_offset() const override;
   bool RunUntil(const std::function<bool()>& done) override { return loop_.RunUntil(done); }
   Result<std::unique_ptr<emulator::BlockStore>, app::Failure> OpenImage(
       const std::string& path, const app::ImageOptions& options) override;
