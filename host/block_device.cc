@@ -220,22 +220,24 @@ void BlockDevice::Explain(const Command& command, const Result<ScsiResult>& answ
 std::optional<Error> BlockDevice::CheckLengths(const Command& command,
                                                const ScsiResult& result) const {
   const uint32_t asked = command.in_length + static_cast<uint32_t>(command.out.size());
+  // More than was announced cannot be left: such a residue says nothing. BOT 1.0, 6.3.
+  const uint32_t residue = result.residue > asked ? 0 : result.residue;
   const auto wrong = [&](const char* text) {
     return Error{.kind = ErrorKind::kProtocol,
                  .phase = command.in_length != 0 ? Phase::kDataIn : Phase::kDataOut,
                  .length_actual = result.length_actual,
                  .text = text,
-                 .values = {result.length_actual, asked, result.residue}};
+                 .values = {result.length_actual, asked, residue}};
   };
   if (result.length_actual > asked) return wrong("{} bytes moved, {} were asked for");
   if (!command.all_data) return std::nullopt;
   if (result.length_actual < asked) {
-    const bool agreed = result.residue == asked - result.length_actual;
+    const bool agreed = residue == asked - result.length_actual;
     return wrong(agreed || options_.ignore_residue
                      ? "short data: {} of {} bytes moved"
                      : "short data: {} of {} bytes moved, but the residue is {}");
   }
-  if (result.residue != 0 && !options_.ignore_residue) {
+  if (residue != 0 && !options_.ignore_residue) {
     return wrong("{} of {} bytes moved, but the residue is {}");
   }
   return std::nullopt;

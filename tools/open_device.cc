@@ -35,7 +35,7 @@ void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage)
       ->group(group);
   if (!with_storage) return;
   verb.add_option("--ifnum", options.interface_number,
-                  "interface number; default: the first mass-storage interface")
+                  "interface number; default: of class FFh, else of class 08h")
       ->type_name("N")
       ->check(CLI::Range(0, 255))
       ->group(group);
@@ -76,7 +76,11 @@ Failure FailureOf(const Error& error, const std::string& device) {
 
 Failure FailureOf(const host::BlockError& error) {
   const bool is_answer = error.kind != host::BlockError::Kind::kTransport;
-  return {is_answer ? Failure::Kind::kRefused : Failure::Kind::kTransport, error.Describe()};
+  std::string text = error.Describe();
+  if (text.find("residue") != std::string::npos) {
+    text += "\nWhere all bytes came nevertheless, --ignore-residue believes the wire.";
+  }
+  return {is_answer ? Failure::Kind::kRefused : Failure::Kind::kTransport, text};
 }
 
 Result<std::unique_ptr<OpenDevice>, Failure> OpenDevice::Open(const DeviceOptions& options) {

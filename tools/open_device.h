@@ -14,7 +14,7 @@ namespace usbtwin::tools {
 
 struct DeviceOptions {
   std::string device;
-  int interface_number = -1;  // -1: the first mass-storage interface
+  int interface_number = -1;  // -1: one of class FFh before 08h, else the first
   int lun = 0;
   std::string transport = "auto";
   bool detach_kernel = false;

@@ -25,7 +25,8 @@ std::string StatusTitle(uint8_t status) {
 }
 
 uint32_t LengthAsked(const SgRawOptions& options, const app::CdbResult& result) {
-  return options.data_in_length != 0 ? options.data_in_length : result.length_wire + result.residue;
+  if (options.data_in_length != 0) return options.data_in_length;
+  return static_cast<uint32_t>(options.send_length.value_or(result.length_valid));
 }
 
 void AppendData(const SgRawOptions& options, const app::CdbResult& result, std::string& text) {
@@ -118,6 +119,11 @@ std::string ReportText(const SgRawOptions& options, const app::CdbResult& result
   if (result.outcome != app::CdbOutcome::kCompleted) {
     text = fmt::format("usb_sgraw: {}\n", result.text);
     if (text.ends_with("\n\n")) text.pop_back();
+    if (result.text.find("phase error") != std::string::npos) {
+      text +=
+          "The command moves more than --din or --dout announced, or the other way; --enumerate "
+          "tells what it moves.\n";
+    }
     return text;
   }
   if (!options.quiet) {

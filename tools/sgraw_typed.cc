@@ -33,7 +33,7 @@ void AddDeviceOptions(CLI::App& cli, Typed& typed) {
       ->type_name("DEVICE")
       ->group(group);
   cli.add_option("--ifnum", typed.interface,
-                 "interface number; default: the first mass-storage interface")
+                 "interface number; default: of class FFh, else of class 08h")
       ->type_name("N")
       ->group(group);
   cli.add_option("--lun", typed.lun, "logical unit number, default 0")

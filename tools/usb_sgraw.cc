@@ -1,5 +1,7 @@
 // usb_sgraw: one SCSI command to a USB mass-storage device, from the command line. It reads what is
 // to be sent, calls SendCdb, and shows what came; everything else is in the files it includes.
+#include <new>
+
 #include "app/hex_dump.h"
 #include "app/send_cdb.h"
 #include "os/console.h"
@@ -82,7 +84,7 @@ Result<void, app::Failure> ShowData(const SgRawOptions& options,
                       (options.format == SgRawOptions::Format::kAutomatic && !file &&
                        os::IsTerminal(os::kStandardOutput));
   if (is_hex) return os::PrintOutput(app::HexDump(data));
-  if (to_file && options.format != SgRawOptions::Format::kBinary) return {};
+  if (to_file) return {};
   return os::Write(os::kStandardOutput, "standard output", data);
 }
 
@@ -97,6 +99,7 @@ int Run(SgRawOptions options) {
   }
   const Result<std::vector<uint8_t>, app::Failure> data_out = ReadDataOut(options);
   if (!data_out) return FileExit(options, data_out.error());
+  if (options.sends_data) options.send_length = data_out->size();
   std::optional<os::OutputFile> file;
   if (options.output_path && options.data_in_length != 0) {
     Result<os::OutputFile, app::Failure> opened = os::OutputFile::Open(*options.output_path);
@@ -142,7 +145,12 @@ int main(int argc, char** argv) {
   namespace tools = usbtwin::tools;
   os::PrepareStreams();
   tools::SgRawParse parse = tools::ParseSgRaw(argc, argv);
-  if (parse.options) return tools::Run(std::move(*parse.options));
+  try {
+    if (parse.options) return tools::Run(std::move(*parse.options));
+  } catch (const std::bad_alloc&) {
+    os::PrintError("usb_sgraw: there is not enough memory for the data; ask for less\n");
+    return tools::kExitFile;
+  }
   os::PrintError(parse.error);
   if (!parse.output.empty() && !os::PrintOutput(parse.output)) return tools::kExitFile;
   return parse.exit_status;

@@ -41,7 +41,7 @@ enum class KernelDriver : uint8_t {
 
 struct OpenRequest {
   std::string device;                // a device string: 1234:5678, 3:7, emu:disk.img, ...
-  std::optional<uint8_t> interface;  // bInterfaceNumber; absent: the first mass-storage interface
+  std::optional<uint8_t> interface;  // bInterfaceNumber; absent: FFh before 08h, else the first
   TransportChoice transport = TransportChoice::kAuto;
   KernelDriver kernel_driver = KernelDriver::kRefuse;
   std::string record_path;  // capture of every transfer: pcapng, or pcap where it ends in ".pcap"

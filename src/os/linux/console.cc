@@ -174,6 +174,11 @@ Result<OutputFile, Failure> OutputFile::Open(const std::string& path) {
     failure.kind = Failure::Kind::kUsage;
     return failure;
   }
+  struct stat status {};
+  if (fstat(file.descriptor(), &status) == 0 && S_ISREG(status.st_mode) &&
+      !LockOutput(file.descriptor())) {
+    return Failure{Failure::Kind::kUsage, "cannot write " + path + ": " + kOutputInUse};
+  }
   return OutputFile(path, std::move(file), is_new);
 }
 

@@ -87,8 +87,15 @@ Result<std::vector<uint8_t>, Failure> ReadWholeFile(const std::string& path, siz
 }
 
 Result<std::unique_ptr<ByteSink>, Failure> CreateFileSink(const std::string& path) {
-  FileDescriptor fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666));
+  FileDescriptor fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666));
   if (!fd) return FileFailure("create", path, errno);
+  struct stat status = {};
+  if (fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode)) {
+    if (!LockOutput(fd.get())) {
+      return Failure{Failure::Kind::kFile, "cannot create '" + path + "': " + kOutputInUse};
+    }
+    if (ftruncate(fd.get(), 0) != 0) return FileFailure("create", path, errno);
+  }
   return std::unique_ptr<ByteSink>(std::make_unique<FileSink>(std::move(fd), path));
 }
 

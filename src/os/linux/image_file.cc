@@ -65,8 +65,8 @@ Result<void, Failure> Lock(const std::string& path, const ImageFile& image) {
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) return CannotOpen(path, "cannot lock it: " + ErrorText(errno));
     return CannotOpen(path, image.writable
-                                ? "it is in use by another process; end that one, or open the "
-                                  "image read-only in both"
+                                ? "it is in use by another process, or is an output of this "
+                                  "one; end that one, or open the image read-only in both"
                                 : "it is in use by another process, which may write to it; end "
                                   "that one, or open the image read-only there as well");
   }
