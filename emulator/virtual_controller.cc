@@ -196,16 +196,16 @@ void VirtualController::Run() {
   if (std::exchange(wakeup_due_, false) && std::exchange(suspended_, false)) {
     client_->HandleResume();
   }
-  if (ticket_open_) return;
+  if (ticket_open_ && !ResetWaits()) return;
   if (std::exchange(reset_due_, false)) ResetBus();
-  active_transfer_ = nullptr;
-  active_port_ = nullptr;
   if (!hub_requests_.empty()) {
     const SetupPacket setup = hub_requests_.back();
     hub_requests_.pop_back();
     return Serve(setup, {});
   }
-  if (resetting_ != nullptr) Finish(*std::exchange(resetting_, nullptr), Outcome::kOk);
+  if (resetting_ != nullptr) {
+    Finish(*std::exchange(resetting_, nullptr), hub_failed_ ? Outcome::kFault : Outcome::kOk);
+  }
   if (!ports_.empty()) return ServePort(ports_.PopFront());
   if (controls_.empty()) return;
   usb::Transfer& transfer = controls_.PopFront();
@@ -230,6 +230,8 @@ void VirtualController::Answer(ControlReply reply) {
     usb::PortOp& op = *std::exchange(active_port_, nullptr);
     if (!stalled) Remember(op.request);
     Finish(op, stalled ? Outcome::kStall : Outcome::kOk);
+  } else {
+    hub_failed_ = hub_failed_ || stalled;  // the configuration has not come back
   }
 }
 
@@ -266,6 +268,7 @@ void VirtualController::ServePort(usb::PortOp& op) {
                  [&](const usb::ResetPort&) {
                    resetting_ = &op;
                    suspended_ = false;
+                   CancelControls();
                    ResetBus();
                  },
                  [&](const auto&) {
@@ -286,8 +289,27 @@ void VirtualController::Remember(const usb::PortRequest& request) {
   }
 }
 
+// A reset does not wait for a device that is late with an answer: it may never come.
+bool VirtualController::ResetWaits() {
+  if (ports_.empty() || !std::holds_alternative<usb::ResetPort>(ports_.front().request)) {
+    return false;
+  }
+  ticket_open_ = false;
+  if (active_port_ != nullptr) Finish(*std::exchange(active_port_, nullptr), Outcome::kFault);
+  hub_requests_.clear();
+  return true;
+}
+
+void VirtualController::CancelControls() {
+  if (active_transfer_ != nullptr) {
+    Finish(*std::exchange(active_transfer_, nullptr), Outcome::kCancelled);
+  }
+  while (!controls_.empty()) Finish(controls_.PopFront(), Outcome::kCancelled);
+}
+
 void VirtualController::ResetBus() {
   client_->HandleBusReset();
+  hub_failed_ = false;
   hub_requests_.clear();
   if (configuration_.value_or(0) != 0) {
     for (size_t number = 0; number < alternates_.size(); ++number) {

@@ -54,11 +54,14 @@ async::Task<Result<ScsiResult>> BotTransport::Execute(ScsiRequest request) {
     if (engine_.recovering()) {
       // Recovery must finish, or the next command meets a device in mid-command.
       if (!shield) shield.emplace(root);
-      timed_out_ = false;
       SetDeadline(options_.recovery_timeout);
     }
     const Step step = Prepare(*action, request);
     if (step == Step::kTransfer) {
+      // The timer may have fired while nothing could be cancelled, or for a transfer that had
+      // already succeeded: the time that is left, if any, is this transfer's.
+      timed_out_ = false;
+      if (!armed()) clock_.Arm(*this, deadline_);
       in_flight_ = true;
       const Outcome outcome = co_await async::Perform(*link_, transfer_);
       in_flight_ = false;
@@ -79,6 +82,10 @@ async::Task<Result<ScsiResult>> BotTransport::Execute(ScsiRequest request) {
   }
   busy_ = false;
   deadline_ = kNever;
+  // A status that came in place of data is no data.
+  if (request.lent != nullptr && request.lent->length() > engine_.result().length_actual) {
+    request.lent->Clear();
+  }
   co_return Conclude();
 }
 

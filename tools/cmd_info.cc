@@ -168,6 +168,12 @@ Json StorageJson(OpenDevice& device) {
 bool HasStorage(const host::DeviceDescription& description) {
   for (const host::ConfigurationDescription& configuration : description.configurations) {
     if (!usb::FindAlternates(configuration.tree, {.interface_class = 0x08}).empty()) return true;
+    // A vendor-specific interface that says it carries SCSI.
+    if (!usb::FindAlternates(configuration.tree,
+                             {.interface_class = 0xff, .interface_subclass = 0x06})
+             .empty()) {
+      return true;
+    }
   }
   return false;
 }

@@ -1,5 +1,6 @@
 // usbtwin: looks at, copies, measures and explains USB devices, real or emulated. One subcommand a
 // verb; see verb.h.
+#include <new>
 #include <sstream>
 
 #include "app/device_string.h"
@@ -60,5 +61,10 @@ int Main(int argc, const char* const* argv) {
 
 int main(int argc, char** argv) {
   usbtwin::os::PrepareStreams();
-  return usbtwin::tools::Main(argc, argv);
+  try {
+    return usbtwin::tools::Main(argc, argv);
+  } catch (const std::bad_alloc&) {
+    usbtwin::os::PrintError("usbtwin: there is not enough memory for what was asked\n");
+    return usbtwin::tools::kExitFile;
+  }
 }

@@ -92,6 +92,7 @@ std::string Refuse(const CdbRequest& request, const DeviceFacts& facts) {
     return "logical unit " + number(request.lun) + ": bot carries 0 to " + number(kBotLunMax);
   }
   if (request.timeout.count() <= 0) return "the timeout is not positive";
+  if (request.timeout > std::chrono::hours(24 * 365)) return "the timeout is longer than a year";
   return "";
 }
 

@@ -100,7 +100,7 @@ void HostEngine::HandleCommandSent(Outcome outcome, uint32_t length) {
   CHECK(state_ == State::kCommand);
   if (outcome == Outcome::kCancelled && length == 0) {
     // The device never saw it, so there is nothing to recover from.
-    result_.error = Error{.kind = ErrorKind::kCancelled, .phase = Phase::kCommand};
+    if (!sense_) result_.error = Error{.kind = ErrorKind::kCancelled, .phase = Phase::kCommand};
     return EndRecovery(true);
   }
   if (outcome != Outcome::kOk) return FailOutcome(outcome, Phase::kCommand, length);

@@ -50,6 +50,21 @@ BOOST_AUTO_TEST_CASE(a_file_without_an_end_is_refused) {
   BOOST_TEST(!os::ReadWholeFile(path, 4999).has_value());
 }
 
+// A capture written over the image that was being served destroyed the image.
+BOOST_AUTO_TEST_CASE(an_image_in_use_is_not_overwritten) {
+  const TempDir dir;
+  const auto system = os::MakeSystem();
+  const auto path = dir.File("disk.img", std::vector<uint8_t>(4096, 0x5a));
+  const auto image = system->OpenImage(path, {});
+  BOOST_TEST_REQUIRE(image.has_value());
+  const auto sink = system->CreateFile(path);
+  BOOST_TEST_REQUIRE(!sink.has_value());
+  BOOST_TEST(sink.error().text.find("it is in use") != std::string::npos);
+  const auto content = system->ReadFile(path);
+  BOOST_TEST_REQUIRE(content.has_value());
+  BOOST_TEST((*content == std::vector<uint8_t>(4096, 0x5a)));
+}
+
 BOOST_AUTO_TEST_CASE(a_sink_writes_through_its_buffer) {
   const TempDir dir;
   const auto system = os::MakeSystem();

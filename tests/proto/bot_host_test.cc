@@ -354,6 +354,17 @@ BOOST_AUTO_TEST_CASE(a_disconnected_device_is_only_reopened) {
   BOOST_CHECK(engine.result().error->kind == ErrorKind::kDisconnected);
 }
 
+BOOST_AUTO_TEST_CASE(cancelling_the_sense_keeps_the_commands_result) {
+  Start(0, false);
+  Send();
+  Status(1);
+  Next<SendCommand>();
+  engine.HandleCommandSent(Outcome::kCancelled, 0);
+  Next<Finished>();
+  BOOST_TEST(!engine.result().error.has_value());
+  BOOST_CHECK(engine.result().status == wire::bot::Status::kFailed);
+}
+
 BOOST_AUTO_TEST_CASE(a_command_cancelled_before_it_left_needs_no_recovery) {
   Start(0, false);
   Next<SendCommand>();

@@ -115,8 +115,9 @@ std::unique_ptr<GuardedMapping> GuardedMapping::Map(int fd, uint64_t length) {
 
 GuardedMapping::~GuardedMapping() {
   const std::lock_guard lock(slots_mutex);
-  munmap(const_cast<uint8_t*>(bytes_.data()), bytes_.size());
+  // In this order: the addresses may be somebody else's as soon as they are unmapped.
   slots[slot_].start.store(0);
+  munmap(const_cast<uint8_t*>(bytes_.data()), bytes_.size());
   if (--slots_used == 0) Uninstall();
 }
 
