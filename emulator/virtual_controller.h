@@ -95,7 +95,7 @@ class VirtualController final : public usb::Link, public Controller, private Def
   usb::Transfer* active_transfer_ = nullptr;
   usb::PortOp* active_port_ = nullptr;
   usb::PortOp* resetting_ = nullptr;  // completes when the hub's requests are done
-  bool hub_failed_ = false;  // the device refused one of the hub's own requests
+  bool hub_failed_ = false;           // the device refused one of the hub's own requests
   bool ticket_open_ = false;
   ControlTicket ticket_ = 0;
 
