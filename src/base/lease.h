@@ -44,11 +44,19 @@ class Lease {
   Lease(const Lease& other) : pin_(other.pin_), offset_(other.offset_), length_(other.length_) {
     if (pin_ != nullptr) ++pin_->leases_;
   }
-  Lease(Lease&& other) noexcept { Swap(other); }
-  Lease& operator=(Lease other) noexcept {
-    Swap(other);
+  Lease(Lease&& other) noexcept
+      : pin_(std::exchange(other.pin_, nullptr)),
+        offset_(std::exchange(other.offset_, 0)),
+        length_(std::exchange(other.length_, 0)) {}
+  Lease& operator=(Lease&& other) noexcept {
+    if (this == &other) return *this;
+    Reset();
+    pin_ = std::exchange(other.pin_, nullptr);
+    offset_ = std::exchange(other.offset_, 0);
+    length_ = std::exchange(other.length_, 0);
     return *this;
   }
+  Lease& operator=(const Lease& other) noexcept { return *this = Lease(other); }
   ~Lease() { Reset(); }
 
   void Reset() {
@@ -102,12 +110,6 @@ class Lease {
   }
 
  private:
-  void Swap(Lease& other) noexcept {
-    std::swap(pin_, other.pin_);
-    std::swap(offset_, other.offset_);
-    std::swap(length_, other.length_);
-  }
-
   Pin* pin_ = nullptr;
   uint32_t offset_ = 0;
   uint32_t length_ = 0;
@@ -148,14 +150,14 @@ class LeaseList {
   static constexpr size_t kCountMax = 4;
 
   // False when the list is full: the caller then copies what is left.
-  bool Append(Lease lease) {
+  bool Append(Lease&& lease) {
     if (count_ == kCountMax) return false;
     length_ += lease.length();
     leases_[count_++] = std::move(lease);
     return true;
   }
   // Appends even to a full list, by joining everything in one copy first.
-  void AppendOrCopy(Lease lease) {
+  void AppendOrCopy(Lease&& lease) {
     if (full()) Join();
     CHECK(Append(std::move(lease)));
   }
