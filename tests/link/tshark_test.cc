@@ -1,7 +1,6 @@
 // Wireshark is the reader that counts: its terminal version must find the commands in what a
 // Recorder wrote.
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <cstdio>
@@ -10,6 +9,7 @@
 
 #include "link/recorder.h"
 #include "tests/link/scripted_link.h"
+#include "tests/os/temp_dir.h"
 
 using namespace usbtwin;        // NOLINT
 using namespace usbtwin::link;  // NOLINT
@@ -94,10 +94,8 @@ class Session {
 
   // What tshark prints for this capture with these arguments.
   std::string Tshark(const std::string& ending, const std::string& arguments) {
-    std::string path = "/tmp/usbtwin-tshark-XXXXXX" + ending;
-    const int file = mkstemps(path.data(), static_cast<int>(ending.size()));
-    BOOST_REQUIRE(file >= 0);
-    close(file);
+    const tests::TempDir dir;
+    const std::string path = dir.path("capture" + ending);
     std::ofstream(path, std::ios::binary)
         .write(std::string(sink_.written.begin(), sink_.written.end()).data(),
                static_cast<std::streamsize>(sink_.written.size()));
@@ -109,7 +107,6 @@ class Session {
       text.append(buffer, length);
     const int status = pclose(pipe);
     BOOST_TEST(WEXITSTATUS(status) == 0);
-    unlink(path.c_str());
     return text;
   }
 
