@@ -2,11 +2,10 @@
 
 #include <algorithm>
 
-#include "base/overloaded.h"
-
 namespace usbtwin::host {
 
 using usb::Outcome;
+using Kind = bot::HostAction::Kind;
 
 namespace {
 
@@ -49,14 +48,13 @@ async::Task<Result<ScsiResult>> BotTransport::Execute(ScsiRequest request) {
   SetDeadline(request.timeout);
   std::optional<async::Shield> shield;
   while (true) {
-    const std::optional<bot::HostAction> action = engine_.Poll();
-    CHECK(action.has_value());
+    const bot::HostAction action = engine_.Poll();
     if (engine_.recovering()) {
       // Recovery must finish, or the next command meets a device in mid-command.
       if (!shield) shield.emplace(root);
       SetDeadline(options_.recovery_timeout);
     }
-    const Step step = Prepare(*action, request);
+    const Step step = Prepare(action, request);
     if (step == Step::kTransfer) {
       // The timer may have fired while nothing could be cancelled, or for a transfer that had
       // already succeeded: the time that is left, if any, is this transfer's.
@@ -66,7 +64,7 @@ async::Task<Result<ScsiResult>> BotTransport::Execute(ScsiRequest request) {
       const Outcome outcome = co_await async::Perform(*link_, transfer_);
       in_flight_ = false;
       const bool expired = outcome == Outcome::kCancelled && timed_out_;
-      Deliver(*action, request, expired ? Outcome::kTimedOut : outcome);
+      Deliver(action, request, expired ? Outcome::kTimedOut : outcome);
     } else if (step == Step::kPort) {
       const Outcome outcome = co_await async::PerformPort(*link_, port_op_);
       engine_.HandleRecovered(outcome);
@@ -74,7 +72,7 @@ async::Task<Result<ScsiResult>> BotTransport::Execute(ScsiRequest request) {
       const Result<usb::Link*> reopened = co_await reopener_->Reopen();
       if (reopened) link_ = *reopened;
       engine_.HandleRecovered(reopened ? Outcome::kOk : Outcome::kDisconnected);
-    } else if (std::holds_alternative<bot::Reopen>(*action)) {
+    } else if (action.kind == Kind::kReopen) {
       engine_.HandleRecovered(Outcome::kDisconnected);  // there is nobody to open it
     } else {
       break;
@@ -122,60 +120,44 @@ std::optional<Error> BotTransport::Refuse(const ScsiRequest& request) const {
 
 BotTransport::Step BotTransport::Prepare(const bot::HostAction& action,
                                          const ScsiRequest& request) {
-  const auto clear = [this](bool in) {
-    port_op_.request = usb::ClearHalt{in ? options_.bulk_in.address : options_.bulk_out.address};
-    return Step::kPort;
-  };
   transfer_.setup.reset();
-  return std::visit(Overloaded{
-                        [&](const bot::SendCommand&) {
-                          transfer_.endpoint = options_.bulk_out.address;
-                          transfer_.out = wire::AsBytes(engine_.wrapper());
-                          transfer_.in = {};
-                          transfer_.in_length_max = 0;
-                          return Step::kTransfer;
-                        },
-                        [&](const bot::MoveData& data) { return PrepareData(data, request); },
-                        [&](const bot::ReadStatus&) {
-                          transfer_.endpoint = options_.bulk_in.address;
-                          transfer_.out = {};
-                          transfer_.in = wire::AsMutableBytes(status_);
-                          transfer_.in_length_max = sizeof(status_);
-                          return Step::kTransfer;
-                        },
-                        [&](const bot::ClearPipe& pipe) { return clear(pipe.in); },
-                        [&](const bot::MassStorageReset&) {
-                          // BOT 1.0, 3.1.
-                          transfer_.endpoint = {};
-                          transfer_.setup =
-                              usb::SetupPacket{.request_type = wire::usb::kTypeClass |
-                                                               wire::usb::kRecipientInterface,
-                                               .request = wire::bot::kRequestReset,
-                                               .value = uint16_t{0},
-                                               .index = uint16_t{options_.interface_number},
-                                               .length = uint16_t{0}};
-                          transfer_.out = {};
-                          transfer_.in = {};
-                          transfer_.in_length_max = 0;
-                          return Step::kTransfer;
-                        },
-                        [&](const bot::PortReset&) {
-                          port_op_.request = usb::ResetPort{};
-                          return Step::kPort;
-                        },
-                        [&](const bot::Reopen&) {
-                          return reopener_ != nullptr ? Step::kReopen : Step::kFinished;
-                        },
-                        [&](const bot::Finished&) { return Step::kFinished; },
-                    },
-                    action);
-}
-
-BotTransport::Step BotTransport::PrepareData(const bot::MoveData& action,
-                                             const ScsiRequest& request) {
   transfer_.out = {};
   transfer_.in = {};
   transfer_.in_length_max = 0;
+  switch (action.kind) {
+    case Kind::kSendCommand:
+      transfer_.endpoint = options_.bulk_out.address;
+      transfer_.out = wire::AsBytes(engine_.wrapper());
+      return Step::kTransfer;
+    case Kind::kMoveData: return PrepareData(action, request);
+    case Kind::kReadStatus:
+      transfer_.endpoint = options_.bulk_in.address;
+      transfer_.in = wire::AsMutableBytes(status_);
+      transfer_.in_length_max = sizeof(status_);
+      return Step::kTransfer;
+    case Kind::kClearHalt:
+      port_op_.request = usb::ClearHalt{(action.in ? options_.bulk_in : options_.bulk_out).address};
+      return Step::kPort;
+    case Kind::kMassStorageReset:
+      // BOT 1.0, 3.1.
+      transfer_.endpoint = {};
+      transfer_.setup =
+          usb::SetupPacket{.request_type = wire::usb::kTypeClass | wire::usb::kRecipientInterface,
+                           .request = wire::bot::kRequestReset,
+                           .value = uint16_t{0},
+                           .index = uint16_t{options_.interface_number},
+                           .length = uint16_t{0}};
+      return Step::kTransfer;
+    case Kind::kResetPort: port_op_.request = usb::ResetPort{}; return Step::kPort;
+    case Kind::kReopen: return reopener_ != nullptr ? Step::kReopen : Step::kFinished;
+    case Kind::kNone: CHECK(action.kind != Kind::kNone); break;
+    case Kind::kFinished: break;
+  }
+  return Step::kFinished;
+}
+
+BotTransport::Step BotTransport::PrepareData(const bot::HostAction& action,
+                                             const ScsiRequest& request) {
   if (!action.in) {
     transfer_.endpoint = options_.bulk_out.address;
     transfer_.out = request.out.subspan(action.offset, action.length);
@@ -194,22 +176,21 @@ BotTransport::Step BotTransport::PrepareData(const bot::MoveData& action,
 void BotTransport::Deliver(const bot::HostAction& action, const ScsiRequest& request,
                            Outcome outcome) {
   const uint32_t length = transfer_.length_actual;
-  std::visit(Overloaded{
-                 [&](const bot::SendCommand&) { engine_.HandleCommandSent(outcome, length); },
-                 [&](const bot::MoveData& data) { DeliverData(data, request, outcome); },
-                 [&](const bot::ReadStatus&) {
-                   engine_.HandleStatus(outcome, Take(wire::AsBytes(status_), length));
-                 },
-                 [&](const bot::MassStorageReset&) { engine_.HandleRecovered(outcome); },
-                 [](const bot::ClearPipe&) {},
-                 [](const bot::PortReset&) {},
-                 [](const bot::Reopen&) {},
-                 [](const bot::Finished&) {},
-             },
-             action);
+  switch (action.kind) {
+    case Kind::kSendCommand: return engine_.HandleCommandSent(outcome, length);
+    case Kind::kMoveData: return DeliverData(action, request, outcome);
+    case Kind::kReadStatus:
+      return engine_.HandleStatus(outcome, Take(wire::AsBytes(status_), length));
+    case Kind::kMassStorageReset: return engine_.HandleRecovered(outcome);
+    case Kind::kNone:
+    case Kind::kClearHalt:
+    case Kind::kResetPort:
+    case Kind::kReopen:
+    case Kind::kFinished: return;  // no transfers
+  }
 }
 
-void BotTransport::DeliverData(const bot::MoveData& action, const ScsiRequest& request,
+void BotTransport::DeliverData(const bot::HostAction& action, const ScsiRequest& request,
                                Outcome outcome) {
   const uint32_t length = transfer_.length_actual;
   // A status sent in place of data is 13 bytes, so only then does the engine look at them.

@@ -55,10 +55,10 @@ class BotTransport final : public ScsiTransport, private Timer {
 
   std::optional<Error> Refuse(const ScsiRequest& request) const;
   Step Prepare(const bot::HostAction& action, const ScsiRequest& request);
-  Step PrepareData(const bot::MoveData& action, const ScsiRequest& request);
+  Step PrepareData(const bot::HostAction& action, const ScsiRequest& request);
   // Tells the engine how the transfer ended.
   void Deliver(const bot::HostAction& action, const ScsiRequest& request, usb::Outcome outcome);
-  void DeliverData(const bot::MoveData& action, const ScsiRequest& request, usb::Outcome outcome);
+  void DeliverData(const bot::HostAction& action, const ScsiRequest& request, usb::Outcome outcome);
   Result<ScsiResult> Conclude();
 
   void SetDeadline(Duration from_now);

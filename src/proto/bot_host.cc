@@ -73,27 +73,29 @@ void HostEngine::Begin(const HostCommand& command) {
   action_due_ = true;
 }
 
-std::optional<HostAction> HostEngine::Poll() {
-  if (!std::exchange(action_due_, false)) return std::nullopt;
+HostAction HostEngine::Poll() {
+  using Kind = HostAction::Kind;
+  if (!std::exchange(action_due_, false)) return {};
   switch (state_) {
-    case State::kIdle: return std::nullopt;
-    case State::kCommand: return SendCommand{};
+    case State::kIdle: return {};
+    case State::kCommand: return {.kind = Kind::kSendCommand};
     case State::kData:
-      return MoveData{.in = in_,
-                      .sense = sense_,
-                      .offset = moved_,
-                      .length = std::min(length_ - moved_, transfer_length_max_)};
-    case State::kClearData: return ClearPipe{in_};
-    case State::kStatus: return ReadStatus{};
-    case State::kClearStatus: return ClearPipe{true};
-    case State::kReset: return MassStorageReset{};
-    case State::kClearIn: return ClearPipe{true};
-    case State::kClearOut: return ClearPipe{false};
-    case State::kResetPort: return PortReset{};
-    case State::kReopen: return Reopen{};
-    case State::kFinished: return Finished{};
+      return {.kind = Kind::kMoveData,
+              .in = in_,
+              .sense = sense_,
+              .offset = moved_,
+              .length = std::min(length_ - moved_, transfer_length_max_)};
+    case State::kClearData: return {.kind = Kind::kClearHalt, .in = in_};
+    case State::kStatus: return {.kind = Kind::kReadStatus};
+    case State::kClearStatus: return {.kind = Kind::kClearHalt, .in = true};
+    case State::kReset: return {.kind = Kind::kMassStorageReset};
+    case State::kClearIn: return {.kind = Kind::kClearHalt, .in = true};
+    case State::kClearOut: return {.kind = Kind::kClearHalt, .in = false};
+    case State::kResetPort: return {.kind = Kind::kResetPort};
+    case State::kReopen: return {.kind = Kind::kReopen};
+    case State::kFinished: return {.kind = Kind::kFinished};
   }
-  return std::nullopt;
+  return {};
 }
 
 void HostEngine::HandleCommandSent(Outcome outcome, uint32_t length) {

@@ -15,7 +15,6 @@
 #pragma once
 
 #include <optional>
-#include <variant>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -54,24 +53,25 @@ struct HostResult {
   bool broken = false;         // not even the last rung helped
 };
 
-// What the shell must do.
-struct SendCommand {};  // wrapper() to Bulk-Out, then HandleCommandSent
-struct MoveData {       // then HandleData
-  bool in = false;
-  bool sense = false;   // into the sense buffer, not the caller's
-  uint32_t offset = 0;  // bytes from the start of the buffer
-  uint32_t length = 0;
+// What the shell must do. Small enough to be returned in registers.
+struct HostAction {
+  enum class Kind : uint8_t {
+    kNone,
+    kSendCommand,       // wrapper() to Bulk-Out, then HandleCommandSent
+    kMoveData,          // then HandleData
+    kReadStatus,        // 13 bytes from Bulk-In, then HandleStatus
+    kClearHalt,         // of one pipe, then HandleRecovered
+    kMassStorageReset,  // the class request, then HandleRecovered
+    kResetPort,         // then HandleRecovered
+    kReopen,            // then HandleRecovered
+    kFinished,          // result() is there
+  };
+  Kind kind = Kind::kNone;
+  bool in = false;      // kMoveData, kClearHalt: which pipe
+  bool sense = false;   // kMoveData: into the sense buffer, not the caller's
+  uint32_t offset = 0;  // kMoveData: bytes from the start of the buffer
+  uint32_t length = 0;  // kMoveData: bytes
 };
-struct ReadStatus {};  // 13 bytes from Bulk-In, then HandleStatus
-struct ClearPipe {
-  bool in = false;
-};                           // the halt of one pipe, then HandleRecovered
-struct MassStorageReset {};  // the class request, then HandleRecovered
-struct PortReset {};         // then HandleRecovered
-struct Reopen {};            // then HandleRecovered
-struct Finished {};          // result() is there
-using HostAction = std::variant<SendCommand, MoveData, ReadStatus, ClearPipe, MassStorageReset,
-                                PortReset, Reopen, Finished>;
 
 class HostEngine {
  public:
@@ -88,11 +88,11 @@ class HostEngine {
   // phase may send its status there.
   void HandleData(usb::Outcome outcome, uint32_t length, Bytes head);
   void HandleStatus(usb::Outcome outcome, Bytes packet);
-  // The end of ClearPipe, MassStorageReset, PortReset or Reopen.
+  // The end of kClearHalt, kMassStorageReset, kResetPort or kReopen.
   void HandleRecovered(usb::Outcome outcome);
 
-  // One action at a time: the next comes when the last one's Handle was called.
-  std::optional<HostAction> Poll();
+  // One action at a time, then kNone: the next comes when the last one's Handle was called.
+  HostAction Poll();
 
   const wire::bot::CommandBlockWrapper& wrapper() const { return wrapper_; }
   const HostResult& result() const { return result_; }
