@@ -1,0 +1,111 @@
+#include "link/fault_player.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/overloaded.h"
+#include "proto/scsi_command.h"
+
+namespace usbtwin::fault {
+
+CommandContext ContextOf(Bytes command_block, uint8_t lun, uint32_t tag) {
+  CommandContext context{.lun = lun, .tag = tag};
+  if (command_block.empty()) return context;
+  context.opcode = command_block[0];
+  const Result<scsi::Meaning, scsi::Sense> meaning = scsi::ParseCdb(command_block);
+  if (!meaning) return context;
+  const auto take = [&context](const scsi::cdb::Range& range) {
+    context.lba = range.lba;
+    context.blocks_count = range.blocks_count;
+  };
+  std::visit(Overloaded{[&](const scsi::cdb::Read& read) { take(read.range); },
+                        [&](const scsi::cdb::Write& write) { take(write.range); },
+                        [&](const scsi::cdb::Verify& verify) { take(verify.range); },
+                        [&](const scsi::cdb::SynchronizeCache& sync) { take(sync.range); },
+                        [](const auto&) {}},
+             *meaning);
+  return context;
+}
+
+Player::Player(const Clock& clock, Chooser& chooser, Plan plan)
+    : clock_(clock),
+      chooser_(chooser),
+      plan_(std::move(plan)),
+      start_(clock.Now()),
+      states_(plan_.rules.size()) {
+  for (uint32_t index = 0; index < plan_.rules.size(); ++index) {
+    const Rule& rule = plan_.rules[index];
+    for (size_t moment = 0; moment < kMomentsCount; ++moment) {
+      if (Info(rule.kind).at(static_cast<Moment>(moment))) rules_at_[moment].push_back(index);
+    }
+    states_[index].next = std::max<uint64_t>(rule.nth, 1) - 1 + Gap(rule);
+  }
+}
+
+bool Player::Fits(const Rule& rule, const Occasion& occasion) {
+  if (rule.endpoint && rule.endpoint != occasion.endpoint) return false;
+  if (!rule.opcode && !rule.lun && !rule.blocks && !rule.tag) return true;
+  const CommandContext* command = occasion.command;
+  if (command == nullptr) return false;
+  if (rule.opcode && *rule.opcode != command->opcode) return false;
+  if (rule.lun && *rule.lun != command->lun) return false;
+  if (rule.tag && *rule.tag != command->tag) return false;
+  if (!rule.blocks) return true;
+  if (command->blocks_count == 0 || command->lba > rule.blocks->last) return false;
+  // The last block, without overflow: hosts may ask for anything.
+  const uint64_t more = std::min(command->blocks_count - 1, UINT64_MAX - command->lba);
+  return command->lba + more >= rule.blocks->first;
+}
+
+// How many occasions on the next one is: 1, or on average one_in.
+uint64_t Player::Gap(const Rule& rule) {
+  if (!rule.one_in || *rule.one_in <= 1) return 1;
+  return 1 + chooser_.Choose(2 * *rule.one_in - 1, "occasions until the next fault");
+}
+
+const Rule* Player::Draw(const Occasion& occasion) {
+  for (const uint32_t index : rules_at_[static_cast<size_t>(occasion.moment)]) {
+    const Rule& rule = plan_.rules[index];
+    State& state = states_[index];
+    if (!Fits(rule, occasion)) continue;
+    const Duration since = clock_.Now() - start_;
+    if (since < rule.after || (rule.until && since > *rule.until)) continue;
+    if (rule.times && state.played >= *rule.times) continue;
+    if (++state.seen < state.next) continue;
+    state.next = state.seen + Gap(rule);
+    ++state.played;
+    ++injected_;
+    ++counts_[static_cast<size_t>(rule.kind)].injected;
+    if (injections_.size() == kInjectionsMax) {
+      injections_.erase(injections_.begin(), injections_.begin() + kInjectionsMax / 2);
+    }
+    injections_.push_back({.kind = rule.kind, .when = clock_.Now()});
+    last_ = index;
+    return &rule;
+  }
+  return nullptr;
+}
+
+void Player::Retract() {
+  CHECK(!injections_.empty());
+  --states_[last_].played;
+  states_[last_].next = states_[last_].seen + 1;
+  --injected_;
+  --counts_[static_cast<size_t>(plan_.rules[last_].kind)].injected;
+  injections_.pop_back();
+}
+
+void Player::Observe(Kind kind) {
+  for (auto injection = injections_.rbegin(); injection != injections_.rend(); ++injection) {
+    if (injection->kind != kind || injection->observed) continue;
+    injection->observed = true;
+    ++counts_[static_cast<size_t>(kind)].observed;
+    return;
+  }
+}
+
+void Player::Stop() {
+  for (std::vector<uint32_t>& rules : rules_at_) rules.clear();
+}
+
+}  // namespace usbtwin::fault

@@ -1,0 +1,95 @@
+// Player: carries out one fault plan for one device. Every place that can play faults asks it at
+// each moment; the player counts, draws and answers with the rule to play, or with nothing. It
+// keeps account of what was played and of what the host came to notice: a fault that nobody could
+// see proves nothing.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/chooser.h"
+#include "link/fault_plan.h"
+
+namespace usbtwin::fault {
+
+// The SCSI command that is under way, as far as the place knows it.
+struct CommandContext {
+  uint8_t opcode = 0;
+  uint8_t lun = 0;
+  uint32_t tag = 0;           // dCBWTag; 0 where the place sees none
+  uint64_t lba = 0;           // valid where blocks_count is not 0
+  uint64_t blocks_count = 0;  // blocks it reads or writes
+};
+// What a command block says of itself; of what is no command nothing but its first byte.
+CommandContext ContextOf(Bytes command_block, uint8_t lun, uint32_t tag);
+
+struct Occasion {
+  Moment moment;
+  std::optional<uint8_t> endpoint;          // bEndpointAddress
+  const CommandContext* command = nullptr;  // where one is under way
+};
+
+// One fault that was played.
+struct Injection {
+  Kind kind;
+  TimePoint when;
+  bool observed = false;  // the host noticed: another outcome, other bytes, or later
+};
+
+class Player {
+ public:
+  // All three outlive the player; the plan is copied.
+  Player(const Clock& clock, Chooser& chooser, Plan plan);
+
+  // Whether Draw could ever answer at this moment: asked first, so that an idle player costs
+  // nothing.
+  bool watches(Moment moment) const { return !rules_at_[static_cast<size_t>(moment)].empty(); }
+  // The rule to play now, or null. Whoever gets one must play it, or Retract it at once.
+  const Rule* Draw(const Occasion& occasion);
+  // The rule drawn last cannot be played here after all (data-out of no bytes cannot be cut).
+  void Retract();
+  // The host noticed the latest fault of this kind that it had not noticed before.
+  void Observe(Kind kind);
+
+  // Played since the last Forget, in order; of very many the latest.
+  const std::vector<Injection>& injections() const { return injections_; }
+  void Forget() { injections_.clear(); }
+  // Of the whole life.
+  struct Count {
+    uint64_t injected = 0;
+    uint64_t observed = 0;
+  };
+  const Count& count(Kind kind) const { return counts_[static_cast<size_t>(kind)]; }
+  uint64_t injected() const { return injected_; }
+
+  Chooser& chooser() { return chooser_; }
+  const Plan& plan() const { return plan_; }
+  // No more faults: what is under way ends, nothing new begins.
+  void Stop();
+
+ private:
+  static constexpr size_t kInjectionsMax = 1 << 16;
+
+  struct State {
+    uint64_t seen = 0;    // occasions that fit
+    uint64_t played = 0;  // times
+    uint64_t next = 1;    // the occasion at which it is due
+  };
+
+  static bool Fits(const Rule& rule, const Occasion& occasion);
+  uint64_t Gap(const Rule& rule);
+
+  const Clock& clock_;
+  Chooser& chooser_;
+  const Plan plan_;
+  const TimePoint start_;
+  std::array<std::vector<uint32_t>, kMomentsCount> rules_at_;  // indices
+  std::vector<State> states_;
+  std::vector<Injection> injections_;
+  std::array<Count, kKindsCount> counts_{};
+  uint64_t injected_ = 0;
+  uint32_t last_ = 0;  // index of the rule drawn last
+};
+
+}  // namespace usbtwin::fault
