@@ -106,7 +106,7 @@ class Twins(SgRaw):
 
     def test_an_image_that_is_no_whole_number_of_blocks(self):
         self.write("odd.img", b"x" * 1000)
-        run = self.run_program("-d", "emu:odd.img", "--cdb", READY, code=4)
+        run = self.run_program("-d", "emu:odd.img", "--cdb", READY, code=3)
         self.assertIn("512", run.complaint)
 
 

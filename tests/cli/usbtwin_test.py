@@ -174,7 +174,7 @@ class Info(UsbTwin):
 
     def test_bad_profiles(self):
         self.write("p.toml", b"speed = \"warp\"\n")
-        run = self.run_program("info", "-d", "emu:p.toml", code=4)
+        run = self.run_program("info", "-d", "emu:p.toml", code=3)
         self.assertIn("p.toml", run.complaint)
         self.assertIn("warp", run.complaint)
         self.run_program("info", "-d", "emu:missing.toml", code=3)
