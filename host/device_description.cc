@@ -211,9 +211,10 @@ async::Task<Result<void>> ReadConfigurations(Control& control, DeviceDescription
       continue;
     }
     if (EndsReading(tree.error())) co_return tree.error();
-    if (!first_error) first_error = tree.error();
-    target.defects.push_back(
-        Named(tree.error(), "the configuration with index {} was asked for: left out", index));
+    const Error named =
+        Named(tree.error(), "the configuration with index {} was asked for: left out", index);
+    if (!first_error) first_error = named;
+    target.defects.push_back(named);
   }
   if (target.configurations.empty()) co_return *first_error;
   co_return Result<void>();
@@ -225,7 +226,7 @@ async::Task<Result<void>> ReadDevice(Control& control, DeviceDescription& target
   const ControlRequest request =
       GetDescriptor({.type = DescriptorType::kDevice, .target = room, .timeout = timeout});
   const Result<uint32_t> length = co_await control.Transfer(request);
-  if (!length) co_return length.error();
+  if (!length) co_return Named(length.error(), "the device descriptor was asked for");
   const Bytes answer = Take(Bytes(room), *length);
   // The packet size of endpoint zero concerned whoever gave the device its address.
   const Result<DeviceDescriptor> device = usb::ParseDevice(answer, std::nullopt);

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "app/sense_text.h"
+#include "base/text.h"
 #include "proto/scsi_command.h"
 #include "tools/json_text.h"
 #include "wire/scsi.h"
@@ -107,7 +108,7 @@ Explanation Explain(Bytes bytes) {
   if (length != 0 && bytes.size() != length) {
     explanation.complaint += explanation.complaint.empty() ? "" : "; ";
     explanation.complaint +=
-        fmt::format("{} bytes, where this operation code takes {}", bytes.size(), length);
+        fmt::format("{}, where this operation code takes {}", Count(bytes.size(), "byte"), length);
   }
   return explanation;
 }
