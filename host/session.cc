@@ -173,7 +173,10 @@ async::Task<Result<uint8_t>> Session::ReadLunsCount() {
   const Result<uint32_t> length = co_await control_->Transfer(get_max_lun);
   if (!length) {
     if (EndsSetUp(length.error())) co_return length.error();
-    if (length.error().kind != ErrorKind::kStalled) defects_.push_back(length.error());
+    if (length.error().kind == ErrorKind::kStalled) co_return uint8_t{1};
+    Error defect = length.error();
+    defect.text = "Get Max LUN was asked for: one unit is assumed";
+    defects_.push_back(defect);
     co_return uint8_t{1};
   }
   if (*length != lun_max.size()) {

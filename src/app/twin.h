@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "app/config.h"
 #include "app/failure.h"
 #include "app/system.h"
 #include "emulator/bot_function.h"
@@ -22,8 +23,9 @@ namespace usbtwin::app {
 class Twin {
  public:
   // A Failure of OpenImage, or kUsage where parts of the profile do not fit together. `system`
-  // outlives the twin.
+  // outlives the twin. What comes of a file names the place in it.
   static Result<std::unique_ptr<Twin>, Failure> Make(System& system, emulator::Profile profile);
+  static Result<std::unique_ptr<Twin>, Failure> Make(System& system, ProfileFile file);
   Twin(const Twin&) = delete;
   Twin& operator=(const Twin&) = delete;
   ~Twin();
@@ -31,6 +33,13 @@ class Twin {
   usb::Bus& bus() { return bus_; }
   const usb::DeviceId& id() const { return info_.id; }
   const usb::DeviceInfo& info() const { return info_; }
+  // A unit that has no image: what is written there ends with the twin.
+  struct UnitPlace {
+    uint8_t configuration_value = 1;
+    uint8_t interface_number = 0;
+    uint8_t lun = 0;
+  };
+  bool IsInMemory(UnitPlace place) const;
 
   // What somebody at the device does: change a medium, wake the host, pull the plug.
   emulator::Disk& disk(size_t unit) { return *disks_[unit]; }
@@ -46,14 +55,15 @@ class Twin {
     std::unique_ptr<emulator::Target> target;
   };
 
-  Twin(System& system, usb::Speed speed);
-  Result<void, Failure> Build(const emulator::Profile& profile);
+  Twin(System& system, emulator::Profile profile);
+  Result<void, Failure> Build(const std::vector<std::string>& image_places);
   Result<void, Failure> AddUnit(const emulator::UnitProfile& unit);
   emulator::Function& AddFunction(const emulator::FunctionProfile& function);
   emulator::Target& TargetOf(const std::vector<size_t>& units);
   bool idle() const;
 
   System& system_;
+  const emulator::Profile profile_;
   std::vector<std::unique_ptr<emulator::BlockStore>> stores_;
   std::vector<std::unique_ptr<emulator::Disk>> disks_;
   std::vector<SharedTarget> targets_;

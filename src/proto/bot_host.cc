@@ -177,7 +177,7 @@ void HostEngine::HandleStatus(Outcome outcome, Bytes packet) {
                 "CSW of {} bytes, expected {}", {packet.size(), sizeof(CommandStatusWrapper), 0});
   }
   if (status->signature != wire::bot::kStatusSignature) {
-    return Fail(ErrorKind::kProtocol, Phase::kStatus, 0, "CSW signature {}, expected {}",
+    return Fail(ErrorKind::kProtocol, Phase::kStatus, 0, "CSW signature {:x}, expected {:x}",
                 {status->signature, wire::bot::kStatusSignature, 0});
   }
   if (status->tag != wrapper_.tag) {

@@ -244,6 +244,9 @@ BOOST_DATA_TEST_CASE_F(Bench, what_get_max_lun_brings_becomes_a_number_of_units,
   BOOST_TEST(transport.value()->luns_count() == sample.luns_count);
   BOOST_TEST(session.luns_count() == sample.luns_count);
   BOOST_TEST(session.defects().size() == sample.defects_count);
+  for (const Error& defect : session.defects()) {
+    BOOST_TEST(defect.Describe().find("Get Max LUN") != std::string::npos);
+  }
 }
 
 // ---- Closing ----
