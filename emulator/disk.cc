@@ -131,6 +131,11 @@ void Disk::Abort(Command& command) {
 
 // ---- The state of the unit --------------------------------------------------------------------
 
+void Disk::ForgetSense(uint8_t initiator) {
+  CHECK_LT(initiator, nexuses_.size());
+  nexuses_[initiator].sense_kept = false;
+}
+
 void Disk::Reset() {
   if (medium_ == Medium::kStopped) medium_ = Medium::kReady;
   for (Nexus& nexus : nexuses_) nexus = Nexus{};

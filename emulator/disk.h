@@ -32,6 +32,7 @@ class Disk final : public scsi::LogicalUnit, private StoreSink {
   void NextWindow(scsi::Command& command) override;
   void HandleData(scsi::Command& command, uint32_t offset, Bytes bytes) override;
   void Abort(scsi::Command& command) override;
+  void ForgetSense(uint8_t initiator) override;
   void Reset() override;
 
   // What a user does to the device. Removing is refused (false) where the medium is not removable

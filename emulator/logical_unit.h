@@ -107,6 +107,9 @@ class LogicalUnit {
   // kTaskAborted, no data and length_in 0 unless it was already decided. Also how a transport ends
   // a command that waits for HandleData or for NextWindow.
   virtual void Abort(Command& command) = 0;
+  // A command of this initiator to this unit was answered by somebody else, who keeps what there is
+  // to tell: sense kept for REQUEST SENSE ends with it, as with any command but that. SPC-4, 6.39.
+  virtual void ForgetSense(uint8_t initiator) = 0;
   // Logical unit reset (bus or transport reset): mode parameters to default, a unit attention
   // 06/29/00 for every initiator, medium-removal prevention lifted.
   virtual void Reset() = 0;
