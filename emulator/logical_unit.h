@@ -45,6 +45,7 @@ class Command final : public Deferred {
   uint8_t initiator = 0;   // which I_T nexus: unit attentions and sense are kept for each
   bool autosense = false;  // the transport delivers `sense` itself; otherwise REQUEST SENSE does
   std::array<uint8_t, kCommandBlockLengthMax> command_block{};
+  bool queueing = false;   // the transport can bring more commands meanwhile: CmdQue of INQUIRY
   uint8_t command_length = 0;  // bytes of command_block that came
   CommandSink* sink = nullptr;
 
