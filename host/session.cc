@@ -18,6 +18,18 @@ bool EndsSetUp(const Error& error) {
   return error.kind == ErrorKind::kDisconnected || error.kind == ErrorKind::kCancelled;
 }
 
+Error ClaimError(ErrorKind kind, uint8_t interface_number) {
+  const char* text = "interface {} cannot be claimed";
+  if (kind == ErrorKind::kBusy) {
+    text = "interface {} cannot be claimed: another program or a driver has it";
+  } else if (kind == ErrorKind::kDenied) {
+    text = "interface {} cannot be claimed: you may not use this device";
+  } else if (kind == ErrorKind::kNotFound) {
+    text = "interface {} cannot be claimed: the system does not see it in this device";
+  }
+  return OpenError(kind, text, {interface_number});
+}
+
 }  // namespace
 
 Session::Session(Clock& clock, usb::Bus& bus, usb::DeviceId id, SessionOptions options)
@@ -125,9 +137,7 @@ async::Task<Result<void>> Session::SetUp(Control& control) {
   const Result<void> claimed = co_await control.Request(claim);
   if (!claimed) {
     if (EndsSetUp(claimed.error())) co_return claimed.error();
-    co_return OpenError(ErrorKind::kBusy,
-                        "interface {} cannot be claimed: another program or a driver has it",
-                        {storage_.interface_number});
+    co_return ClaimError(claimed.error().kind, storage_.interface_number);
   }
   claimed_ = true;
   const Result<void> selected = co_await SelectAlternate(control);

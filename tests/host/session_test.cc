@@ -150,13 +150,32 @@ BOOST_AUTO_TEST_CASE(a_driver_is_detached_only_when_asked) {
   CheckSetUp({"claim interface 0 detach"});
 }
 
-BOOST_AUTO_TEST_CASE(a_claim_that_fails_says_who_may_have_the_interface) {
-  device.AnswerPort("claim interface", Outcome::kFault);
+struct ClaimCase {
+  Outcome outcome;
+  const char* error;
+  friend std::ostream& operator<<(std::ostream& out, const ClaimCase& sample) {
+    return out << usb::Name(sample.outcome);
+  }
+};
+const std::array kClaimCases{
+    ClaimCase{Outcome::kBusy,
+              "busy in open: interface 0 cannot be claimed: another program or a driver has it"},
+    ClaimCase{Outcome::kDenied,
+              "permission denied in open: interface 0 cannot be claimed: you may not use this "
+              "device"},
+    ClaimCase{Outcome::kNotFound,
+              "not found in open: interface 0 cannot be claimed: the system does not see it in "
+              "this device"},
+    ClaimCase{Outcome::kUnsupported, "not supported in open: interface 0 cannot be claimed"},
+    ClaimCase{Outcome::kFault, "fault in open: interface 0 cannot be claimed"},
+};
+BOOST_DATA_TEST_CASE_F(Bench, a_claim_that_fails_says_why,
+                       boost::unit_test::data::make(kClaimCases)) {
+  device.AnswerPort("claim interface", sample.outcome);
 
   const auto transport = OpenStorage();
 
-  BOOST_TEST(transport.error().Describe() ==
-             "busy in open: interface 0 cannot be claimed: another program or a driver has it");
+  BOOST_TEST(transport.error().Describe() == sample.error);
   BOOST_TEST(Run(clock, session.Close()).has_value());
   BOOST_TEST(device.Count("release interface 0") == 0u);
 }
