@@ -77,9 +77,9 @@ class Command final : public Deferred {
   uint32_t length_done = 0;   // bytes: handed to or taken from the transport so far
   Bytes pending;              // from the host, not yet with the store; borrowed until OnDataTaken
   uint32_t block_filled = 0;  // bytes of `block`
-  std::array<uint8_t, kBlockLengthMax>
-      block{};  // where a block that came in pieces is put together
   emulator::StoreOp store_op;
+  // Where a block that came in pieces is put together. Last, as it is large and seldom used.
+  std::array<uint8_t, kBlockLengthMax> block{};
 
  private:
   // Turns the posted step into the sink's call.
