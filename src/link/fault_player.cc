@@ -42,7 +42,20 @@ Player::Player(const Clock& clock, Chooser& chooser, Plan plan)
   }
 }
 
+namespace {
+
+bool Suits(Kind kind, const usb::PortRequest& request) {
+  if (kind == Kind::kClearHaltFails) return std::holds_alternative<usb::ClearHalt>(request);
+  if (kind == Kind::kResetFails) return std::holds_alternative<usb::ResetPort>(request);
+  if (kind == Kind::kClaimFails) return std::holds_alternative<usb::ClaimInterface>(request);
+  if (kind == Kind::kConfigureFails) return std::holds_alternative<usb::SetConfiguration>(request);
+  return true;
+}
+
+}  // namespace
+
 bool Player::Fits(const Rule& rule, const Occasion& occasion) {
+  if (occasion.request != nullptr && !Suits(rule.kind, *occasion.request)) return false;
   if (rule.endpoint && rule.endpoint != occasion.endpoint) return false;
   if (!rule.opcode && !rule.lun && !rule.blocks && !rule.tag) return true;
   const CommandContext* command = occasion.command;
@@ -105,6 +118,7 @@ void Player::Observe(Kind kind) {
 }
 
 void Player::Stop() {
+  stopped_ = true;
   for (std::vector<uint32_t>& rules : rules_at_) rules.clear();
 }
 

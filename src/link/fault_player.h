@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/chooser.h"
 #include "link/fault_plan.h"
+#include "usb/link.h"
 
 namespace usbtwin::fault {
 
@@ -26,8 +27,9 @@ CommandContext ContextOf(Bytes command_block, uint8_t lun, uint32_t tag);
 
 struct Occasion {
   Moment moment;
-  std::optional<uint8_t> endpoint;          // bEndpointAddress
-  const CommandContext* command = nullptr;  // where one is under way
+  std::optional<uint8_t> endpoint;            // bEndpointAddress
+  const CommandContext* command = nullptr;    // where one is under way
+  const usb::PortRequest* request = nullptr;  // at kPortRequest; its kinds fit some of them only
 };
 
 // One fault that was played.
@@ -70,6 +72,7 @@ class Player {
   const Plan& plan() const { return plan_; }
   // No more faults: what is under way ends, nothing new begins.
   void Stop();
+  bool stopped() const { return stopped_; }
 
  private:
   static constexpr size_t kInjectionsMax = 1 << 16;
@@ -93,6 +96,7 @@ class Player {
   std::array<Count, kKindsCount> counts_{};
   uint64_t injected_ = 0;
   uint32_t last_ = 0;  // index of the rule drawn last
+  bool stopped_ = false;
 };
 
 }  // namespace usbtwin::fault

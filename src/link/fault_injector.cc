@@ -1,0 +1,262 @@
+#include "link/fault_injector.h"
+
+namespace usbtwin::link {
+
+using fault::Kind;
+using fault::Moment;
+using fault::Rule;
+using usb::Outcome;
+using usb::Transfer;
+
+namespace {
+
+constexpr size_t kFlightsFirst = 16;
+
+constexpr std::array kMoments{Moment::kCommand,    Moment::kDataIn,  Moment::kDataOut,
+                              Moment::kStatus,     Moment::kControl, Moment::kCancel,
+                              Moment::kPortRequest};
+
+}  // namespace
+
+FaultInjector::FaultInjector(Clock& clock, usb::Link& inner, fault::Player& player,
+                             fault::PortState* port)
+    : clock_(clock), inner_(inner), player_(player), port_(port) {
+  for (const Moment moment : kMoments) watching_ = watching_ || player_.watches(moment);
+  for (const Rule& rule : player_.plan().rules) {
+    stalls_out_ = stalls_out_ || (rule.kind == Kind::kStallData && rule.length.has_value());
+  }
+  if (!watching_) return;
+  while (flights_.size() < kFlightsFirst) {
+    free_.PushBack(flights_.emplace_back(*this, static_cast<uint32_t>(flights_.size())));
+  }
+}
+
+FaultInjector::~FaultInjector() {
+  CHECK_EQ(in_flight_count_, 0u);
+  CHECK(!own_busy());
+  while (!free_.empty()) free_.PopFront();
+}
+
+bool FaultInjector::engaged() const {
+  return (watching_ && !player_.stopped()) || in_flight_count_ != 0 || disconnected_ ||
+         halted_.any() || silent_.any() || forged_ || stall_status_again_ || residue_;
+}
+
+FaultInjector::Flight& FaultInjector::TakeFlight(Transfer& transfer) {
+  if (free_.empty()) {
+    free_.PushBack(flights_.emplace_back(*this, static_cast<uint32_t>(flights_.size())));
+  }
+  Flight& flight = free_.PopFront();
+  flight.transfer = &transfer;
+  flight.state = State::kQueued;
+  flight.moment.reset();
+  flight.rule = flight.cancel_rule = nullptr;
+  flight.drawn = flight.observed = flight.cancelled = flight.cancel_late = false;
+  flight.doomed = flight.swapped = false;
+  live_.PushBack(flight);
+  ++in_flight_count_;
+  return flight;
+}
+
+bool FaultInjector::SamePipe(const Flight& left, const Flight& right) const {
+  return left.transfer->endpoint == right.transfer->endpoint &&
+         left.transfer->stream_id == right.transfer->stream_id;
+}
+
+// Nothing before it on its pipe may still come to halt the pipe or to be late.
+bool FaultInjector::MayBegin(const Flight& flight) {
+  if (errand_ != Errand::kNone) return false;
+  for (Flight* earlier = &live_.front(); earlier != &flight; earlier = live_.next(*earlier)) {
+    const bool plain = earlier->state == State::kSent && earlier->rule == nullptr;
+    if (!plain && SamePipe(*earlier, flight)) return false;
+  }
+  return true;
+}
+
+bool FaultInjector::HasEarlier(const Flight& flight) {
+  for (Flight* earlier = &live_.front(); earlier != &flight; earlier = live_.next(*earlier)) {
+    if (SamePipe(*earlier, flight)) return true;
+  }
+  return false;
+}
+
+void FaultInjector::Submit(Transfer& transfer) {
+  if (!engaged()) return inner_.Submit(transfer);
+  Flight& flight = TakeFlight(transfer);
+  transfer.Push(*this, flight.index);
+  if (transfer.packets.empty()) flight.moment = watch_.HandleSubmit(transfer);
+  if (flight.moment == Moment::kCommand) {
+    drawn_early_.reset();
+    residue_.reset();
+    forged_ = stall_status_again_ = false;
+  }
+  if (MayBegin(flight)) Begin(flight);
+}
+
+void FaultInjector::Begin(Flight& flight) {
+  const Transfer& transfer = *flight.transfer;
+  const uint8_t pipe = transfer.endpoint.index();
+  if (disconnected_) return Decide(flight, Outcome::kDisconnected);
+  if (!transfer.setup && halted_[pipe]) return Decide(flight, Outcome::kStall);
+  if (!transfer.setup && silent_[pipe]) {
+    flight.state = State::kHeld;
+    return;
+  }
+  if (flight.moment == Moment::kStatus && std::exchange(stall_status_again_, false)) {
+    return Decide(flight, Outcome::kStall);
+  }
+  if (!std::exchange(flight.drawn, true)) flight.rule = Draw(flight);
+  if (flight.rule == nullptr) {
+    if (flight.moment == Moment::kCommand && stalls_out_) DrawForCommand(flight);
+    if (flight.state == State::kQueued) Send(flight);
+    return;
+  }
+  const Before before = HandlerOf(flight.rule->kind).before;
+  if (before == nullptr) return Send(flight);
+  (this->*before)(flight);
+}
+
+void FaultInjector::Send(Flight& flight) {
+  flight.state = State::kSent;
+  if (forged_ && (flight.moment == Moment::kDataOut || flight.moment == Moment::kStatus)) {
+    return Forge(flight);
+  }
+  inner_.Submit(*flight.transfer);
+}
+
+void FaultInjector::OnDone(Transfer& transfer, uint64_t word) {
+  if (word == kOwnWord) return HandleOwnDone(transfer);
+  Flight& flight = flights_[word];
+  clock_.Disarm(flight);
+  if (flight.state == State::kSent) {
+    Answered(flight);
+    if (flight.state != State::kSent) return transfer.Push(*this, word);  // it is not over yet
+  }
+  Finish(flight);
+}
+
+// The link below is done with it. Unless its state changes, so are we.
+void FaultInjector::Answered(Flight& flight) {
+  Transfer& transfer = *flight.transfer;
+  const bool ok = transfer.outcome == Outcome::kOk;
+  if (flight.swapped) Restore(flight);
+  if (flight.doomed && errand_ != Errand::kNone) {
+    flight.state = State::kOwn;  // it ends when the port was reset
+    return;
+  }
+  if (flight.doomed) transfer.outcome = doom_;
+  if (flight.moment == Moment::kStatus && ok) NoteStatus(flight);
+  const Before after = flight.rule == nullptr ? nullptr : HandlerOf(flight.rule->kind).after;
+  if (ok && !flight.doomed && after != nullptr) (this->*after)(flight);
+}
+
+void FaultInjector::Decide(Flight& flight, Outcome outcome, uint32_t length) {
+  flight.transfer->outcome = outcome;
+  flight.transfer->length_actual = length;
+  Settle(flight);
+}
+
+// Lets a transfer whose outcome is known complete, in its turn.
+void FaultInjector::Settle(Flight& flight) {
+  clock_.Disarm(flight);
+  flight.state = State::kReady;
+  if (HasEarlier(flight)) return;
+  flight.state = State::kPosted;
+  clock_.Post(*flight.transfer);
+}
+
+void FaultInjector::EndCancelled(Flight& flight) {
+  clock_.Disarm(flight);
+  flight.transfer->outcome = Outcome::kCancelled;
+  flight.state = State::kPosted;
+  clock_.Post(*flight.transfer);
+}
+
+void FaultInjector::Cancel(Transfer& transfer) {
+  Flight* flight = live_.empty() ? nullptr : &live_.front();
+  while (flight != nullptr && flight->transfer != &transfer) flight = live_.next(*flight);
+  if (flight == nullptr) return inner_.Cancel(transfer);
+  if (std::exchange(flight->cancelled, true)) return;
+  const bool may_be_late = flight->state == State::kQueued || flight->state == State::kLate ||
+                           flight->state == State::kSent || flight->state == State::kHeld;
+  if (may_be_late && !flight->doomed && player_.watches(Moment::kCancel)) {
+    flight->cancel_rule = player_.Draw({.moment = Moment::kCancel,
+                                        .endpoint = transfer.endpoint.value,
+                                        .command = watch_.command()});
+    if (flight->cancel_rule != nullptr) {
+      flight->cancel_late = true;
+      return clock_.Arm(*flight, clock_.Now() + flight->cancel_rule->delay_or_default());
+    }
+  }
+  ApplyCancel(*flight);
+}
+
+void FaultInjector::ApplyCancel(Flight& flight) {
+  switch (flight.state) {
+    case State::kSent: return inner_.Cancel(*flight.transfer);
+    case State::kQueued:
+    case State::kLate:
+    case State::kHeld:
+    case State::kReady: return EndCancelled(flight);
+    case State::kDue: return Settle(flight);  // what was decided stands
+    case State::kOwn: return CancelOwn();
+    case State::kPosted: return;
+  }
+}
+
+void FaultFlight::HandleTimer() {
+  injector.HandleFlightTimer(*this);
+}
+
+void FaultInjector::HandleFlightTimer(Flight& flight) {
+  if (std::exchange(flight.cancel_late, false)) return ApplyCancel(flight);
+  if (flight.state == State::kDue) return Settle(flight);
+  CHECK(flight.state == State::kLate);
+  Send(flight);
+}
+
+void FaultInjector::DelayUntil(Flight& flight, State state) {
+  flight.state = state;
+  flight.observed = true;
+  clock_.Arm(flight, clock_.Now() + flight.rule->delay_or_default());
+}
+
+// Gives a transfer back to whoever is above. Called from the clock's loop alone.
+void FaultInjector::Finish(Flight& flight) {
+  Transfer& transfer = *flight.transfer;
+  if (disconnected_) transfer.outcome = Outcome::kDisconnected;
+  if (transfer.outcome == Outcome::kDisconnected) disconnected_ = true;
+  if (transfer.outcome == Outcome::kStall && !transfer.setup) {
+    halted_.set(transfer.endpoint.index());
+  }
+  if (flight.rule != nullptr && flight.observed) player_.Observe(flight.rule->kind);
+  if (flight.cancel_rule != nullptr && !flight.cancel_late) {
+    player_.Observe(flight.cancel_rule->kind);
+  }
+  if (flight.moment) watch_.HandleDone(transfer, *flight.moment);
+  for (Flight* other = &live_.front(); other != nullptr; other = live_.next(*other)) {
+    const bool overtaken = other->state == State::kDue && other->rule->kind == Kind::kReorder;
+    if (overtaken && other->transfer->endpoint != transfer.endpoint) Settle(*other);
+  }
+  flight.Unlink();
+  free_.PushBack(flight);
+  --in_flight_count_;
+  Pump();
+  transfer.Complete();
+}
+
+// Goes on with what had to wait.
+void FaultInjector::Pump() {
+  Flight* flight = live_.empty() ? nullptr : &live_.front();
+  for (; flight != nullptr; flight = live_.next(*flight)) {
+    if (flight->state == State::kReady) Settle(*flight);
+    if (flight->state == State::kQueued && !flight->cancel_late && MayBegin(*flight)) {
+      Begin(*flight);
+    }
+  }
+  for (PortFlight& port_flight : port_flights_) {
+    if (errand_ == Errand::kNone && port_flight.queued) BeginPort(port_flight);
+  }
+}
+
+}  // namespace usbtwin::link

@@ -1,0 +1,120 @@
+// Requests to the port, and the faults that are played on them.
+#include "link/fault_injector.h"
+
+namespace usbtwin::link {
+
+using fault::Kind;
+using fault::Moment;
+using usb::Outcome;
+using usb::PortOp;
+
+namespace {
+
+// What a link below would say.
+Outcome OutcomeOf(Kind kind) {
+  const bool refused = kind == Kind::kClearHaltFails || kind == Kind::kConfigureFails;
+  return refused ? Outcome::kStall : Outcome::kFault;
+}
+
+}  // namespace
+
+FaultInjector::PortFlight& FaultInjector::TakePort(PortOp& op) {
+  for (PortFlight& flight : port_flights_) {
+    if (flight.op != nullptr) continue;
+    flight.op = &op;
+    flight.rule = nullptr;
+    return flight;
+  }
+  PortFlight& flight =
+      port_flights_.emplace_back(*this, static_cast<uint32_t>(port_flights_.size()));
+  flight.op = &op;
+  return flight;
+}
+
+void FaultInjector::Request(PortOp& op) {
+  if (!engaged()) return inner_.Request(op);
+  PortFlight& flight = TakePort(op);
+  ++in_flight_count_;
+  op.Push(*this, flight.index);
+  flight.queued = errand_ != Errand::kNone;
+  if (!flight.queued) BeginPort(flight);
+}
+
+void FaultInjector::BeginPort(PortFlight& flight) {
+  flight.queued = false;
+  PortOp& op = *flight.op;
+  if (disconnected_) {
+    op.outcome = Outcome::kDisconnected;
+    return clock_.Post(op);
+  }
+  if (player_.watches(Moment::kPortRequest)) {
+    const auto* clear = std::get_if<usb::ClearHalt>(&op.request);
+    fault::Occasion occasion{
+        .moment = Moment::kPortRequest, .command = watch_.command(), .request = &op.request};
+    if (clear != nullptr) occasion.endpoint = clear->endpoint.value;
+    flight.rule = player_.Draw(occasion);
+  }
+  if (flight.rule == nullptr) return ForwardPort(flight);
+  if (flight.rule->kind == Kind::kPortSlow) {
+    return clock_.Arm(flight, clock_.Now() + flight.rule->delay_or_default());
+  }
+  op.outcome = OutcomeOf(flight.rule->kind);
+  clock_.Post(op);
+}
+
+void FaultPortFlight::HandleTimer() {
+  injector.ForwardPort(*this);
+}
+
+void FaultInjector::ForwardPort(PortFlight& flight) {
+  if (std::holds_alternative<usb::ResetPort>(flight.op->request)) CancelHeld();
+  inner_.Request(*flight.op);
+}
+
+// A reset ends what was queued: here too.
+void FaultInjector::CancelHeld() {
+  if (live_.empty()) return;
+  for (Flight* flight = &live_.front(); flight != nullptr; flight = live_.next(*flight)) {
+    switch (flight->state) {
+      case State::kQueued:
+      case State::kLate:
+      case State::kHeld:
+      case State::kDue:
+      case State::kReady: EndCancelled(*flight); break;
+      case State::kSent:
+      case State::kOwn:
+      case State::kPosted: break;  // the link below ends these
+    }
+  }
+}
+
+void FaultInjector::OnDone(PortOp& op, uint64_t word) {
+  if (word == kOwnWord) return HandleOwnDone(op);
+  PortFlight& flight = port_flights_[word];
+  if (disconnected_) op.outcome = Outcome::kDisconnected;
+  if (op.outcome == Outcome::kDisconnected) disconnected_ = true;
+  if (op.outcome == Outcome::kOk) HandlePortDone(op.request);
+  if (flight.rule != nullptr) player_.Observe(flight.rule->kind);
+  flight.op = nullptr;
+  --in_flight_count_;
+  op.Complete();
+}
+
+void FaultInjector::HandlePortDone(const usb::PortRequest& request) {
+  if (const auto* clear = std::get_if<usb::ClearHalt>(&request)) {
+    halted_.reset(clear->endpoint.index());
+    return;
+  }
+  const bool reset = std::holds_alternative<usb::ResetPort>(request);
+  if (!reset && !std::holds_alternative<usb::SetConfiguration>(request) &&
+      !std::holds_alternative<usb::SetAlternate>(request)) {
+    return;
+  }
+  halted_.reset();
+  if (reset) silent_.reset();
+  watch_.HandleReset();
+  forged_ = stall_status_again_ = false;
+  residue_.reset();
+}
+
+}  // namespace usbtwin::link

@@ -1,0 +1,105 @@
+#include "link/throttle.h"
+
+#include <algorithm>
+
+namespace usbtwin::link {
+
+using usb::Outcome;
+
+namespace {
+
+// Words beside a transfer: whether the link below still has it.
+constexpr uint64_t kBelow = 0;
+constexpr uint64_t kDecided = 1;
+
+constexpr uint64_t kNanosecondsInSecond = 1'000'000'000;
+
+}  // namespace
+
+Throttle::~Throttle() {
+  CHECK_EQ(in_flight_count_, 0u);
+}
+
+void Throttle::Submit(usb::Transfer& transfer) {
+  ++in_flight_count_;
+  transfer.Push(*this, kBelow);
+  inner_.Submit(transfer);
+}
+
+// When the bytes of a transfer that was just answered are through.
+TimePoint Throttle::DueTime(uint32_t length) {
+  busy_until_ = std::max(busy_until_, clock_.Now());
+  if (options_.bytes_per_second != 0) {
+    // Below 2^32 bytes, so this stays below 2^62.
+    const uint64_t ns = length * kNanosecondsInSecond / options_.bytes_per_second;
+    busy_until_ = busy_until_ + Duration(static_cast<int64_t>(ns));
+  }
+  return busy_until_ + options_.latency;
+}
+
+void Throttle::OnDone(usb::Transfer& transfer, uint64_t word) {
+  const bool decided = word == kDecided;
+  const bool ended =
+      transfer.outcome == Outcome::kCancelled || transfer.outcome == Outcome::kDisconnected;
+  if (transfer.outcome == Outcome::kDisconnected) EndAll(Outcome::kDisconnected);
+  if (!decided && !ended) {
+    const TimePoint due = DueTime(transfer.length_actual);
+    if (due > clock_.Now() || !waiting_.empty()) {
+      waiting_.push_back({&transfer, due});
+      if (!armed()) clock_.Arm(*this, due);
+      return;
+    }
+  }
+  --in_flight_count_;
+  transfer.Complete();
+}
+
+void Throttle::HandleTimer() {
+  usb::Transfer& transfer = *waiting_.front().transfer;
+  waiting_.erase(waiting_.begin());
+  if (!waiting_.empty()) clock_.Arm(*this, waiting_.front().due);
+  --in_flight_count_;
+  transfer.Complete();
+}
+
+void Throttle::Cancel(usb::Transfer& transfer) {
+  const auto place =
+      std::find_if(waiting_.begin(), waiting_.end(),
+                   [&transfer](const Waiting& waiting) { return waiting.transfer == &transfer; });
+  if (place == waiting_.end()) {
+    if (transfer.outcome == Outcome::kPending) inner_.Cancel(transfer);
+    return;
+  }
+  waiting_.erase(place);
+  if (waiting_.empty()) clock_.Disarm(*this);
+  transfer.outcome = Outcome::kCancelled;
+  transfer.Push(*this, kDecided);
+  clock_.Post(transfer);
+}
+
+// Whatever waits ends now.
+void Throttle::EndAll(Outcome outcome) {
+  for (const Waiting& waiting : waiting_) {
+    waiting.transfer->outcome = outcome;
+    waiting.transfer->Push(*this, kDecided);
+    clock_.Post(*waiting.transfer);
+  }
+  waiting_.clear();
+  clock_.Disarm(*this);
+}
+
+void Throttle::Request(usb::PortOp& op) {
+  // A reset ends what was queued: here too.
+  if (std::holds_alternative<usb::ResetPort>(op.request)) EndAll(Outcome::kCancelled);
+  ++in_flight_count_;
+  op.Push(*this);
+  inner_.Request(op);
+}
+
+void Throttle::OnDone(usb::PortOp& op, uint64_t /*word*/) {
+  if (op.outcome == Outcome::kDisconnected) EndAll(Outcome::kDisconnected);
+  --in_flight_count_;
+  op.Complete();
+}
+
+}  // namespace usbtwin::link
