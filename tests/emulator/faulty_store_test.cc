@@ -94,7 +94,8 @@ BOOST_AUTO_TEST_CASE(a_torn_write_tears_between_the_units_blocks) {
 BOOST_AUTO_TEST_CASE(a_slow_store_answers_after_the_delay) {
   for (const char* cdb : {kReadTwo, kWriteOne, kFlush}) {
     FaultRig rig({{Once(Kind::kSlowStore)}});
-    rig.host.Do(cdb, Filled(512, 0x11));
+    const auto data = Filled(512, 0x11);
+    rig.host.Do(cdb, data);
     const std::string before = rig.host.calls;
     rig.clock.Advance(milliseconds(99));
     BOOST_TEST(rig.host.calls == before);
@@ -120,7 +121,8 @@ BOOST_AUTO_TEST_CASE(rules_choose_their_blocks_and_their_unit) {
 BOOST_AUTO_TEST_CASE(a_store_that_answers_late_is_spoilt_as_well) {
   FaultRig rig({{Once(Kind::kTornWrite)}}, {.volatile_cache = true});
   rig.below.later = true;
-  rig.host.Do(kWriteFour, Filled(4 * 512, 0x11));
+  const auto data = Filled(4 * 512, 0x11);
+  rig.host.Do(kWriteFour, data);
   while (!rig.below.held.empty()) {
     rig.below.Release();
     rig.clock.RunPosted();

@@ -213,7 +213,8 @@ BOOST_AUTO_TEST_CASE(a_slow_command_takes_its_delay) {
 BOOST_AUTO_TEST_CASE(held_commands_end_when_they_are_aborted) {
   for (const Kind kind : {Kind::kSlow, Kind::kNever, Kind::kPowerLoss}) {
     FaultRig rig({{Once(kind)}});
-    rig.host.Do(kWrite5, Pattern(512));
+    const auto data = Pattern(512);
+    rig.host.Do(kWrite5, data);
     rig.clock.Advance(milliseconds(500));
     BOOST_TEST(rig.host.calls == "");
     rig.unit.Abort(rig.host.command);

@@ -170,14 +170,16 @@ BOOST_AUTO_TEST_CASE(operations_under_way_fail_and_later_ones_wait) {
     CacheRig rig(seed);
     rig.Write(3, 2, 1);
     rig.below.later = true;
+    const std::vector<uint8_t> twos(512, 2);
+    const std::vector<uint8_t> threes(512, 3);
     tests::Initiator second(rig.clock, rig.unit, 1);
     tests::Initiator third(rig.clock, rig.unit, 2);
     for (tests::Initiator* host : {&second, &third}) host->ForgetAttentions();
     // One is with the store, one behind it.
-    rig.host.Do(scsi::Write10(3, 1), std::vector<uint8_t>(512, 2));
+    rig.host.Do(scsi::Write10(3, 1), twos);
     rig.below.Release();
     rig.clock.RunPosted();
-    second.Do(scsi::Write10(4, 1), std::vector<uint8_t>(512, 3));
+    second.Do(scsi::Write10(4, 1), threes);
     BOOST_REQUIRE(rig.below.held.size() == 1u);
     rig.store.LosePower(rig.chooser);
     rig.clock.RunPosted();
@@ -199,7 +201,8 @@ BOOST_AUTO_TEST_CASE(operations_under_way_fail_and_later_ones_wait) {
 
 BOOST_AUTO_TEST_CASE(a_slow_write_that_waits_changes_nothing) {
   FaultRig rig({{Once(fault::Kind::kSlowStore)}}, kCached);
-  rig.host.Do(scsi::Write10(3, 1), std::vector<uint8_t>(512, 1));
+  const std::vector<uint8_t> ones(512, 1);
+  rig.host.Do(scsi::Write10(3, 1), ones);
   rig.store.LosePower(rig.chooser);
   rig.clock.Advance(milliseconds(200));
   BOOST_TEST(rig.host.codes() == "03/0c/00");
