@@ -1,5 +1,7 @@
 #include "app/twin.h"
 
+#include <algorithm>
+
 #include "emulator/memory_store.h"
 
 namespace usbtwin::app {
@@ -10,27 +12,40 @@ using emulator::Function;
 using emulator::FunctionProfile;
 using emulator::Target;
 
-Result<std::unique_ptr<Twin>, Failure> Twin::Make(System& system, emulator::Profile profile) {
-  return Make(system, ProfileFile{.profile = std::move(profile), .image_places = {}});
+namespace {
+
+bool LosesPower(const fault::Plan& plan) {
+  return std::any_of(plan.rules.begin(), plan.rules.end(),
+                     [](const fault::Rule& rule) { return rule.kind == fault::Kind::kPowerLoss; });
 }
 
-Result<std::unique_ptr<Twin>, Failure> Twin::Make(System& system, ProfileFile file) {
+}  // namespace
+
+Result<std::unique_ptr<Twin>, Failure> Twin::Make(System& system, emulator::Profile profile,
+                                                  fault::Player* player) {
+  return Make(system, ProfileFile{.profile = std::move(profile), .image_places = {}}, player);
+}
+
+Result<std::unique_ptr<Twin>, Failure> Twin::Make(System& system, ProfileFile file,
+                                                  fault::Player* player) {
   file.image_places.resize(file.profile.units.size());
-  std::unique_ptr<Twin> twin(new Twin(system, std::move(file.profile)));
+  std::unique_ptr<Twin> twin(new Twin(system, std::move(file.profile), player));
   const Result<void, Failure> built = twin->Build(file.image_places);
   if (!built) return built.error();
   return twin;
 }
 
-Twin::Twin(System& system, emulator::Profile profile)
+Twin::Twin(System& system, emulator::Profile profile, fault::Player* player)
     : system_(system),
       profile_(std::move(profile)),
+      player_(player),
       controller_(system.clock(), profile_.speed),
       bus_(system.clock()) {}
 
 Twin::~Twin() {
   Unplug();
   CHECK(system_.RunUntil([this] { return idle(); }));
+  system_.clock().Disarm(*this);
 }
 
 bool Twin::IsInMemory(UnitPlace place) const {
@@ -85,7 +100,16 @@ Result<void, Failure> Twin::AddUnit(const emulator::UnitProfile& unit) {
     if (!image) return image.error();
     stores_.push_back(std::move(*image));
   }
-  disks_.push_back(std::make_unique<emulator::Disk>(system_.clock(), *stores_.back(), unit.disk));
+  emulator::BlockStore* store = stores_.back().get();
+  if (player_ != nullptr) {
+    const emulator::FaultyStoreOptions options{.block_size = unit.disk.block_size,
+                                               .lun = static_cast<uint8_t>(faulty_stores_.size()),
+                                               .volatile_cache = LosesPower(player_->plan())};
+    faulty_stores_.push_back(
+        std::make_unique<emulator::FaultyStore>(system_.clock(), *store, *player_, options));
+    store = faulty_stores_.back().get();
+  }
+  disks_.push_back(std::make_unique<emulator::Disk>(system_.clock(), *store, unit.disk));
   return {};
 }
 
@@ -104,22 +128,64 @@ Function& Twin::AddFunction(const FunctionProfile& function) {
   return *quirky_functions_.back();
 }
 
-Target& Twin::TargetOf(const std::vector<size_t>& units) {
+scsi::LogicalUnit& Twin::TargetOf(const std::vector<size_t>& units) {
   for (SharedTarget& known : targets_) {
-    if (known.units == units) return *known.target;
+    if (known.units != units) continue;
+    if (known.faulty != nullptr) return *known.faulty;
+    return *known.target;
   }
-  targets_.push_back({units, std::make_unique<Target>(system_.clock())});
+  targets_.push_back({units, std::make_unique<Target>(system_.clock()), nullptr});
+  SharedTarget& made = targets_.back();
   for (const size_t unit : units) {
     CHECK_LT(unit, disks_.size());
-    targets_.back().target->AddUnit(*disks_[unit]);
+    made.target->AddUnit(*disks_[unit]);
   }
-  return *targets_.back().target;
+  if (player_ == nullptr) return *made.target;
+  emulator::PowerSwitch* const power = this;
+  made.faulty =
+      std::make_unique<emulator::FaultyUnit>(system_.clock(), *made.target, *player_, power);
+  return *made.faulty;
 }
 
 bool Twin::idle() const {
-  bool idle = controller_.idle();
+  bool idle = controller_.idle() && !linked();
   for (const auto& function : functions_) idle = idle && function->idle();
+  for (const auto& store : faulty_stores_) idle = idle && store->idle();
   return idle;
+}
+
+void Twin::Plug() {
+  plugged_ = true;
+  if (power_ == Power::kOn) controller_.Attach(*device_);
+}
+
+void Twin::Unplug() {
+  plugged_ = false;
+  controller_.Detach();
+}
+
+// ---- Power ------------------------------------------------------------------------------------
+
+void Twin::LosePower(Duration off) {
+  if (power_ != Power::kOn) return;
+  power_ = Power::kFailing;
+  off_ = off;
+  system_.clock().Post(*this);
+}
+
+void Twin::Run() {
+  controller_.Detach();
+  // Until the host has been told, commands may still change what is in the caches.
+  if (!controller_.idle()) return system_.clock().Post(*this);
+  for (const auto& store : faulty_stores_) store->LosePower(player_->chooser());
+  for (const SharedTarget& shared : targets_) shared.faulty->Reset();
+  power_ = Power::kOff;
+  system_.clock().Arm(*this, system_.clock().Now() + std::max(off_, Duration(0)));
+}
+
+void Twin::HandleTimer() {
+  power_ = Power::kOn;
+  if (plugged_) controller_.Attach(*device_);
 }
 
 }  // namespace usbtwin::app

@@ -2,6 +2,10 @@
 // bus it is plugged into. A host opens it there like any other device. It is plugged in from the
 // start; destroying it unplugs it and runs the system's loop until nothing of it is under way, so
 // links to it are closed before.
+//
+// Given a fault::Player, the twin plays the faults of its plan that begin in a unit or a store. One
+// of them takes its power away: the host sees it unplugged, what its caches held may be lost, and
+// after a while it is plugged in again, as from a cold start.
 #pragma once
 
 #include <memory>
@@ -14,18 +18,24 @@
 #include "emulator/bot_function.h"
 #include "emulator/device.h"
 #include "emulator/disk.h"
+#include "emulator/faulty_store.h"
+#include "emulator/faulty_unit.h"
 #include "emulator/profile.h"
 #include "emulator/target.h"
 #include "emulator/twin_bus.h"
 
 namespace usbtwin::app {
 
-class Twin {
+class Twin final : private emulator::PowerSwitch, private Deferred, private Timer {
  public:
-  // A Failure of OpenImage, or kUsage where parts of the profile do not fit together. `system`
-  // outlives the twin. What comes of a file names the place in it.
-  static Result<std::unique_ptr<Twin>, Failure> Make(System& system, emulator::Profile profile);
-  static Result<std::unique_ptr<Twin>, Failure> Make(System& system, ProfileFile file);
+  // A Failure of OpenImage, or kUsage where parts of the profile do not fit together. What comes of
+  // a file names the place in it. `system` and `player` outlive the twin; without a player nothing
+  // of faults is in its path. Rules name a store by its unit's index in the profile, which is its
+  // LUN where units are not shared.
+  static Result<std::unique_ptr<Twin>, Failure> Make(System& system, emulator::Profile profile,
+                                                     fault::Player* player = nullptr);
+  static Result<std::unique_ptr<Twin>, Failure> Make(System& system, ProfileFile file,
+                                                     fault::Player* player = nullptr);
   Twin(const Twin&) = delete;
   Twin& operator=(const Twin&) = delete;
   ~Twin();
@@ -45,26 +55,39 @@ class Twin {
   emulator::Disk& disk(size_t unit) { return *disks_[unit]; }
   emulator::Device& device() { return *device_; }
   emulator::VirtualController& controller() { return controller_; }
-  void Plug() { controller_.Attach(*device_); }
-  void Unplug() { controller_.Detach(); }
+  // While a fault keeps its power away, a plugged twin waits for it.
+  void Plug();
+  void Unplug();
 
  private:
   // Units in the order in which one function numbers them; functions that agree share a target.
   struct SharedTarget {
     std::vector<size_t> units;
     std::unique_ptr<emulator::Target> target;
+    std::unique_ptr<emulator::FaultyUnit> faulty;  // in front of it; null without a player
+  };
+  enum class Power : uint8_t {
+    kOn,
+    kFailing,  // the host is being told
+    kOff,      // until the timer fires
   };
 
-  Twin(System& system, emulator::Profile profile);
+  Twin(System& system, emulator::Profile profile, fault::Player* player);
   Result<void, Failure> Build(const std::vector<std::string>& image_places);
   Result<void, Failure> AddUnit(const emulator::UnitProfile& unit);
   emulator::Function& AddFunction(const emulator::FunctionProfile& function);
-  emulator::Target& TargetOf(const std::vector<size_t>& units);
+  scsi::LogicalUnit& TargetOf(const std::vector<size_t>& units);
   bool idle() const;
+
+  void LosePower(Duration off) override;
+  void Run() override;  // power is failing
+  void HandleTimer() override;
 
   System& system_;
   const emulator::Profile profile_;
+  fault::Player* const player_;
   std::vector<std::unique_ptr<emulator::BlockStore>> stores_;
+  std::vector<std::unique_ptr<emulator::FaultyStore>> faulty_stores_;  // one for each, or none
   std::vector<std::unique_ptr<emulator::Disk>> disks_;
   std::vector<SharedTarget> targets_;
   std::vector<std::unique_ptr<emulator::BotFunction>> functions_;
@@ -73,6 +96,9 @@ class Twin {
   emulator::VirtualController controller_;
   emulator::TwinBus bus_;
   usb::DeviceInfo info_;
+  bool plugged_ = false;
+  Power power_ = Power::kOn;
+  Duration off_{};
 };
 
 }  // namespace usbtwin::app

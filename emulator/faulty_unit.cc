@@ -1,0 +1,443 @@
+#include "emulator/faulty_unit.h"
+
+#include <algorithm>
+
+namespace usbtwin::emulator {
+
+using fault::Kind;
+using fault::Moment;
+using scsi::Command;
+using scsi::Meaning;
+using scsi::Sense;
+using scsi::SenseKey;
+using scsi::Status;
+
+namespace {
+
+template <class... Meanings>
+bool IsAnyOf(const Meaning& meaning) {
+  return (std::holds_alternative<Meanings>(meaning) || ...);
+}
+
+bool NeedsMedium(const Meaning& meaning) {
+  return IsAnyOf<scsi::cdb::TestUnitReady, scsi::cdb::ReadCapacity10, scsi::cdb::ReadCapacity16,
+                 scsi::cdb::Read, scsi::cdb::Write, scsi::cdb::Verify, scsi::cdb::SynchronizeCache>(
+      meaning);
+}
+
+// Whether a condition that lasts refuses the command.
+bool Concerns(Kind kind, const Meaning& meaning) {
+  if (kind == Kind::kDataProtect) return IsAnyOf<scsi::cdb::Write>(meaning);
+  return NeedsMedium(meaning);
+}
+
+// What the kinds that refuse a command say. SPC-4, annex F.
+struct Refusal {
+  Kind kind;
+  Sense sense;
+};
+constexpr Refusal kRefusals[] = {
+    {Kind::kNoSense, {.key = SenseKey::kNoSense}},
+    {Kind::kRecoveredError, {.key = SenseKey::kRecoveredError, .asc = 0x17}},
+    {Kind::kNotReady, {.key = SenseKey::kNotReady, .asc = 0x04, .ascq = 0x01}},
+    {Kind::kMediumError, {.key = SenseKey::kMediumError, .asc = 0x11}},
+    {Kind::kHardwareError, {.key = SenseKey::kHardwareError, .asc = 0x44}},
+    {Kind::kIllegalRequest, {.key = SenseKey::kIllegalRequest, .asc = 0x24}},
+    {Kind::kUnitAttention, {.key = SenseKey::kUnitAttention, .asc = 0x29}},
+    {Kind::kDataProtect, {.key = SenseKey::kDataProtect, .asc = 0x27}},
+    {Kind::kBlankCheck, {.key = SenseKey::kBlankCheck}},
+    {Kind::kVendorSpecific, {.key = SenseKey::kVendorSpecific, .asc = 0x80}},
+    {Kind::kCopyAborted, {.key = SenseKey::kCopyAborted}},
+    {Kind::kAbortedCommand, {.key = SenseKey::kAbortedCommand, .asc = 0x47}},
+    {Kind::kVolumeOverflow, {.key = SenseKey::kVolumeOverflow}},
+    {Kind::kMiscompare, {.key = SenseKey::kMiscompare, .asc = 0x1d}},
+    {Kind::kMediumRemoved, {.key = SenseKey::kNotReady, .asc = 0x3a}},
+};
+
+// None for the kinds that do something else.
+std::optional<Sense> SenseOf(Kind kind) {
+  for (const Refusal& refusal : kRefusals) {
+    if (refusal.kind == kind) return refusal.sense;
+  }
+  return std::nullopt;
+}
+
+bool Lasts(Kind kind) {
+  return kind == Kind::kNotReady || kind == Kind::kDataProtect || kind == Kind::kMediumRemoved;
+}
+
+// Empties what came of the command before it.
+void Begin(Command& command) {
+  CHECK(!command.linked());
+  command.status = Status::kGood;
+  command.length_in = 0;
+  command.length_out = 0;
+  command.data.Reset();
+  command.aborted = false;
+  command.work = 0;
+}
+
+}  // namespace
+
+class FaultyUnit::Charge final : public scsi::CommandSink, public Timer {
+ public:
+  enum class State : uint8_t {
+    kHeld,           // it has not reached the unit
+    kDecided,        // it never will; its answer is posted
+    kPassed,         // the unit has it
+    kWindows,        // kShortData: more of its data follows
+    kCutting,        // kShortData: the unit lets go of the rest; then OnExecuted
+    kCuttingWindow,  // the same, then OnWindow
+  };
+
+  explicit Charge(FaultyUnit& unit) : unit_(unit) {}
+
+  Command* command = nullptr;  // null: free
+  CommandSink* sink = nullptr;
+  Kind kind = Kind::kSlow;
+  State state = State::kHeld;
+  bool observes = false;  // the last call shows the fault to the transport
+  bool aborted = false;   // while cutting
+  scsi::cdb::RequestSense
+      ask;  // kPassed: the condition `sense` is reported where there is no other
+  std::optional<Sense> sense;
+  uint32_t length_max = 0;    // kShortData: bytes
+  uint32_t length_unit = 0;   // what the unit has
+  uint32_t length_moved = 0;  // in windows so far
+  Lease cut;                  // the last window, while the unit lets go of the rest
+
+ private:
+  void OnExecuted(Command&) override { unit_.HandleExecuted(*this); }
+  void OnWindow(Command&) override { unit_.HandleWindow(*this); }
+  void OnDataWanted(Command& wants, uint32_t length) override { sink->OnDataWanted(wants, length); }
+  void OnDataTaken(Command& taken) override { sink->OnDataTaken(taken); }
+  void HandleTimer() override { unit_.HandleHeld(*this); }
+
+  FaultyUnit& unit_;
+};
+
+FaultyUnit::FaultyUnit(Clock& clock, scsi::LogicalUnit& unit, fault::Player& player,
+                       PowerSwitch* power)
+    : clock_(clock), unit_(unit), player_(player), power_(power) {}
+
+FaultyUnit::~FaultyUnit() {
+  for (const auto& charge : charges_) CHECK(charge->command == nullptr);
+}
+
+// ---- Which command meets a fault --------------------------------------------------------------
+
+void FaultyUnit::Execute(Command& command) {
+  const bool idle = kept_.empty() && lasting_.empty() && !player_.watches(Moment::kExecute);
+  if (idle) return unit_.Execute(command);
+
+  const std::optional<Kept> kept = TakeKept(command);
+  const Result<Meaning, Sense> parsed = scsi::ParseCdb(command.cdb());
+  std::optional<Meaning> meaning;
+  if (parsed) meaning = *parsed;
+  const auto* ask = meaning ? std::get_if<scsi::cdb::RequestSense>(&*meaning) : nullptr;
+  if (kept && ask != nullptr) return AnswerSense(command, *ask, *kept);
+  if (const Lasting* lasting = meaning ? FindLasting(command.lun, *meaning) : nullptr) {
+    if (ask == nullptr) return Refuse(command, lasting->kind, *SenseOf(lasting->kind));
+    Charge& charge = Take(command, lasting->kind);
+    charge.state = Charge::State::kPassed;
+    charge.ask = *ask;
+    charge.sense = SenseOf(lasting->kind);
+    return unit_.Execute(command);
+  }
+  if (!player_.watches(Moment::kExecute)) return unit_.Execute(command);
+  const fault::CommandContext context =
+      fault::ContextOf(command.cdb(), static_cast<uint8_t>(command.lun), 0);
+  const fault::Rule* rule = player_.Draw({.moment = Moment::kExecute, .command = &context});
+  if (rule == nullptr) return unit_.Execute(command);
+  if (!Plays(*rule, meaning)) {
+    player_.Retract();
+    return unit_.Execute(command);
+  }
+  Play(command, *rule, context);
+}
+
+std::optional<FaultyUnit::Kept> FaultyUnit::TakeKept(const Command& command) {
+  const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const Kept& kept) {
+    return kept.initiator == command.initiator && kept.lun == command.lun;
+  });
+  if (found == kept_.end()) return std::nullopt;
+  const Kept kept = *found;
+  kept_.erase(found);
+  return kept;
+}
+
+const FaultyUnit::Lasting* FaultyUnit::FindLasting(uint64_t lun, const Meaning& meaning) {
+  const TimePoint now = clock_.Now();
+  std::erase_if(lasting_, [now](const Lasting& lasting) { return now >= lasting.until; });
+  const bool ask = IsAnyOf<scsi::cdb::RequestSense>(meaning);
+  for (const Lasting& lasting : lasting_) {
+    if (lasting.lun != lun) continue;
+    if (ask ? lasting.kind != Kind::kDataProtect : Concerns(lasting.kind, meaning)) {
+      return &lasting;
+    }
+  }
+  return nullptr;
+}
+
+bool FaultyUnit::Plays(const fault::Rule& rule, const std::optional<Meaning>& meaning) const {
+  const Kind kind = rule.kind;
+  if (kind == Kind::kSlow || kind == Kind::kNever) return true;
+  if (kind == Kind::kPowerLoss) return power_ != nullptr;
+  // What is no known command can be refused in any way that a command without medium can.
+  const Meaning what = meaning.value_or(scsi::cdb::StartStopUnit{});
+  const scsi::DataPhase data = scsi::ExpectedData(what, 512);
+  if (kind == Kind::kShortData) return data.direction == scsi::Direction::kIn && data.length != 0;
+  if (kind == Kind::kLyingCapacity) {
+    return IsAnyOf<scsi::cdb::ReadCapacity10, scsi::cdb::ReadCapacity16>(what);
+  }
+  if (IsAnyOf<scsi::cdb::RequestSense>(what)) return false;
+  if (Lasts(kind)) return Concerns(kind, what);
+  if (kind == Kind::kRecoveredError) return data.length != 0;
+  if (kind == Kind::kUnitAttention)
+    return !IsAnyOf<scsi::cdb::Inquiry, scsi::cdb::ReportLuns>(what);
+  return true;
+}
+
+void FaultyUnit::Play(Command& command, const fault::Rule& rule,
+                      const fault::CommandContext& context) {
+  if (std::optional<Sense> sense = SenseOf(rule.kind)) {
+    if (Lasts(rule.kind)) {
+      lasting_.push_back(
+          {rule.kind, command.lun, clock_.Now() + std::max(rule.delay_or_default(), Duration(0))});
+    }
+    if (rule.kind == Kind::kMediumError && context.blocks_count != 0) {
+      sense->information_valid = true;
+      sense->information = std::max(context.lba, rule.blocks ? rule.blocks->first : 0);
+    }
+    return Refuse(command, rule.kind, *sense);
+  }
+  Begin(command);
+  Charge& charge = Take(command, rule.kind);
+  if (rule.kind == Kind::kUnitBusy) {
+    command.status = Status::kBusy;
+    charge.observes = true;
+    Post(charge);
+  } else if (rule.kind == Kind::kShortData || rule.kind == Kind::kLyingCapacity) {
+    charge.state = Charge::State::kPassed;
+    charge.length_max = rule.length_or_default();
+    unit_.Execute(command);
+  } else if (rule.kind == Kind::kSlow) {
+    clock_.Arm(charge, clock_.Now() + std::max(rule.delay_or_default(), Duration(0)));
+  } else if (rule.kind == Kind::kPowerLoss) {
+    power_->LosePower(rule.delay_or_default());
+  } else {
+    CHECK(rule.kind == Kind::kNever);  // held until it is aborted
+  }
+}
+
+// ---- Commands in charge -----------------------------------------------------------------------
+
+FaultyUnit::Charge& FaultyUnit::Take(Command& command, Kind kind) {
+  auto found = std::find_if(charges_.begin(), charges_.end(),
+                            [](const auto& charge) { return charge->command == nullptr; });
+  if (found == charges_.end()) {
+    charges_.push_back(std::make_unique<Charge>(*this));
+    found = charges_.end() - 1;
+  }
+  Charge& charge = **found;
+  charge.command = &command;
+  charge.sink = std::exchange(command.sink, &charge);
+  charge.kind = kind;
+  charge.state = Charge::State::kHeld;
+  charge.observes = false;
+  charge.aborted = false;
+  charge.sense.reset();
+  return charge;
+}
+
+FaultyUnit::Charge* FaultyUnit::Find(const Command& command) {
+  for (const auto& charge : charges_) {
+    if (charge->command == &command) return charge.get();
+  }
+  return nullptr;
+}
+
+void FaultyUnit::Release(Charge& charge) {
+  if (charge.observes) player_.Observe(charge.kind);
+  charge.command->sink = charge.sink;
+  charge.command = nullptr;
+}
+
+void FaultyUnit::Post(Charge& charge) {
+  charge.state = Charge::State::kDecided;
+  charge.command->step = Command::Step::kExecuted;
+  clock_.Post(*charge.command);
+}
+
+void FaultyUnit::Refuse(Command& command, Kind kind, const Sense& sense) {
+  Begin(command);
+  command.status = Status::kCheckCondition;
+  command.sense = sense;
+  Charge& charge = Take(command, kind);
+  charge.observes = command.autosense;
+  if (!command.autosense) kept_.push_back({command.initiator, command.lun, sense, kind});
+  Post(charge);
+}
+
+void FaultyUnit::AnswerSense(Command& command, const scsi::cdb::RequestSense& what,
+                             const Kept& kept) {
+  Begin(command);
+  std::array<uint8_t, scsi::kDescriptorSenseLengthMax> bytes{};
+  const uint32_t length = what.descriptor ? scsi::EmitDescriptorSense(kept.sense, bytes)
+                                          : scsi::EmitFixedSense(kept.sense, bytes);
+  command.data = replies_.Lend(usbtwin::Take(Bytes(bytes).first(length), what.allocation_length));
+  command.length_in = command.data.length();
+  Charge& charge = Take(command, kept.kind);
+  charge.observes = true;
+  Post(charge);
+}
+
+void FaultyUnit::NextWindow(Command& command) {
+  unit_.NextWindow(command);
+}
+
+void FaultyUnit::HandleData(Command& command, uint32_t offset, Bytes bytes) {
+  unit_.HandleData(command, offset, bytes);
+}
+
+void FaultyUnit::Abort(Command& command) {
+  Charge* charge = Find(command);
+  if (charge == nullptr) return unit_.Abort(command);
+  switch (charge->state) {
+    case Charge::State::kHeld:
+      clock_.Disarm(*charge);
+      command.status = Status::kTaskAborted;
+      charge->observes = true;
+      return Post(*charge);
+    case Charge::State::kDecided: return;
+    case Charge::State::kPassed:
+    case Charge::State::kWindows: return unit_.Abort(command);
+    case Charge::State::kCutting:
+    case Charge::State::kCuttingWindow: charge->aborted = true; return;
+  }
+}
+
+void FaultyUnit::Reset() {
+  kept_.clear();
+  unit_.Reset();
+}
+
+// The delay of a slow command is over.
+void FaultyUnit::HandleHeld(Charge& charge) {
+  Command& command = *charge.command;
+  charge.observes = true;
+  Release(charge);
+  unit_.Execute(command);
+}
+
+// ---- Answers of the unit ----------------------------------------------------------------------
+
+void FaultyUnit::EndExecuted(Charge& charge) {
+  Command& command = *charge.command;
+  Release(charge);
+  command.sink->OnExecuted(command);
+}
+
+void FaultyUnit::EndWindow(Charge& charge) {
+  Command& command = *charge.command;
+  Release(charge);
+  command.sink->OnWindow(command);
+}
+
+void FaultyUnit::HandleExecuted(Charge& charge) {
+  Command& command = *charge.command;
+  const bool cut =
+      charge.state == Charge::State::kCutting || charge.state == Charge::State::kCuttingWindow;
+  if (cut) {
+    if (charge.aborted) {
+      charge.cut.Reset();
+      return EndExecuted(charge);
+    }
+    command.status = Status::kGood;
+    command.data = std::move(charge.cut);
+    command.length_in = charge.length_max;
+    return charge.state == Charge::State::kCutting ? EndExecuted(charge) : EndWindow(charge);
+  }
+  if (charge.state == Charge::State::kPassed && command.status == Status::kGood) {
+    if (charge.sense) ReportLasting(charge);
+    if (charge.kind == Kind::kLyingCapacity) Lie(charge);
+    if (charge.kind == Kind::kShortData && command.length_in > charge.length_max) {
+      charge.length_unit = command.length_in;
+      charge.length_moved = 0;
+      command.length_in = charge.length_max;
+      charge.state = Charge::State::kCutting;
+      if (Shorten(charge)) {
+        if (charge.state == Charge::State::kWindows) charge.sink->OnExecuted(command);
+        return;
+      }
+    }
+  }
+  EndExecuted(charge);
+}
+
+void FaultyUnit::HandleWindow(Charge& charge) {
+  Command& command = *charge.command;
+  if (command.data.empty()) return EndWindow(charge);
+  charge.state = Charge::State::kCuttingWindow;
+  if (!Shorten(charge)) return EndWindow(charge);
+  if (charge.state == Charge::State::kWindows) charge.sink->OnWindow(command);
+}
+
+bool FaultyUnit::Shorten(Charge& charge) {
+  Command& command = *charge.command;
+  const uint32_t left = charge.length_max - charge.length_moved;
+  const uint32_t length = command.data.length();
+  charge.length_moved += length;
+  if (length < left) {
+    charge.state = Charge::State::kWindows;
+    return true;
+  }
+  charge.observes = true;
+  command.data = command.data.Slice(0, left);
+  if (charge.length_moved == charge.length_unit) return false;
+  charge.cut = std::move(command.data);
+  unit_.Abort(command);
+  return true;
+}
+
+void FaultyUnit::Lie(Charge& charge) {
+  Command& command = *charge.command;
+  std::array<uint8_t, sizeof(wire::scsi::Capacity16)> bytes{};
+  const uint32_t length = std::min<uint32_t>(command.data.length(), bytes.size());
+  command.data.CopyTo(MutableBytes(bytes).first(length));
+  const auto twice = [](uint64_t lba_final, uint64_t max) {
+    return lba_final >= max / 2 ? max : lba_final * 2 + 1;
+  };
+  if (length == sizeof(wire::scsi::Capacity10)) {
+    auto capacity = *wire::View<wire::scsi::Capacity10>(bytes);
+    capacity.lba_final = static_cast<uint32_t>(twice(capacity.lba_final, UINT32_MAX));
+    CopyBytes(bytes, wire::AsBytes(capacity));
+  } else if (length > sizeof(wire::scsi::Capacity10)) {
+    auto capacity = *wire::View<wire::scsi::Capacity16>(bytes);
+    capacity.lba_final = twice(capacity.lba_final, UINT64_MAX);
+    CopyBytes(bytes, wire::AsBytes(capacity));
+  } else {
+    return;
+  }
+  command.data = replies_.Lend(Bytes(bytes).first(length));
+  charge.observes = true;
+}
+
+// REQUEST SENSE where the unit has nothing to tell: why it is not ready. SPC-4, 6.39.
+void FaultyUnit::ReportLasting(Charge& charge) {
+  Command& command = *charge.command;
+  std::array<uint8_t, scsi::kDescriptorSenseLengthMax> bytes{};
+  const uint32_t length = std::min<uint32_t>(command.data.length(), bytes.size());
+  command.data.CopyTo(MutableBytes(bytes).first(length));
+  const std::optional<Sense> told = scsi::ParseSense(Bytes(bytes).first(length));
+  if (!told || told->key != SenseKey::kNoSense || told->asc != 0) return;
+  const uint32_t length_sense = charge.ask.descriptor
+                                    ? scsi::EmitDescriptorSense(*charge.sense, bytes)
+                                    : scsi::EmitFixedSense(*charge.sense, bytes);
+  command.data =
+      replies_.Lend(usbtwin::Take(Bytes(bytes).first(length_sense), charge.ask.allocation_length));
+  command.length_in = command.data.length();
+  charge.observes = true;
+}
+
+}  // namespace usbtwin::emulator

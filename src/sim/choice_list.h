@@ -1,0 +1,41 @@
+// A list of choices as a file: what a run of the simulation was made of, for
+// replaying and for making it smaller. Text, a choice a line, with what it was
+// for:
+//
+//   usbtwin choices 1
+//   commands 37
+//   3 # of 4: how many units
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/failure.h"
+#include "base/error.h"
+#include "sim/disk_run.h"
+
+namespace usbtwin::sim {
+
+struct ChoiceList {
+  uint64_t commands = 0; // RunOptions::commands
+  bool faults = true;    // SwarmOptions::faults
+  std::vector<uint64_t> values;
+};
+
+// Replays the list; the text names what each choice was for.
+std::string Print(const ChoiceList &list);
+// A failure names the line.
+Result<ChoiceList, app::Failure> ParseChoices(std::string_view text,
+                                              const std::string &path);
+
+RunResult RunSeed(uint64_t seed, const RunOptions &options);
+RunResult RunList(const ChoiceList &list, ByteSink *record = nullptr);
+// The choices that the seed leads to.
+ChoiceList ListOf(uint64_t seed, const RunOptions &options);
+
+// Makes the list of a failing run smaller while it still fails in the same way:
+// its first words are the same. Tries at most `tries_max` runs.
+ChoiceList Shrink(ChoiceList list, const RunResult &failed, uint64_t tries_max);
+
+} // namespace usbtwin::sim

@@ -1,0 +1,188 @@
+// DiskRun: one run of the simulation. A twin drawn by the swarm, a host stack that opens it and
+// drives it, faults between them and inside, and the oracle, all in one World under one Chooser.
+// Every answer is judged as it comes, all blocks once more at the end. What is not allowed ends the
+// run with a sentence.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/decorated_bus.h"
+#include "app/system.h"
+#include "app/twin.h"
+#include "host/session.h"
+#include "link/fault_bus.h"
+#include "link/fault_player.h"
+#include "proto/scsi_command.h"
+#include "sim/model_disk.h"
+#include "sim/swarm.h"
+#include "sim/world.h"
+
+namespace usbtwin::sim {
+
+struct RunOptions {
+  uint64_t commands = 5000;  // after which the run ends, and all is read back
+  SwarmOptions swarm;
+  ByteSink* record = nullptr;  // a capture of all that passed, in pcapng
+};
+
+// What became of the faults of one kind. A fault that the host could not see counts as injected
+// only. Of those observed, each was either recovered from below the caller or reported to him.
+struct FaultCount {
+  uint64_t injected = 0;
+  uint64_t observed = 0;
+  uint64_t recovered = 0;
+  uint64_t reported = 0;
+};
+
+struct RunReport {
+  uint64_t runs = 0;
+  uint64_t commands = 0;
+  uint64_t reads = 0;
+  uint64_t writes = 0;
+  uint64_t blocks_moved = 0;
+  uint64_t bytes_compared = 0;
+  uint64_t opened = 0;
+  Duration virtual_time{};
+  std::array<FaultCount, fault::kKindsCount> faults{};
+  std::array<uint64_t, 6> rungs{};  // commands by the highest rung of recovery; bot::Rung
+  uint64_t history = 0;             // a digest of every answer and its time
+
+  void Add(const RunReport& other);
+};
+
+struct RunResult {
+  RunReport report;
+  std::string failure;          // empty: all was as it must be
+  uint64_t failed_command = 0;  // counted from 1; commands + 1 for the end of the run
+};
+
+class DiskRun final : private link::BreachSink {
+ public:
+  // The chooser outlives the run.
+  DiskRun(Chooser& chooser, const RunOptions& options);
+  ~DiskRun();
+
+  RunResult Run();
+  // After Run: something is under way that will never end. The run cannot be destroyed then.
+  bool stuck() const { return stuck_; }
+
+ private:
+  static constexpr uint64_t kStepsMax = 2'000'000;  // of one command
+  static constexpr uint64_t kCalm = 64;             // commands
+
+  // The system of one world: its clock, and no files.
+  class WorldSystem final : public app::System {
+   public:
+    explicit WorldSystem(World& world) : world_(world) {}
+    Clock& clock() override { return world_; }
+    Duration epoch_offset() const override { return {}; }
+    bool RunUntil(const std::function<bool()>& done) override;
+    Result<std::unique_ptr<emulator::BlockStore>, app::Failure> OpenImage(
+        const std::string& path, const app::ImageOptions& options) override;
+    Result<std::vector<uint8_t>, app::Failure> ReadFile(const std::string& path) override;
+    Result<std::unique_ptr<ByteSink>, app::Failure> CreateFile(const std::string& path) override;
+
+   private:
+    World& world_;
+  };
+  // Ends a pause, or asks a command to end.
+  struct Alarm final : Timer {
+    void HandleTimer() override {
+      rang = true;
+      if (cancelled != nullptr) cancelled->Cancel();
+    }
+    bool rang = false;
+    async::Job<Result<host::ScsiResult>>* cancelled = nullptr;
+  };
+  // A command as it is about to be sent, and what the model must be told afterwards.
+  struct Request {
+    enum class Kind : uint8_t { kRead, kWrite, kSynchronize, kVerify, kCapacity, kOther };
+    Kind kind = Kind::kOther;
+    uint8_t lun = 0;
+    uint64_t lba = 0;
+    uint32_t blocks = 0;
+    bool force_unit_access = false;
+    bool lent = false;
+    ModelDisk::Version version = 0;
+    scsi::Cdb cdb;
+    uint32_t length = 0;  // bytes of data
+  };
+  // A loan that is kept for a while, with a copy of what it held.
+  struct Loan {
+    LeaseList leases;
+    std::vector<uint8_t> bytes;
+  };
+
+  void OnBreach(const link::Breach& breach) override;
+
+  bool failed() const { return !result_.failure.empty(); }
+  void Fail(std::string text);
+  // Runs the world until the job has finished; false, with the failure told, where it cannot.
+  template <class T>
+  bool Finish(async::Job<T>& job, const char* what) {
+    const Result<void, World::Trouble> finished =
+        world_.RunUntil([&job] { return job.done(); }, kStepsMax);
+    if (!finished) FailStuck(finished.error(), what);
+    return finished.has_value();
+  }
+  void FailStuck(World::Trouble trouble, const char* what);
+  bool Sleep(Duration length);
+  bool Open();
+  void Close();
+  bool Reopen();
+
+  Request Draw();
+  void DrawRange(Request& request);
+  void Build(Request& request);
+  bool Execute(const Request& request);
+  void Judge(const Request& request, const Result<host::ScsiResult>& answer);
+  void JudgeData(const Request& request, const host::ScsiResult& answer);
+  void JudgeWrite(const Request& request, const Result<host::ScsiResult>& answer);
+  void JudgeFailure(const Request& request, const Result<host::ScsiResult>& answer);
+  void JudgeUnnoticed(const host::ScsiResult& answer);
+  void Account(bool reported);
+  bool Due(uint64_t& next, uint64_t one_in, std::string_view what);
+  void Digest(const Request& request, const Result<host::ScsiResult>& answer);
+  // Of the command that has just ended.
+  std::span<const fault::Injection> Injections() const;
+  bool Injected(fault::Kind kind) const;
+  void KeepLoan();
+  void CheckLoan();
+  void ReadAllBack();
+
+  Chooser& chooser_;
+  const RunOptions options_;
+  World world_;
+  WorldSystem system_;
+  Swarm swarm_;
+  fault::Player player_;
+  std::unique_ptr<app::Twin> twin_;
+  std::unique_ptr<link::FaultBus> fault_bus_;
+  std::unique_ptr<link::PcapWriter> writer_;
+  std::unique_ptr<app::DecoratedBus> bus_;
+  std::unique_ptr<host::Session> session_;
+  host::BotTransport* transport_ = nullptr;  // null: not open
+  std::vector<ModelDisk> models_;
+  std::vector<uint8_t> room_;
+  LeaseList lent_;
+  Loan loan_;
+  Alarm alarm_;
+  std::string doing_;
+  uint64_t command_ = 0;
+  uint64_t cancel_next_ = 0;
+  uint64_t reopen_next_ = 0;
+  uint64_t pause_next_ = 0;
+  uint64_t injected_before_ = 0;  // the command under way
+  bool stuck_ = false;
+  // Nothing was made to go wrong for so long that what goes wrong now is nobody's fault but ours.
+  uint64_t calm_commands_ = 0;
+  RunResult result_;
+};
+
+// Makes a run, runs it and takes it down; one that is stuck stays in memory.
+RunResult RunDisk(Chooser& chooser, const RunOptions& options);
+
+}  // namespace usbtwin::sim

@@ -1,0 +1,95 @@
+#include "sim/swarm.h"
+
+#include <array>
+
+#include "base/check.h"
+
+namespace usbtwin::sim {
+namespace {
+
+using fault::Kind;
+using fault::Parameter;
+
+// Rates from one in 128 to one in 16384 occasions; a command is about five.
+constexpr uint64_t kRateExponentMin = 7;
+constexpr uint64_t kRateExponentMax = 14;
+
+fault::Rule DrawRule(Chooser& chooser, const fault::KindInfo& info) {
+  fault::Rule rule{.kind = info.kind};
+  rule.one_in = uint64_t{1} << chooser.Between(kRateExponentMin, kRateExponentMax, "how rare");
+  switch (info.parameter) {
+    case Parameter::kNone: break;
+    case Parameter::kDelay: {
+      static constexpr std::array<uint32_t, 4> kFactors{1, 2, 10, 30};
+      const uint32_t factor = kFactors[chooser.Choose(kFactors.size(), "how long")];
+      rule.delay = std::chrono::milliseconds(info.parameter_default) * factor / 10;
+      break;
+    }
+    case Parameter::kLength: {
+      static constexpr std::array<uint32_t, 7> kLengths{0, 1, 12, 512, 513, 4096, UINT32_MAX};
+      const size_t count = info.kind == Kind::kShortStatus ? 3 : kLengths.size();
+      rule.length = kLengths[chooser.Choose(count, "how many bytes")];
+      break;
+    }
+    case Parameter::kValue:
+      // Bits that the receiver can see are wrong: nothing on the bus protects the others, so a
+      // flipped block number is a command to write somewhere else.
+      if (info.kind == Kind::kCorruptOut) rule.value = chooser.Choose(32, "which bit");
+      if (info.kind == Kind::kCorruptIn) rule.value = chooser.Choose(64, "which bit");
+      if (info.kind == Kind::kReservedStatus) rule.value = 3 + chooser.Choose(253, "which status");
+      if (info.kind == Kind::kResidueLie && chooser.Choose(2, "which residue") == 1) {
+        rule.value = chooser.Choose(1 << 17, "which residue");
+      }
+      break;
+  }
+  return rule;
+}
+
+emulator::Profile DrawProfile(Chooser& chooser) {
+  emulator::Profile profile;
+  static constexpr std::array<usb::Speed, 3> kSpeeds{usb::Speed::kHigh, usb::Speed::kSuper,
+                                                     usb::Speed::kFull};
+  profile.speed = kSpeeds[chooser.Choose(kSpeeds.size(), "which speed")];
+  profile.device.speeds = emulator::SpeedsUpTo(profile.speed);
+  const uint64_t units = chooser.Between(1, 4, "how many units");
+  emulator::FunctionProfile function;
+  for (uint64_t unit = 0; unit < units; ++unit) {
+    emulator::UnitProfile drawn;
+    drawn.disk.block_size = chooser.Choose(4, "which block size") == 3 ? 4096 : 512;
+    drawn.disk.removable = chooser.Choose(4, "removable") == 3;
+    drawn.disk.write_cache = chooser.Choose(4, "write cache") != 3;
+    drawn.size = chooser.Between(256, 4096, "how many blocks") * drawn.disk.block_size;
+    profile.units.push_back(drawn);
+    function.units.push_back(unit);
+  }
+  emulator::ConfigurationProfile configuration;
+  configuration.functions.push_back(function);
+  profile.configurations.push_back(configuration);
+  return profile;
+}
+
+}  // namespace
+
+Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
+  Swarm swarm;
+  swarm.profile = DrawProfile(chooser);
+  if (options.faults) {
+    for (const fault::KindInfo& info : fault::Kinds()) {
+      if (chooser.Choose(4, "whether this fault exists") != 3) continue;
+      swarm.plan.rules.push_back(DrawRule(chooser, info));
+      swarm.power_may_fail = swarm.power_may_fail || info.kind == Kind::kPowerLoss;
+    }
+  }
+  swarm.reads_percent = static_cast<uint32_t>(chooser.Between(35, 50, "how many reads"));
+  swarm.writes_percent = static_cast<uint32_t>(chooser.Between(35, 45, "how many writes"));
+  swarm.blocks_exponent_max = static_cast<uint32_t>(chooser.Between(0, 8, "how long"));
+  if (chooser.Choose(2, "whether the host cancels") == 1) {
+    swarm.cancel_one_in = chooser.Between(100, 2000, "how often");
+  }
+  if (chooser.Choose(2, "whether the host reopens") == 1) {
+    swarm.reopen_one_in = chooser.Between(200, 5000, "how often");
+  }
+  return swarm;
+}
+
+}  // namespace usbtwin::sim
