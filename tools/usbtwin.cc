@@ -69,6 +69,7 @@ int Main(int argc, const char* const* argv) {
   AddInfoVerb(cli, chosen);
   AddDiskVerb(cli, chosen);
   AddBenchVerb(cli, chosen);
+  AddSimVerb(cli, chosen);
   AddDumpVerb(cli, chosen);
   try {
     cli.parse(argc, argv);

@@ -17,6 +17,7 @@ void AddBenchVerb(CLI::App& cli, Chosen& chosen);
 void AddDiskVerb(CLI::App& cli, Chosen& chosen);
 void AddDumpVerb(CLI::App& cli, Chosen& chosen);
 void AddInfoVerb(CLI::App& cli, Chosen& chosen);
+void AddSimVerb(CLI::App& cli, Chosen& chosen);
 
 // Adds a subcommand whose options are an Options, run by `run(const Options&)`. CLI11 writes into
 // the options long after this returned, and the verb reads them later still: hence shared_ptr.

@@ -18,24 +18,23 @@
 namespace usbtwin::sim {
 
 struct ChoiceList {
-  uint64_t commands = 0; // RunOptions::commands
-  bool faults = true;    // SwarmOptions::faults
+  uint64_t commands = 0;  // RunOptions::commands
+  bool faults = true;     // SwarmOptions::faults
   std::vector<uint64_t> values;
 };
 
 // Replays the list; the text names what each choice was for.
-std::string Print(const ChoiceList &list);
+std::string Print(const ChoiceList& list);
 // A failure names the line.
-Result<ChoiceList, app::Failure> ParseChoices(std::string_view text,
-                                              const std::string &path);
+Result<ChoiceList, app::Failure> ParseChoices(std::string_view text, const std::string& path);
 
-RunResult RunSeed(uint64_t seed, const RunOptions &options);
-RunResult RunList(const ChoiceList &list, ByteSink *record = nullptr);
+RunResult RunSeed(uint64_t seed, const RunOptions& options);
+RunResult RunList(const ChoiceList& list, ByteSink* record = nullptr);
 // The choices that the seed leads to.
-ChoiceList ListOf(uint64_t seed, const RunOptions &options);
+ChoiceList ListOf(uint64_t seed, const RunOptions& options);
 
 // Makes the list of a failing run smaller while it still fails in the same way:
 // its first words are the same. Tries at most `tries_max` runs.
-ChoiceList Shrink(ChoiceList list, const RunResult &failed, uint64_t tries_max);
+ChoiceList Shrink(ChoiceList list, const RunResult& failed, uint64_t tries_max);
 
-} // namespace usbtwin::sim
+}  // namespace usbtwin::sim

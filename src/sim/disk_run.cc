@@ -54,7 +54,8 @@ DiskRun::DiskRun(Chooser& chooser, const RunOptions& options)
   CHECK(twin.has_value());
   twin_ = std::move(*twin);
   fault_bus_ = std::make_unique<link::FaultBus>(world_, twin_->bus(), player_);
-  if (options_.record != nullptr) writer_ = std::make_unique<link::PcapWriter>(*options_.record);
+  if (options_.record != nullptr)
+    writer_ = std::make_unique<link::PcapWriter>(*options_.record, link::PcapFormat::kPcapng);
   bus_ = std::make_unique<app::DecoratedBus>(
       world_, *fault_bus_,
       app::Decorations{.writer = writer_.get(), .audit = true, .breaches = this});
@@ -294,7 +295,8 @@ bool DiskRun::Execute(const Request& request) {
   Judge(request, answer);
   if (!good) {
     calm_commands_ = 0;
-    if (!answer && answer.error().kind == ErrorKind::kDisconnected) transport_ = nullptr;
+    // What the ladder's last rung did not mend is for the caller: close and open.
+    if (!answer && transport_->last_rung() == bot::Rung::kReopen) transport_ = nullptr;
     if (!Sleep(std::chrono::microseconds(chooser_.Choose(200'000, "how long to wait")))) {
       return false;
     }
@@ -509,12 +511,14 @@ void DiskRun::CheckLoan() {
 void DiskRun::ReadAllBack() {
   constexpr uint32_t kBlocks = 128;
   player_.Stop();
+  swarm_.cancel_one_in = 0;
   if (!Sleep(std::chrono::minutes(2)) || !Reopen()) return;
   for (ModelDisk& model : models_) {
     Request ready;
     ready.lun = static_cast<uint8_t>(&model - models_.data());
     ready.cdb = scsi::TestUnitReady();
     // Whatever was going on ends within a few questions.
+    calm_commands_ = 0;
     for (int tries = 0; tries < 20 && calm_commands_ < 2; ++tries) {
       if (transport_ == nullptr && !Reopen()) return;
       if (!Execute(ready)) return;
@@ -533,14 +537,14 @@ void DiskRun::ReadAllBack() {
                     " cannot be read after all faults have ended");
       }
     }
-    calm_commands_ = 0;
   }
 }
 
 RunResult RunDisk(Chooser& chooser, const RunOptions& options) {
   auto run = std::make_unique<DiskRun>(chooser, options);
   RunResult result = run->Run();
-  if (run->stuck()) (void)run.release();
+  result.stuck = run->stuck();
+  if (result.stuck) (void)run.release();
   return result;
 }
 

@@ -56,6 +56,7 @@ struct RunReport {
 struct RunResult {
   RunReport report;
   std::string failure;          // empty: all was as it must be
+  bool stuck = false;           // something never ends; such a run stays in memory
   uint64_t failed_command = 0;  // counted from 1; commands + 1 for the end of the run
 };
 

@@ -10,13 +10,26 @@ namespace {
 using fault::Kind;
 using fault::Parameter;
 
-// Rates from one in 128 to one in 16384 occasions; a command is about five.
+// Rates from one in 128 to one in 16384 occasions; a command is about five. What only recovery and
+// opening offer an occasion for is far more frequent, or it would never be seen.
 constexpr uint64_t kRateExponentMin = 7;
 constexpr uint64_t kRateExponentMax = 14;
+constexpr uint64_t kRareRateExponentMax = 5;
+
+bool IsRare(const fault::KindInfo& info) {
+  using fault::Moment;
+  for (const Moment moment : {Moment::kCommand, Moment::kDataIn, Moment::kDataOut, Moment::kStatus,
+                              Moment::kExecute, Moment::kStoreRead, Moment::kStoreWrite}) {
+    if (info.at(moment)) return false;
+  }
+  return true;
+}
 
 fault::Rule DrawRule(Chooser& chooser, const fault::KindInfo& info) {
   fault::Rule rule{.kind = info.kind};
-  rule.one_in = uint64_t{1} << chooser.Between(kRateExponentMin, kRateExponentMax, "how rare");
+  rule.one_in = uint64_t{1} << (IsRare(info) ? chooser.Between(1, kRareRateExponentMax, "how rare")
+                                             : chooser.Between(kRateExponentMin, kRateExponentMax,
+                                                               "how rare"));
   switch (info.parameter) {
     case Parameter::kNone: break;
     case Parameter::kDelay: {
@@ -50,6 +63,7 @@ emulator::Profile DrawProfile(Chooser& chooser) {
   static constexpr std::array<usb::Speed, 3> kSpeeds{usb::Speed::kHigh, usb::Speed::kSuper,
                                                      usb::Speed::kFull};
   profile.speed = kSpeeds[chooser.Choose(kSpeeds.size(), "which speed")];
+  profile.device.speeds.clear();
   profile.device.speeds = emulator::SpeedsUpTo(profile.speed);
   const uint64_t units = chooser.Between(1, 4, "how many units");
   emulator::FunctionProfile function;
@@ -75,8 +89,11 @@ Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
   swarm.profile = DrawProfile(chooser);
   if (options.faults) {
     for (const fault::KindInfo& info : fault::Kinds()) {
-      if (chooser.Choose(4, "whether this fault exists") != 3) continue;
-      swarm.plan.rules.push_back(DrawRule(chooser, info));
+      // Drawn even where it does not exist: so a list of choices without it is as long.
+      const bool exists = chooser.Choose(4, "whether this fault exists") == 3;
+      const fault::Rule rule = DrawRule(chooser, info);
+      if (!exists) continue;
+      swarm.plan.rules.push_back(rule);
       swarm.power_may_fail = swarm.power_may_fail || info.kind == Kind::kPowerLoss;
     }
   }

@@ -1,0 +1,356 @@
+// usbtwin sim: host stack, link, twin and disk in one world of virtual time, where everything that
+// can go wrong on a bus is made to go wrong, and an oracle judges every answer. One run a seed; a
+// run that fails is told with the command that repeats it, its capture, and its choices made small.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "base/text.h"
+#include "os/console.h"
+#include "os/system.h"
+#include "sim/choice_list.h"
+#include "tools/exit_status.h"
+#include "tools/json_text.h"
+#include "tools/verb.h"
+
+namespace usbtwin::tools {
+namespace {
+
+using app::Failure;
+using std::chrono::steady_clock;
+
+constexpr size_t kJobsMax = 64;
+constexpr uint64_t kTriesMax = 3000;  // runs that making a list smaller may take
+
+struct Options {
+  uint64_t seed = 1;
+  std::optional<uint64_t> runs;
+  std::optional<uint64_t> commands;
+  std::optional<double> minutes;
+  uint64_t commands_per_run = 5000;
+  size_t jobs = 0;
+  bool no_faults = false;
+  std::string replay_path;
+  std::string output_folder = ".";
+  bool json = false;
+};
+
+// What to run: seeds from options.seed on, until one of the bounds is met.
+struct Plan {
+  uint64_t runs_max = UINT64_MAX;
+  uint64_t commands_max = UINT64_MAX;
+  steady_clock::time_point end = steady_clock::time_point::max();
+
+  uint64_t CommandsOf(uint64_t run, uint64_t commands_per_run) const {
+    return std::min(commands_per_run, commands_max - run * commands_per_run);
+  }
+};
+
+// The seeds under way, for a crash: CHECK aborts, and no stack frame could say more.
+std::array<std::atomic<uint64_t>, kJobsMax> seeds_running{};
+std::atomic<uint64_t> commands_of_runs{};
+
+void HandleAbort(int) {
+  for (const std::atomic<uint64_t>& seed : seeds_running) {
+    if (seed == 0) continue;
+    std::fprintf(stderr,
+                 "usbtwin sim: the program broke in a run; one of these repeats it:\n"
+                 "  usbtwin sim --seed %llu --runs 1 --commands-per-run %llu\n",
+                 static_cast<unsigned long long>(seed - 1),
+                 static_cast<unsigned long long>(commands_of_runs));
+  }
+}
+
+Plan PlanOf(const Options& options) {
+  Plan plan;
+  if (options.runs) plan.runs_max = *options.runs;
+  if (options.commands) {
+    plan.commands_max = *options.commands;
+    plan.runs_max = std::min(plan.runs_max, (*options.commands + options.commands_per_run - 1) /
+                                                options.commands_per_run);
+  }
+  if (options.minutes) {
+    plan.end =
+        steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(
+                                  std::chrono::duration<double, std::ratio<60>>(*options.minutes));
+  }
+  return plan;
+}
+
+struct Failed {
+  uint64_t seed = 0;
+  uint64_t commands = 0;
+  sim::RunResult result;
+};
+
+// All runs, on several threads. Runs are merged in the order of their seeds, so the table does not
+// depend on the number of threads.
+class Campaign {
+ public:
+  Campaign(const Options& options, const Plan& plan) : options_(options), plan_(plan) {}
+
+  void Run(size_t jobs) {
+    start_ = steady_clock::now();
+    next_show_ = start_ + std::chrono::milliseconds(500);
+    std::vector<std::thread> threads;
+    for (size_t job = 1; job < jobs; ++job) threads.emplace_back([this, job] { Work(job); });
+    Work(0);
+    for (std::thread& thread : threads) thread.join();
+    if (shown_) os::ShowProgress("");
+  }
+  const sim::RunReport& report() const { return merged_; }
+  const std::optional<Failed>& failed() const { return failed_; }
+  double seconds() const {
+    return std::chrono::duration<double>(steady_clock::now() - start_).count();
+  }
+
+ private:
+  bool Take(uint64_t& run) {
+    const std::lock_guard lock(mutex_);
+    if (failed_ || next_ == plan_.runs_max || steady_clock::now() >= plan_.end) return false;
+    run = next_++;
+    return true;
+  }
+  void Work(size_t job) {
+    uint64_t run = 0;
+    while (Take(run)) {
+      const uint64_t seed = options_.seed + run;
+      const uint64_t commands = plan_.CommandsOf(run, options_.commands_per_run);
+      seeds_running[job] = seed + 1;
+      const sim::RunResult result =
+          sim::RunSeed(seed, {.commands = commands, .swarm = {.faults = !options_.no_faults}});
+      seeds_running[job] = 0;
+      Finish(run, {seed, commands, result});
+    }
+  }
+  void Finish(uint64_t run, Failed done) {
+    const std::lock_guard lock(mutex_);
+    if (!done.result.failure.empty() && (!failed_ || done.seed < failed_->seed)) failed_ = done;
+    waiting_.emplace(run, done.result.report);
+    for (auto first = waiting_.find(merged_count_); first != waiting_.end();
+         first = waiting_.find(merged_count_)) {
+      merged_.Add(first->second);
+      waiting_.erase(first);
+      ++merged_count_;
+    }
+    if (!shown_ || steady_clock::now() < next_show_) return;
+    next_show_ = steady_clock::now() + std::chrono::milliseconds(500);
+    os::ShowProgress(fmt::format("{} runs, {} commands, {:.0f} commands/s", merged_.runs,
+                                 merged_.commands,
+                                 static_cast<double>(merged_.commands) / seconds()));
+  }
+
+  const Options& options_;
+  const Plan plan_;
+  std::mutex mutex_;
+  uint64_t next_ = 0;
+  std::map<uint64_t, sim::RunReport> waiting_;  // finished before one with a smaller seed
+  uint64_t merged_count_ = 0;
+  sim::RunReport merged_;
+  std::optional<Failed> failed_;
+  const bool shown_ = os::IsCapableTerminal(os::kStandardError);
+  steady_clock::time_point start_;
+  steady_clock::time_point next_show_;
+};
+
+double MeanBlocks(const sim::RunReport& report) {
+  const uint64_t count = report.reads + report.writes;
+  return count == 0 ? 0 : static_cast<double>(report.blocks_moved) / static_cast<double>(count);
+}
+
+std::string TimeText(Duration time) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time).count();
+  return fmt::format("{} h {:02} min {:02} s", seconds / 3600, seconds / 60 % 60, seconds % 60);
+}
+
+std::string ReportText(const Options& options, const sim::RunReport& report) {
+  std::string text = fmt::format(
+      "seeds {} to {}: {} runs, {} commands, {} openings, {} of virtual time\n"
+      "{} reads and {} writes of {:.1f} blocks on average; {} MB compared\n\n",
+      options.seed, options.seed + std::max<uint64_t>(report.runs, 1) - 1, report.runs,
+      report.commands, report.opened, TimeText(report.virtual_time), report.reads, report.writes,
+      MeanBlocks(report), report.bytes_compared / 1'000'000);
+  text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}\n", "fault", "injected", "observed",
+                      "recovered", "reported");
+  sim::FaultCount all;
+  size_t unseen = 0;
+  for (const fault::KindInfo& info : fault::Kinds()) {
+    const sim::FaultCount& count = report.faults[static_cast<size_t>(info.kind)];
+    text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}\n", info.name, count.injected,
+                        count.observed, count.recovered, count.reported);
+    all.injected += count.injected;
+    all.observed += count.observed;
+    all.recovered += count.recovered;
+    all.reported += count.reported;
+    unseen += count.observed == 0;
+  }
+  text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}\n", "all", all.injected, all.observed,
+                      all.recovered, all.reported);
+  if (unseen != 0 && !options.no_faults) {
+    text += fmt::format("{} of {} kinds were never observed\n", unseen, fault::kKindsCount);
+  }
+  text += "\ncommands by the highest rung of recovery:";
+  for (size_t rung = 1; rung < report.rungs.size(); ++rung) {
+    text += fmt::format("{} {} {}", rung == 1 ? "" : ",", bot::Name(static_cast<bot::Rung>(rung)),
+                        report.rungs[rung]);
+  }
+  text += fmt::format("\nhistory {:016x}\n", report.history);
+  return text;
+}
+
+std::string ReportJson(const Options& options, const sim::RunReport& report,
+                       const std::optional<Failed>& failed) {
+  Json json = JsonHead("usbtwin sim");
+  json["seed"] = options.seed;
+  json["runs"] = report.runs;
+  json["commands"] = report.commands;
+  json["reads"] = report.reads;
+  json["writes"] = report.writes;
+  json["mean_blocks"] = MeanBlocks(report);
+  json["bytes_compared"] = report.bytes_compared;
+  json["openings"] = report.opened;
+  json["virtual_ns"] = report.virtual_time.count();
+  json["history"] = fmt::format("{:016x}", report.history);
+  json["faults"] = Json::object();
+  for (const fault::KindInfo& info : fault::Kinds()) {
+    const sim::FaultCount& count = report.faults[static_cast<size_t>(info.kind)];
+    json["faults"][info.name] = {{"injected", count.injected},
+                                 {"observed", count.observed},
+                                 {"recovered", count.recovered},
+                                 {"reported", count.reported}};
+  }
+  json["rungs"] = Json::object();
+  for (size_t rung = 1; rung < report.rungs.size(); ++rung) {
+    json["rungs"][bot::Name(static_cast<bot::Rung>(rung))] = report.rungs[rung];
+  }
+  json["failure"] = nullptr;
+  if (failed) {
+    json["failure"] = {{"seed", failed->seed},
+                       {"command", failed->result.failed_command},
+                       {"text", failed->result.failure}};
+  }
+  return JsonText(json);
+}
+
+// A capture of the run and its choices as files beside each other; what could not be written is
+// told, the failure of the run matters more.
+void Keep(const Options& options, const std::string& name, const sim::ChoiceList& list) {
+  const std::unique_ptr<app::System> system = os::MakeSystem();
+  const std::string stem = options.output_folder + "/" + name;
+  const auto record = system->CreateFile(stem + ".pcapng");
+  if (record) {
+    sim::RunList(list, record->get());
+    if ((*record)->Flush()) os::PrintError("capture: " + stem + ".pcapng\n");
+  } else {
+    os::PrintError("no capture: " + record.error().text + "\n");
+  }
+  const std::string text = sim::Print(list);
+  const auto choices = system->CreateFile(stem + ".choices");
+  if (!choices) return os::PrintError("no list of choices: " + choices.error().text + "\n");
+  if ((*choices)->Write({reinterpret_cast<const uint8_t*>(text.data()), text.size()}) &&
+      (*choices)->Flush()) {
+    os::PrintError(
+        fmt::format("choices: {0}.choices ({1}, {2})\n"
+                    "replay: usbtwin sim --replay {0}.choices\n",
+                    stem, Count(list.values.size(), "choice"), Count(list.commands, "command")));
+  }
+}
+
+int TellFailure(const Options& options, const Failed& failed) {
+  os::PrintError(
+      fmt::format("usbtwin sim: seed {}, command {}: {}\n"
+                  "reproduce: usbtwin sim --seed {} --runs 1 --commands-per-run {}{}\n",
+                  failed.seed, failed.result.failed_command, failed.result.failure, failed.seed,
+                  failed.commands, options.no_faults ? " --no-faults" : ""));
+  sim::ChoiceList list = sim::ListOf(
+      failed.seed, {.commands = failed.commands, .swarm = {.faults = !options.no_faults}});
+  const size_t length = list.values.size();
+  if (!failed.result.stuck) list = sim::Shrink(std::move(list), failed.result, kTriesMax);
+  os::PrintError(fmt::format("made smaller: from {} to {}\n", Count(length, "choice"),
+                             Count(list.values.size(), "choice")));
+  Keep(options, fmt::format("sim-{}", failed.seed), list);
+  return kExitDiffers;
+}
+
+int Replay(const Options& options) {
+  const auto bytes = os::ReadInput({.path = options.replay_path, .length_max = 256 << 20});
+  if (!bytes) return Fail("sim", bytes.error(), options.json);
+  const auto list = sim::ParseChoices({reinterpret_cast<const char*>(bytes->data()), bytes->size()},
+                                      options.replay_path);
+  if (!list) return Fail("sim", list.error(), options.json);
+  const sim::RunResult result = sim::RunList(*list);
+  Options shown = options;
+  shown.seed = 0;
+  std::optional<Failed> failed;
+  if (!result.failure.empty()) failed = Failed{0, list->commands, result};
+  const std::string text =
+      options.json ? ReportJson(shown, result.report, failed) : ReportText(shown, result.report);
+  if (const auto printed = os::PrintOutput(text); !printed) return kExitFile;
+  if (!failed) return kExitGood;
+  os::PrintError(
+      fmt::format("usbtwin sim: command {}: {}\n", result.failed_command, result.failure));
+  return kExitDiffers;
+}
+
+int Run(const Options& given) {
+  Options options = given;
+  if (!options.replay_path.empty()) return Replay(options);
+  if (!options.runs && !options.commands && !options.minutes) options.commands = 200'000;
+  if (options.jobs == 0) options.jobs = std::max(1u, std::thread::hardware_concurrency());
+  options.jobs = std::min(options.jobs, kJobsMax);
+  commands_of_runs = options.commands_per_run;
+  std::signal(SIGABRT, HandleAbort);
+  os::PrintError(fmt::format("usbtwin sim: seed {}\n", options.seed));
+  Campaign campaign(options, PlanOf(options));
+  campaign.Run(options.jobs);
+  const sim::RunReport& report = campaign.report();
+  const double seconds = campaign.seconds();
+  const std::string text =
+      options.json ? ReportJson(options, report, campaign.failed()) : ReportText(options, report);
+  if (const auto printed = os::PrintOutput(text); !printed) return kExitFile;
+  os::PrintError(fmt::format(
+      "{:.1f} s on {}: {:.0f} commands/s and {:.0f} MB/s compared a thread\n", seconds,
+      Count(options.jobs, "thread"),
+      static_cast<double>(report.commands) / seconds / static_cast<double>(options.jobs),
+      static_cast<double>(report.bytes_compared) / 1e6 / seconds /
+          static_cast<double>(options.jobs)));
+  return campaign.failed() ? TellFailure(options, *campaign.failed()) : kExitGood;
+}
+
+}  // namespace
+
+void AddSimVerb(CLI::App& cli, Chosen& chosen) {
+  AddVerb<Options>(
+      cli, chosen, "sim", "simulate host and device with faults, and judge every answer",
+      [](CLI::App& verb, Options& options) {
+        verb.add_option("--seed", options.seed,
+                        "the first run's seed (default 1); each next run's "
+                        "is one more");
+        verb.add_option("--runs", options.runs, "how many runs")->check(CLI::PositiveNumber);
+        verb.add_option("--commands", options.commands,
+                        "how many commands in all "
+                        "(default 200000)")
+            ->check(CLI::PositiveNumber);
+        verb.add_option("--minutes", options.minutes, "how long")->check(CLI::PositiveNumber);
+        verb.add_option("--commands-per-run", options.commands_per_run,
+                        "commands of one run (default 5000)")
+            ->check(CLI::PositiveNumber);
+        verb.add_option("--jobs", options.jobs, "threads (default: one for each processor)");
+        verb.add_flag("--no-faults", options.no_faults, "nothing is made to go wrong");
+        verb.add_option("--replay", options.replay_path, "run the choices of a failed run again");
+        verb.add_option("--output-folder", options.output_folder,
+                        "where captures and choices of a failed run go (default: here)");
+        verb.add_flag("--json", options.json, "the table as JSON");
+      },
+      Run);
+}
+
+}  // namespace usbtwin::tools
