@@ -224,8 +224,9 @@ void HostEngine::Fail(ErrorKind kind, Phase phase, uint32_t length, const char* 
 
 void HostEngine::Recover(ErrorKind kind) {
   if (kind == ErrorKind::kDisconnected) return Climb(Rung::kReopen);
-  if (last_rung_ == Rung::kResetPort || last_rung_ == Rung::kReopen) return Climb(Rung::kReopen);
+  if (last_rung_ == Rung::kResetPort) return Climb(Rung::kReopen);
   if (last_rung_ == Rung::kMassStorageReset) return Climb(Rung::kResetPort);
+  // Above the last rung is the first: a device that was opened anew was not reset by that.
   Climb(Rung::kMassStorageReset);
 }
 

@@ -10,8 +10,9 @@
 //
 // A command whose conversation broke ends with an Error that names the phase; recovery then makes
 // the device fit for the next command. Each rung is tried at most once a command, and a command
-// that fails right after one that a rung recovered starts one rung higher. The shell calls
-// Handle...() for what happened, then Poll(); it keeps time and says kTimedOut or kCancelled.
+// that fails right after one that a rung recovered starts one rung higher; after the last one at
+// the bulk-only reset again. The shell calls Handle...() for what happened, then Poll(); it keeps
+// time and says kTimedOut or kCancelled.
 #pragma once
 
 #include <optional>

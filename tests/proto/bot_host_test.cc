@@ -341,6 +341,20 @@ BOOST_AUTO_TEST_CASE(a_command_that_fails_after_a_recovered_one_starts_a_rung_hi
   Recover();
 }
 
+// Opening a device anew does not reset it, so a device that waits for data would wait for ever.
+BOOST_AUTO_TEST_CASE(a_command_that_fails_after_a_reopening_starts_at_the_reset) {
+  Start(0, false);
+  Next(Kind::kSendCommand);
+  engine.HandleCommandSent(Outcome::kDisconnected, 0);
+  Next(Kind::kReopen);
+  engine.HandleRecovered(Outcome::kOk);
+  Next(Kind::kFinished);
+  Start(0, false);
+  Next(Kind::kSendCommand);
+  engine.HandleCommandSent(Outcome::kTimedOut, 0);
+  Recover();
+}
+
 BOOST_AUTO_TEST_CASE(a_disconnected_device_is_only_reopened) {
   Start(512, true);
   Send();

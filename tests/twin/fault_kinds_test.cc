@@ -4,445 +4,34 @@
 #include <boost/test/data/test_case.hpp>
 
 #include "fault_rig.h"
+#include "fault_rows.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::host;   // NOLINT
 using namespace usbtwin::tests;  // NOLINT
 using namespace std::chrono_literals;
 using fault::Kind;
-using fault::Rule;
 
 namespace {
 
-constexpr uint8_t kRead10 = 0x28;
-constexpr uint8_t kWrite10 = 0x2a;
 constexpr uint32_t kLength = 4096;  // bytes of the command with the fault
 constexpr uint64_t kLba = 64;
+constexpr Duration kOpened = 1s;  // nothing happens until the device is open and was written to
 
-struct Row {
-  const char* name;        // of the kind
-  uint8_t opcode;          // of the command with the fault
-  Rule rule;               // beside the kind; once
-  const char* transport;   // what one command over the transport comes to, and the highest rung
-  const char* block;       // what the block device makes of it, in how many milliseconds
-  std::vector<Rule> also;  // faults that lead there; once
-};
-std::ostream& operator<<(std::ostream& stream, const Row& row) {
-  return stream << row.name << " in " << (row.opcode == kRead10 ? "READ" : "WRITE");
-}
-
-const std::vector<Row> kRows{
-    {"usb.stall", kRead10, {}, "stalled in command; bulk-only reset", "good, 0 ms", {}},
-    {"usb.stall", kRead10, {.nth = 2}, "overflow in status; bulk-only reset", "good, 0 ms", {}},
-    {"usb.stall", kRead10, {.nth = 3}, "good; second status read", "good, 0 ms", {}},
-    {"usb.stall",
-     kWrite10,
-     {.nth = 2},
-     "timed out in status; bulk-only reset",
-     "good, 30000 ms",
-     {}},
-    {"usb.stall-late",
-     kRead10,
-     {.nth = 1},
-     "stalled in command; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"usb.stall-late", kRead10, {.nth = 2}, "good; clear halt", "good, 0 ms", {}},
-    {"usb.stall-late",
-     kRead10,
-     {.nth = 3},
-     "timed out in status; bulk-only reset",
-     "good, 30000 ms",
-     {}},
-    {"usb.stall-late", kWrite10, {.nth = 2}, "good; clear halt", "good, 0 ms", {}},
-    {"usb.lost-request",
-     kRead10,
-     {.nth = 1},
-     "timed out in command; bulk-only reset",
-     "good, 30000 ms",
-     {}},
-    {"usb.lost-request",
-     kRead10,
-     {.nth = 2},
-     "timed out in data-in; bulk-only reset",
-     "good, 30000 ms",
-     {}},
-    {"usb.lost-request",
-     kRead10,
-     {.nth = 3},
-     "timed out in status; bulk-only reset",
-     "good, 30000 ms",
-     {}},
-    {"usb.lost-request",
-     kWrite10,
-     {.nth = 2},
-     "timed out in data-out; bulk-only reset",
-     "good, 30000 ms",
-     {}},
-    {"usb.lost-completion",
-     kRead10,
-     {.nth = 1},
-     "timed out in command; bulk-only reset",
-     "good, 30000 ms",
-     {}},
-    {"usb.lost-completion",
-     kRead10,
-     {.nth = 2},
-     "timed out in data-in; bulk-only reset",
-     "good, 30000 ms",
-     {}},
-    {"usb.lost-completion",
-     kRead10,
-     {.nth = 3},
-     "timed out in status; bulk-only reset",
-     "good, 30000 ms",
-     {}},
-    {"usb.lost-completion",
-     kWrite10,
-     {.nth = 2},
-     "timed out in data-out; bulk-only reset",
-     "good, 30000 ms",
-     {}},
-    {"usb.delay-request", kRead10, {.nth = 1}, "good; none", "good, 100 ms", {}},
-    {"usb.delay-request", kRead10, {.nth = 2}, "good; none", "good, 100 ms", {}},
-    {"usb.delay-request", kRead10, {.nth = 3}, "good; none", "good, 100 ms", {}},
-    {"usb.delay-request", kWrite10, {.nth = 2}, "good; none", "good, 100 ms", {}},
-    {"usb.delay-completion", kRead10, {.nth = 1}, "good; none", "good, 100 ms", {}},
-    {"usb.delay-completion", kRead10, {.nth = 2}, "good; none", "good, 100 ms", {}},
-    {"usb.delay-completion", kRead10, {.nth = 3}, "good; none", "good, 100 ms", {}},
-    {"usb.delay-completion", kWrite10, {.nth = 2}, "good; none", "good, 100 ms", {}},
-    {"usb.reorder", kRead10, {.nth = 1}, "good; none", "good, 100 ms", {}},
-    {"usb.reorder", kRead10, {.nth = 2}, "good; none", "good, 100 ms", {}},
-    {"usb.reorder", kRead10, {.nth = 3}, "good; none", "good, 100 ms", {}},
-    {"usb.reorder", kWrite10, {.nth = 2}, "good; none", "good, 100 ms", {}},
-    {"usb.fault", kRead10, {.nth = 1}, "fault in command; bulk-only reset", "good, 0 ms", {}},
-    {"usb.fault", kRead10, {.nth = 2}, "fault in data-in; bulk-only reset", "good, 0 ms", {}},
-    {"usb.fault", kRead10, {.nth = 3}, "fault in status; bulk-only reset", "good, 0 ms", {}},
-    {"usb.fault", kWrite10, {.nth = 2}, "fault in data-out; bulk-only reset", "good, 0 ms", {}},
-    {"usb.fault-late", kRead10, {.nth = 1}, "fault in command; bulk-only reset", "good, 0 ms", {}},
-    {"usb.fault-late", kRead10, {.nth = 2}, "fault in data-in; bulk-only reset", "good, 0 ms", {}},
-    {"usb.fault-late", kRead10, {.nth = 3}, "fault in status; bulk-only reset", "good, 0 ms", {}},
-    {"usb.fault-late",
-     kWrite10,
-     {.nth = 2},
-     "fault in data-out; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"usb.stall",
-     kRead10,
-     {.endpoint = uint8_t{0}},
-     "stalled in command; port reset",
-     "good, 0 ms",
-     {{.kind = Kind::kStallCommand}}},
-    {"usb.stall-late",
-     kRead10,
-     {.endpoint = uint8_t{0}},
-     "stalled in command; port reset",
-     "good, 0 ms",
-     {{.kind = Kind::kStallCommand}}},
-    {"usb.lost-request",
-     kRead10,
-     {.endpoint = uint8_t{0}},
-     "stalled in command; port reset",
-     "good, 5000 ms",
-     {{.kind = Kind::kStallCommand}}},
-    {"usb.lost-completion",
-     kRead10,
-     {.endpoint = uint8_t{0}},
-     "stalled in command; port reset",
-     "good, 5000 ms",
-     {{.kind = Kind::kStallCommand}}},
-    {"usb.delay-request",
-     kRead10,
-     {.endpoint = uint8_t{0}},
-     "stalled in command; bulk-only reset",
-     "good, 100 ms",
-     {{.kind = Kind::kStallCommand}}},
-    {"usb.delay-completion",
-     kRead10,
-     {.endpoint = uint8_t{0}},
-     "stalled in command; bulk-only reset",
-     "good, 100 ms",
-     {{.kind = Kind::kStallCommand}}},
-    {"usb.fault",
-     kRead10,
-     {.endpoint = uint8_t{0}},
-     "stalled in command; port reset",
-     "good, 0 ms",
-     {{.kind = Kind::kStallCommand}}},
-    {"usb.fault-late",
-     kRead10,
-     {.endpoint = uint8_t{0}},
-     "stalled in command; port reset",
-     "good, 0 ms",
-     {{.kind = Kind::kStallCommand}}},
-    {"port.disconnect",
-     kRead10,
-     {.endpoint = uint8_t{0}},
-     "stalled in command; reopen",
-     "good, 500 ms",
-     {{.kind = Kind::kStallCommand}}},
-    {"port.reset-by-other",
-     kRead10,
-     {.endpoint = uint8_t{0}},
-     "stalled in command; port reset",
-     "good, 0 ms",
-     {{.kind = Kind::kStallCommand}}},
-    {"port.suspend",
-     kRead10,
-     {.endpoint = uint8_t{0}},
-     "stalled in command; bulk-only reset",
-     "good, 100 ms",
-     {{.kind = Kind::kStallCommand}}},
-    {"usb.short-in",
-     kRead10,
-     {.length = 1000},
-     "good, 1000 bytes, residue 0; none",
-     "good, 0 ms",
-     {}},
-    {"usb.short-in",
-     kRead10,
-     {.nth = 2},
-     "timed out in status; bulk-only reset",
-     "good, 30000 ms",
-     {}},
-    {"usb.short-out", kWrite10, {}, "fault in command; bulk-only reset", "good, 0 ms", {}},
-    {"usb.short-out",
-     kWrite10,
-     {.nth = 2, .length = 1024},
-     "fault in data-out; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"usb.overflow", kRead10, {}, "overflow in data-in; bulk-only reset", "good, 0 ms", {}},
-    {"usb.overflow", kRead10, {.nth = 2}, "overflow in status; bulk-only reset", "good, 0 ms", {}},
-    {"usb.corrupt-in",
-     kRead10,
-     {.nth = 2},
-     "protocol error in status; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"usb.corrupt-in", kRead10, {.value = 77}, "good; none", "good, 0 ms, spoilt", {}},
-    {"usb.corrupt-out", kRead10, {}, "stalled in status; bulk-only reset", "good, 0 ms", {}},
-    {"usb.corrupt-out", kWrite10, {.nth = 2, .value = 77}, "good; none", "good, 0 ms, spoilt", {}},
-    {"usb.silent", kRead10, {}, "timed out in command; bulk-only reset", "timed out, 60000 ms", {}},
-    {"usb.silent",
-     kRead10,
-     {.nth = 2},
-     "timed out in data-in; bulk-only reset",
-     "timed out, 60000 ms",
-     {}},
-    {"usb.silent",
-     kWrite10,
-     {.nth = 2},
-     "timed out in data-out; bulk-only reset",
-     "timed out, 60000 ms",
-     {}},
-    {"usb.cancel-late",
-     kRead10,
-     {},
-     "timed out in data-in; bulk-only reset",
-     "good, 30100 ms",
-     {{.kind = Kind::kLostRequest, .nth = 2}}},
-    {"port.disconnect", kRead10, {.nth = 1}, "disconnected in command; reopen", "good, 500 ms", {}},
-    {"port.disconnect", kRead10, {.nth = 2}, "disconnected in data-in; reopen", "good, 500 ms", {}},
-    {"port.disconnect", kRead10, {.nth = 3}, "disconnected in status; reopen", "good, 500 ms", {}},
-    {"port.disconnect",
-     kWrite10,
-     {.nth = 2},
-     "disconnected in data-out; reopen",
-     "good, 500 ms",
-     {}},
-    {"port.reset-by-other",
-     kRead10,
-     {.nth = 1},
-     "fault in command; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"port.reset-by-other",
-     kRead10,
-     {.nth = 2},
-     "fault in data-in; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"port.reset-by-other",
-     kRead10,
-     {.nth = 3},
-     "fault in status; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"port.reset-by-other",
-     kWrite10,
-     {.nth = 2},
-     "fault in data-out; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"port.suspend", kRead10, {.nth = 1}, "good; none", "good, 100 ms", {}},
-    {"port.suspend", kRead10, {.nth = 2}, "good; none", "good, 100 ms", {}},
-    {"port.suspend", kRead10, {.nth = 3}, "good; none", "good, 100 ms", {}},
-    {"port.suspend", kWrite10, {.nth = 2}, "good; none", "good, 100 ms", {}},
-    {"port.clear-halt-fails",
-     kRead10,
-     {},
-     "stalled in status; bulk-only reset",
-     "good, 0 ms",
-     {{.kind = Kind::kStallStatus}}},
-    {"port.clear-halt-fails",
-     kRead10,
-     {},
-     "stalled in status; bulk-only reset",
-     "good, 0 ms",
-     {{.kind = Kind::kStallStatusTwice}}},
-    {"port.clear-halt-fails",
-     kRead10,
-     {},
-     "stalled in command; port reset",
-     "good, 0 ms",
-     {{.kind = Kind::kStallCommand}}},
-    {"port.reset-fails",
-     kRead10,
-     {},
-     "stalled in command; reopen",
-     "good, 0 ms",
-     {{.kind = Kind::kStallCommand}, {.kind = Kind::kStall, .endpoint = uint8_t{0}}}},
-    {"port.slow",
-     kRead10,
-     {},
-     "good; second status read",
-     "good, 1000 ms",
-     {{.kind = Kind::kStallStatus}}},
-    {"bot.stall-command", kRead10, {}, "stalled in command; bulk-only reset", "good, 0 ms", {}},
-    {"bot.stall-command", kWrite10, {}, "stalled in command; bulk-only reset", "good, 0 ms", {}},
-    {"bot.stall-data", kRead10, {}, "good; clear halt", "good, 0 ms", {}},
-    {"bot.stall-data",
-     kRead10,
-     {.length = 1000},
-     "good, 1000 bytes, residue 3096; clear halt",
-     "good, 0 ms",
-     {}},
-    {"bot.stall-data",
-     kRead10,
-     {.length = 0},
-     "good, 0 bytes, residue 4096; clear halt",
-     "good, 0 ms",
-     {}},
-    {"bot.stall-data", kWrite10, {}, "good; clear halt", "good, 0 ms", {}},
-    {"bot.stall-data",
-     kWrite10,
-     {.length = 1024},
-     "check condition No Sense, 1024 bytes, residue 3072; clear halt",
-     "good, 0 ms",
-     {}},
-    {"bot.stall-data",
-     kWrite10,
-     {.length = 0},
-     "check condition No Sense, 0 bytes, residue 4096; clear halt",
-     "good, 0 ms",
-     {}},
-    {"bot.stall-status", kRead10, {}, "good; second status read", "good, 0 ms", {}},
-    {"bot.stall-status", kWrite10, {}, "good; second status read", "good, 0 ms", {}},
-    {"bot.stall-status-twice", kRead10, {}, "stalled in status; bulk-only reset", "good, 0 ms", {}},
-    {"bot.stall-status-twice",
-     kWrite10,
-     {},
-     "stalled in status; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"bot.wrong-tag", kRead10, {}, "protocol error in status; bulk-only reset", "good, 0 ms", {}},
-    {"bot.wrong-tag", kWrite10, {}, "protocol error in status; bulk-only reset", "good, 0 ms", {}},
-    {"bot.wrong-signature",
-     kRead10,
-     {},
-     "protocol error in status; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"bot.wrong-signature",
-     kWrite10,
-     {},
-     "protocol error in status; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"bot.short-status",
-     kRead10,
-     {},
-     "protocol error in status; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"bot.short-status",
-     kWrite10,
-     {},
-     "protocol error in status; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"bot.long-status", kRead10, {}, "overflow in status; bulk-only reset", "good, 0 ms", {}},
-    {"bot.long-status", kWrite10, {}, "overflow in status; bulk-only reset", "good, 0 ms", {}},
-    {"bot.reserved-status",
-     kRead10,
-     {},
-     "protocol error in status; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"bot.reserved-status",
-     kWrite10,
-     {},
-     "protocol error in status; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"bot.phase-error", kRead10, {}, "protocol error in status; bulk-only reset", "good, 0 ms", {}},
-    {"bot.phase-error",
-     kWrite10,
-     {},
-     "protocol error in status; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"bot.residue-lie", kRead10, {}, "good, 4096 bytes, residue 4096; none", "good, 0 ms", {}},
-    {"bot.residue-lie", kWrite10, {}, "good, 4096 bytes, residue 4096; none", "good, 0 ms", {}},
-    {"bot.stale-status",
-     kRead10,
-     {},
-     "protocol error in status; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"bot.stale-status",
-     kWrite10,
-     {},
-     "protocol error in status; bulk-only reset",
-     "good, 0 ms",
-     {}},
-    {"bot.no-status", kRead10, {}, "timed out in status; bulk-only reset", "good, 30000 ms", {}},
-    {"bot.no-status", kWrite10, {}, "timed out in status; bulk-only reset", "good, 30000 ms", {}},
-    {"bot.zero-packet", kRead10, {}, "good; second status read", "good, 0 ms", {}},
-    {"bot.zero-packet", kWrite10, {}, "good; second status read", "good, 0 ms", {}},
-    {"bot.failed-no-sense", kRead10, {}, "check condition No Sense; none", "good, 0 ms", {}},
-    {"bot.failed-no-sense", kWrite10, {}, "check condition No Sense; none", "good, 0 ms", {}},
-    {"bot.status-for-data", kRead10, {}, "good, 0 bytes, residue 4096; none", "good, 0 ms", {}},
-};
-
-// Nothing happens until the device is open and has been written to.
-constexpr Duration kOpened = 1s;
-
-std::vector<Rule> Rules(const Row& row) {
-  std::vector<Rule> rules{row.rule};
-  rules[0].kind = *fault::ParseKind(row.name);
-  rules.insert(rules.end(), row.also.begin(), row.also.end());
-  for (Rule& rule : rules) {
-    rule.times = 1;
-    rule.after = kOpened;
-  }
-  return rules;
-}
+const std::vector<FaultRow> kRows = ParseFaultRows(kOpened);
 
 std::string Say(const Result<ScsiResult>& result, bot::Rung rung) {
   std::string text;
   if (!result) {
     text = std::string(Name(result.error().kind)) + " in " + Name(result.error().phase);
   } else if (result->status != scsi::Status::kGood) {
-    text = std::string(scsi::Name(result->status)) + " " + scsi::Name(result->sense.key);
+    text = result->sense.key == scsi::SenseKey::kNoSense ? "failed" : "failed with sense";
   } else {
     text = "good";
   }
   if (result && (result->length_actual != kLength || result->residue != 0)) {
-    text += ", " + std::to_string(result->length_actual) + " bytes, residue " +
-            std::to_string(result->residue);
+    text += ", " + std::to_string(result->length_actual) + " bytes, " +
+            std::to_string(result->residue) + " left";
   }
   return text + "; " + Name(rung);
 }
@@ -455,20 +44,20 @@ std::string Say(const BlockResult& result, Duration time) {
   } else if (!result) {
     text = std::string(scsi::Name(result.error().sense.key));
   }
-  return text + ", " + std::to_string(ms) + " ms";
+  return text + ", " + std::to_string(ms);
 }
 
 struct Work {
-  explicit Work(const Row& row) : rig(Rules(row)), opcode(row.opcode) {
+  explicit Work(const FaultRow& row) : rig(row.rules), read(row.read) {
     rig.Start();
-    if (opcode == kRead10) BOOST_REQUIRE(rig.Write(kLba, bytes).has_value());
+    if (read) BOOST_REQUIRE(rig.Write(kLba, bytes).has_value());
     rig.clock.Advance(kOpened);
   }
   std::string OverTransport() {
-    const scsi::Cdb cdb = opcode == kRead10 ? scsi::Read10(kLba, kLength / 512, {})
-                                            : scsi::Write10(kLba, kLength / 512, {});
+    const scsi::Cdb cdb =
+        read ? scsi::Read10(kLba, kLength / 512, {}) : scsi::Write10(kLba, kLength / 512, {});
     ScsiRequest request{.cdb = cdb.view()};
-    if (opcode == kRead10) {
+    if (read) {
       request.in = room;
       request.in_length = kLength;
     } else {
@@ -479,10 +68,10 @@ struct Work {
   }
   std::string OverBlocks() {
     const TimePoint start = rig.clock.Now();
-    const BlockResult result = opcode == kRead10 ? rig.Read(kLba, room) : rig.Write(kLba, bytes);
+    const BlockResult result = read ? rig.Read(kLba, room) : rig.Write(kLba, bytes);
     const std::string text = Say(result, rig.clock.Now() - start);
     if (!result) return text;
-    if (opcode == kWrite10) BOOST_TEST(rig.Read(kLba, room).has_value());
+    if (!read) BOOST_TEST(rig.Read(kLba, room).has_value());
     return room == bytes ? text : text + ", spoilt";
   }
   // Whatever was made of the fault, it is over.
@@ -490,14 +79,14 @@ struct Work {
     BOOST_TEST(rig.player.count(kind).injected == 1u);
     BOOST_TEST(rig.player.count(kind).observed == 1u);
     rig.player.Stop();
-    if (opcode == kWrite10) BOOST_TEST(rig.Write(kLba, bytes).has_value());
-    const BlockResult read = rig.Read(kLba, room);
-    if (!read) BOOST_ERROR(read.error().Describe());
+    if (!read) BOOST_TEST(rig.Write(kLba, bytes).has_value());
+    const BlockResult again = rig.Read(kLba, room);
+    if (!again) BOOST_ERROR(again.error().Describe());
     BOOST_TEST((room == bytes));
   }
 
   FaultRig rig;
-  const uint8_t opcode;
+  const bool read;
   std::vector<uint8_t> bytes = Pattern(kLength, 3);
   std::vector<uint8_t> room = std::vector<uint8_t>(kLength, 0xa5);
 };
@@ -520,6 +109,53 @@ BOOST_DATA_TEST_CASE(one_command_of_a_block_device, kRows, row) {
   BOOST_TEST(work.OverBlocks() == row.block);
 
   work.CheckAfterwards(*fault::ParseKind(row.name));
+}
+
+// Refused once in opening: named. Opened again, all is well.
+BOOST_DATA_TEST_CASE(one_opening, Split(kOpeningRows, "\n"), line) {
+  if (line.empty()) return;
+  const std::vector<std::string> columns = Split(line, " | ");
+  const Kind kind = *fault::ParseKind(columns[0]);
+  FaultRig rig({{.kind = kind, .times = 1}});
+
+  const Result<void> opened = rig.Open();
+
+  BOOST_REQUIRE(!opened);
+  BOOST_TEST(std::string(Name(opened.error().kind)) + " in " + Name(opened.error().phase) ==
+             columns[1]);
+  BOOST_TEST(rig.player.count(kind).injected == 1u);
+  BOOST_TEST(rig.player.count(kind).observed == 1u);
+  if (rig.session.is_open()) BOOST_TEST(Run(rig.clock, rig.session.Close()).has_value());
+  rig.Start();
+}
+
+// The device is unplugged in mid-command, and then refused once more while it is reopened.
+BOOST_AUTO_TEST_CASE(one_refusal_while_reopening) {
+  const struct {
+    Kind kind;
+    const char* text;
+  } kCases[] = {{Kind::kOpenFails, "good, 600"}, {Kind::kClaimFails, "disconnected, 500"}};
+  for (const auto& refusal : kCases) {
+    Work work({.name = fault::Info(refusal.kind).name,
+               .read = true,
+               .rules = {{.kind = Kind::kDisconnect, .times = 1, .after = kOpened},
+                         {.kind = refusal.kind, .times = 1, .after = kOpened}}});
+    BOOST_TEST(work.OverBlocks() == refusal.text);
+    work.CheckAfterwards(refusal.kind);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(every_kind_has_a_row) {
+  for (const fault::KindInfo& info : fault::Kinds()) {
+    const std::string_view name = info.name;
+    const bool ours =
+        name.starts_with("usb.") || name.starts_with("port.") || name.starts_with("bot.");
+    if (!ours) continue;
+    const std::string line = "\n" + std::string(name) + " | ";
+    const bool found = kFaultRows.find(line) != std::string_view::npos ||
+                       kOpeningRows.find(line) != std::string_view::npos;
+    BOOST_TEST(found, name << " has no row");
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -19,10 +19,29 @@
 
 namespace usbtwin::tests {
 
-// Puts an Auditor on every link the inner bus opens.
+// Takes no more than so many bytes in one transfer, so that a command needs many.
+class SmallLink final : public usb::Link {
+ public:
+  SmallLink(usb::Link& inner, uint32_t length_max) : inner_(inner), length_max_(length_max) {}
+  usb::LinkCaps caps() const override {
+    usb::LinkCaps caps = inner_.caps();
+    caps.transfer_length_max = std::min(caps.transfer_length_max, length_max_);
+    return caps;
+  }
+  void Submit(usb::Transfer& transfer) override { inner_.Submit(transfer); }
+  void Cancel(usb::Transfer& transfer) override { inner_.Cancel(transfer); }
+  void Request(usb::PortOp& op) override { inner_.Request(op); }
+
+ private:
+  usb::Link& inner_;
+  const uint32_t length_max_;
+};
+
+// Puts an Auditor on every link the inner bus opens, below it a SmallLink.
 class AuditedBus final : public usb::Bus, private usb::Sink<usb::OpenOp> {
  public:
-  explicit AuditedBus(usb::Bus& inner) : inner_(inner) {}
+  explicit AuditedBus(usb::Bus& inner, uint32_t length_max = UINT32_MAX)
+      : inner_(inner), length_max_(length_max) {}
   Result<std::vector<usb::DeviceInfo>> Enumerate() override { return inner_.Enumerate(); }
   void Open(usb::OpenOp& op) override {
     op.Push(*this);
@@ -32,12 +51,15 @@ class AuditedBus final : public usb::Bus, private usb::Sink<usb::OpenOp> {
  private:
   void OnDone(usb::OpenOp& op, uint64_t) override {
     if (op.result) {
-      op.result->owned.push_back(std::make_unique<link::Auditor>(*op.result->top));
-      op.result->top = op.result->owned.back().get();
+      usb::LinkStack& stack = *op.result;
+      stack.owned.push_back(std::make_unique<SmallLink>(*stack.top, length_max_));
+      stack.owned.push_back(std::make_unique<link::Auditor>(*stack.owned.back()));
+      stack.top = stack.owned.back().get();
     }
     op.Complete();
   }
   usb::Bus& inner_;
+  const uint32_t length_max_;
 };
 
 // Always the last of what there is to choose, so that "on average" becomes "never sooner".
@@ -55,8 +77,9 @@ inline std::vector<uint8_t> Pattern(size_t length, unsigned seed) {
 }
 
 struct FaultRig {
-  explicit FaultRig(std::vector<fault::Rule> rules = {})
-      : player(clock, chooser, fault::Plan{std::move(rules)}) {
+  // `length_max`: bytes in one transfer.
+  explicit FaultRig(std::vector<fault::Rule> rules = {}, uint32_t length_max = UINT32_MAX)
+      : player(clock, chooser, fault::Plan{std::move(rules)}), below(twins, length_max) {
     target.AddUnit(disk);
     emulator::DeviceConfiguration configuration;
     configuration.functions = {&function};
@@ -113,7 +136,7 @@ struct FaultRig {
   emulator::BotFunction function{target, {}};
   std::unique_ptr<emulator::Device> device;
   emulator::TwinBus twins{clock};
-  AuditedBus below{twins};
+  AuditedBus below;
   link::FaultBus faults{clock, below, player};
   AuditedBus bus{faults};
   host::Session session{clock, bus, Id()};
