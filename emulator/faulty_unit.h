@@ -66,7 +66,6 @@ class FaultyUnit final : public scsi::LogicalUnit {
   std::optional<Kept> TakeKept(const scsi::Command& command);
   // The condition that refuses the command, or that REQUEST SENSE reports. The oldest counts.
   const Lasting* FindLasting(uint64_t lun, const scsi::Meaning& meaning);
-  bool Plays(const fault::Rule& rule, const std::optional<scsi::Meaning>& meaning) const;
   void Play(scsi::Command& command, const fault::Rule& rule, const fault::CommandContext& context);
 
   Charge& Take(scsi::Command& command, fault::Kind kind);

@@ -3,7 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <set>
 
-#include "tests/twin/fault_rig.h"
+#include "tests/twin/unit_fault_rig.h"
 
 using namespace usbtwin;  // NOLINT
 using fault::Kind;

@@ -4,7 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "tests/emulator/disk_rig.h"
-#include "tests/twin/fault_rig.h"
+#include "tests/twin/unit_fault_rig.h"
 
 using namespace usbtwin;  // NOLINT
 using fault::Kind;
