@@ -97,14 +97,13 @@ void FaultyUnit::Execute(Command& command) {
   if (!player_.watches(Moment::kExecute)) return unit_.Execute(command);
   const fault::CommandContext context =
       fault::ContextOf(command.cdb(), static_cast<uint8_t>(command.lun), 0);
-  const fault::Rule* rule = player_.Draw({.moment = Moment::kExecute, .command = &context});
+  const fault::Occasion occasion{.moment = Moment::kExecute, .command = &context};
+  const auto plays = [&](Kind kind) {
+    return kind == Kind::kPowerLoss ? power_ != nullptr : CanPlay(kind, meaning);
+  };
+  const fault::Rule* rule = player_.Draw(occasion);
+  while (rule != nullptr && !plays(rule->kind)) rule = player_.Redraw(occasion);
   if (rule == nullptr) return unit_.Execute(command);
-  const bool plays =
-      rule->kind == Kind::kPowerLoss ? power_ != nullptr : CanPlay(rule->kind, meaning);
-  if (!plays) {
-    player_.Retract();
-    return unit_.Execute(command);
-  }
   Play(command, *rule, context);
 }
 

@@ -189,6 +189,16 @@ BOOST_AUTO_TEST_CASE(recovered_errors_wait_for_a_command_with_data) {
   BOOST_TEST(rig.host.codes() == "01/17/00");
 }
 
+BOOST_AUTO_TEST_CASE(a_rule_that_cannot_play_lets_the_next_one) {
+  FaultRig rig(
+      {{Once(Kind::kLyingCapacity), Once(Kind::kDataProtect), Once(Kind::kHardwareError)}});
+  rig.host.Do(kRead5);
+  BOOST_TEST(rig.host.codes() == "04/44/00");
+  BOOST_TEST(rig.player.injected() == 1u);
+  rig.host.Do(kWrite5, Pattern(512));
+  BOOST_TEST(rig.host.codes() == "07/27/00");
+}
+
 BOOST_AUTO_TEST_CASE(a_busy_unit_keeps_no_sense) {
   FaultRig rig({{Once(Kind::kUnitBusy)}});
   BOOST_TEST((rig.host.Do(kRead5) == Status::kBusy));
