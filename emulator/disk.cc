@@ -26,7 +26,7 @@ Disk::Disk(Clock& clock, BlockStore& store, const DiskOptions& options)
       options_(options),
       blocks_count_(store.size() / options.block_size),
       medium_(blocks_count_ == 0 ? Medium::kAbsent : Medium::kReady) {
-  CHECK(options_.block_size == 512 || options_.block_size == 4096);
+  CHECK(options_.block_size == 512 || options_.block_size == scsi::kBlockLengthMax);
 }
 
 bool Disk::write_protected() const {
@@ -44,6 +44,8 @@ void Disk::Execute(Command& command) {
   command.aborted = false;
   command.length_total = 0;
   command.length_done = 0;
+  command.pending = {};
+  command.block_filled = 0;
   command.store_op.sink = this;
   command.store_op.owner = &command;
   set_work(command, Work::kNone);
@@ -130,6 +132,11 @@ void Disk::Abort(Command& command) {
 }
 
 // ---- The state of the unit --------------------------------------------------------------------
+
+void Disk::ForgetSense(uint8_t initiator) {
+  CHECK_LT(initiator, nexuses_.size());
+  nexuses_[initiator].sense_kept = false;
+}
 
 void Disk::Reset() {
   if (medium_ == Medium::kStopped) medium_ = Medium::kReady;

@@ -4,6 +4,7 @@
 // prevents removal. A command completes by one post, never from inside a call. SPC-4, SBC-3, SAM-5.
 //
 // Data for the host comes in windows of BlockStore::kWindowMax, lent by the store without a copy.
+// A block is written whole or not at all, however its bytes come and wherever the host breaks off.
 // A WRITE with FUA, or any WRITE without a write cache, is flushed before its status; so is
 // SYNCHRONIZE CACHE, IMMED or not. Called by a transport, usually through a Target.
 #pragma once
@@ -32,6 +33,7 @@ class Disk final : public scsi::LogicalUnit, private StoreSink {
   void NextWindow(scsi::Command& command) override;
   void HandleData(scsi::Command& command, uint32_t offset, Bytes bytes) override;
   void Abort(scsi::Command& command) override;
+  void ForgetSense(uint8_t initiator) override;
   void Reset() override;
 
   // What a user does to the device. Removing is refused (false) where the medium is not removable
@@ -110,6 +112,8 @@ class Disk final : public scsi::LogicalUnit, private StoreSink {
   void SetRead(scsi::Command& command);
   void SetVerify(scsi::Command& command);
   void SetCompare(scsi::Command& command, uint64_t offset, Bytes expected);
+  // The next whole block or blocks of what is pending. False: there are none.
+  bool SetWrite(scsi::Command& command);
   void SetFlush(scsi::Command& command, Work work, uint64_t offset, uint64_t length);
 
   // Runs the command's store operations while they are answered at once.

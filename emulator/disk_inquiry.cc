@@ -62,7 +62,7 @@ void Disk::Run(Command& command, const scsi::cdb::Inquiry& what) {
   inquiry.version = wire::scsi::kVersionSpc4;
   inquiry.response_format = wire::scsi::kResponseFormat2;
   inquiry.additional_length = sizeof(inquiry) - 5;
-  inquiry.flags7 = wire::scsi::kCommandQueuing;
+  if (command.queueing) inquiry.flags7 = wire::scsi::kCommandQueuing;
   reply.Append(wire::AsBytes(inquiry).first(sizeof(inquiry) - kVendorLength - kProductLength -
                                             kRevisionLength));
   reply.AppendPadded(options_.vendor, kVendorLength);

@@ -134,17 +134,12 @@ void Disk::HandleData(Command& command, uint32_t offset, Bytes bytes) {
     if (HandleTaken(command)) Drive(command);
     return;
   }
-  const uint64_t start = command.store_offset + offset;
   if (work(command) == Work::kCompare) {
-    SetCompare(command, start, bytes);
-  } else {
-    StoreOp& op = command.store_op;
-    op.kind = StoreOp::Kind::kWrite;
-    op.offset = start;
-    op.length = bytes.size();
-    op.data = bytes;
+    SetCompare(command, command.store_offset + offset, bytes);
+    return Drive(command);
   }
-  Drive(command);
+  command.pending = bytes;
+  if (SetWrite(command) || HandleTaken(command)) Drive(command);
 }
 
 bool Disk::HandleTaken(Command& command) {
@@ -187,6 +182,30 @@ void Disk::SetCompare(Command& command, uint64_t offset, Bytes expected) {
   op.offset = offset;
   op.length = std::min<uint64_t>(BlockStore::kWindowMax, expected.size());
   op.data = expected;
+}
+
+// What was written so far is `length_out`: a write that fails is the last one.
+bool Disk::SetWrite(Command& command) {
+  const uint32_t block_size = options_.block_size;
+  Bytes& pending = command.pending;
+  if (pending.empty()) return false;
+  StoreOp& op = command.store_op;
+  if (command.block_filled != 0 || pending.size() < block_size) {
+    const MutableBytes room = MutableBytes(command.block).first(block_size);
+    const size_t copied = CopyBytes(room.subspan(command.block_filled), pending);
+    command.block_filled += static_cast<uint32_t>(copied);
+    pending = Drop(pending, copied);
+    if (command.block_filled < block_size) return false;
+    command.block_filled = 0;
+    op.data = room;
+  } else {
+    op.data = pending.first(pending.size() - pending.size() % block_size);
+    pending = Drop(pending, op.data.size());
+  }
+  op.kind = StoreOp::Kind::kWrite;
+  op.offset = command.store_offset + command.length_out;
+  op.length = op.data.size();
+  return true;
 }
 
 void Disk::SetFlush(Command& command, Work work, uint64_t offset, uint64_t length) {
@@ -270,8 +289,9 @@ bool Disk::AdvanceWrite(Command& command, bool failed) {
     Post(command, Command::Step::kDataTakenLast);
     return false;
   }
-  if (!failed) command.length_out += static_cast<uint32_t>(command.store_op.length);
-  return HandleTaken(command);
+  if (failed) return HandleTaken(command);
+  command.length_out += static_cast<uint32_t>(command.store_op.length);
+  return SetWrite(command) || HandleTaken(command);
 }
 
 bool Disk::AdvanceCompare(Command& command, bool failed) {

@@ -146,6 +146,7 @@ void FaultyUnit::Play(Command& command, const fault::Rule& rule,
   Begin(command);
   Charge& charge = Take(command, rule.kind);
   if (rule.kind == Kind::kUnitBusy) {
+    unit_.ForgetSense(command.initiator);
     command.status = Status::kBusy;
     charge.observes = true;
     Post(charge);
@@ -203,6 +204,7 @@ void FaultyUnit::Post(Charge& charge) {
 
 void FaultyUnit::Refuse(Command& command, Kind kind, const Sense& sense) {
   Begin(command);
+  unit_.ForgetSense(command.initiator);
   command.status = Status::kCheckCondition;
   command.sense = sense;
   Charge& charge = Take(command, kind);
@@ -247,6 +249,11 @@ void FaultyUnit::Abort(Command& command) {
     case Charge::State::kCutting:
     case Charge::State::kCuttingWindow: charge->aborted = true; return;
   }
+}
+
+void FaultyUnit::ForgetSense(uint8_t initiator) {
+  std::erase_if(kept_, [initiator](const Kept& kept) { return kept.initiator == initiator; });
+  unit_.ForgetSense(initiator);
 }
 
 void FaultyUnit::Reset() {

@@ -43,6 +43,7 @@ class FaultyUnit final : public scsi::LogicalUnit {
   void NextWindow(scsi::Command& command) override;
   void HandleData(scsi::Command& command, uint32_t offset, Bytes bytes) override;
   void Abort(scsi::Command& command) override;
+  void ForgetSense(uint8_t initiator) override;
   // Forgets kept sense. A medium that is gone does not come back with a reset.
   void Reset() override;
 

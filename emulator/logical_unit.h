@@ -36,6 +36,7 @@ class CommandSink {
 
 inline constexpr size_t kCommandBlockLengthMax = 32;
 inline constexpr size_t kInitiatorsMax = 16;
+inline constexpr uint32_t kBlockLengthMax = 4096;  // of a logical block
 
 // One SCSI command on its way through a logical unit. Owned and reused by the transport.
 class Command final : public Deferred {
@@ -44,6 +45,7 @@ class Command final : public Deferred {
   uint64_t lun = 0;        // logical unit number as an index, 0 for the first
   uint8_t initiator = 0;   // which I_T nexus: unit attentions and sense are kept for each
   bool autosense = false;  // the transport delivers `sense` itself; otherwise REQUEST SENSE does
+  bool queueing = false;   // the transport can bring more commands meanwhile: CmdQue of INQUIRY
   std::array<uint8_t, kCommandBlockLengthMax> command_block{};
   uint8_t command_length = 0;  // bytes of command_block that came
   CommandSink* sink = nullptr;
@@ -52,7 +54,7 @@ class Command final : public Deferred {
   Status status = Status::kGood;
   Sense sense;              // where status is kCheckCondition
   uint32_t length_in = 0;   // bytes the unit produced or will produce for the host
-  uint32_t length_out = 0;  // bytes from the host that took effect
+  uint32_t length_out = 0;  // bytes from the host that took effect, whole blocks
   Lease data;               // the current window of data-in
 
   Bytes cdb() const { return Bytes(command_block).first(command_length); }
@@ -73,7 +75,11 @@ class Command final : public Deferred {
   uint64_t store_offset = 0;  // bytes: where the command's range begins in the store
   uint32_t length_total = 0;  // bytes: of data this command moves in all
   uint32_t length_done = 0;   // bytes: handed to or taken from the transport so far
+  Bytes pending;              // from the host, not yet with the store; borrowed until OnDataTaken
+  uint32_t block_filled = 0;  // bytes of `block`
   emulator::StoreOp store_op;
+  // Where a block that came in pieces is put together. Last, as it is large and seldom used.
+  std::array<uint8_t, kBlockLengthMax> block{};
 
  private:
   // Turns the posted step into the sink's call.
@@ -100,13 +106,17 @@ class LogicalUnit {
   virtual void Execute(Command& command) = 0;
   // The next window of data-in; the lease of the last one was dropped or kept by the transport.
   virtual void NextWindow(Command& command) = 0;
-  // The next bytes from the host, borrowed until OnDataTaken. `offset` counts from the first.
+  // The next bytes from the host, borrowed until OnDataTaken. `offset` counts from the first. They
+  // may end anywhere; a block takes effect once the last of its bytes has come.
   virtual void HandleData(Command& command, uint32_t offset, Bytes bytes) = 0;
   // Asks a running command to end; asking twice changes nothing. One more OnExecuted (or the
   // OnExecuted or last OnWindow that was already posted) still comes and is the last call: with
   // kTaskAborted, no data and length_in 0 unless it was already decided. Also how a transport ends
   // a command that waits for HandleData or for NextWindow.
   virtual void Abort(Command& command) = 0;
+  // A command of this initiator to this unit was answered by somebody else, who keeps what there is
+  // to tell: sense kept for REQUEST SENSE ends with it, as with any command but that. SPC-4, 6.39.
+  virtual void ForgetSense(uint8_t initiator) = 0;
   // Logical unit reset (bus or transport reset): mode parameters to default, a unit attention
   // 06/29/00 for every initiator, medium-removal prevention lifted.
   virtual void Reset() = 0;

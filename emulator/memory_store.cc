@@ -1,6 +1,5 @@
 #include "emulator/memory_store.h"
 
-#include <cstdlib>
 #include <new>
 
 namespace usbtwin::emulator {
@@ -24,36 +23,16 @@ Part FirstPart(uint64_t offset, uint64_t length) {
           .length = static_cast<uint32_t>(std::min<uint64_t>(length, kLength - start))};
 }
 
-uint64_t LeavesCount(uint64_t size, uint64_t leaf_size) {
-  return (size + leaf_size - 1) / leaf_size;
-}
-
 }  // namespace
-
-void MemoryStore::FreeMemory::operator()(Leaf** leaves) const {
-  std::free(leaves);
-}
 
 MemoryStore::MemoryStore(uint64_t size, uint64_t memory_max)
     : size_(size), memory_max_(memory_max) {
   CHECK_LE(size, kSizeMax);
-  const uint64_t count = LeavesCount(size, uint64_t{kPageLength} * kLeafPagesCount);
-  // calloc, because a large table of zeros then costs no memory until it is used.
-  void* table = std::calloc(std::max<uint64_t>(count, 1), sizeof(Leaf*));
-  CHECK(table != nullptr);
-  leaves_.reset(static_cast<Leaf**>(table));
+  branches_.resize((size + kBranchLength - 1) / kBranchLength);
 }
 
 MemoryStore::~MemoryStore() {
   CHECK(pins_.empty());
-  const uint64_t count = LeavesCount(size_, uint64_t{kPageLength} * kLeafPagesCount);
-  for (uint64_t index = 0; pages_count_ != 0 && index < count; ++index) {
-    if (leaves_[index] == nullptr) continue;
-    for (uint32_t page = 0; leaves_[index] != nullptr && page < kLeafPagesCount; ++page) {
-      if (leaves_[index]->pages[page] != nullptr) Free(index * kLeafPagesCount + page);
-    }
-  }
-  CHECK_EQ(pages_count_, 0u);
 }
 
 bool MemoryStore::Submit(StoreOp& op) {
@@ -75,18 +54,19 @@ StoreOutcome MemoryStore::Read(StoreOp& op) {
   CHECK_LE(op.length, kWindowMax);
   op.lease.Reset();
   if (op.length == 0) return StoreOutcome::kOk;
-  RangePin& pin = pins_.Take(op.offset);
+  RangePin* const pin = pins_.Take(op.offset);
+  if (pin == nullptr) return StoreOutcome::kReadError;
   uint64_t offset = op.offset;
   uint64_t left = op.length;
   while (left != 0) {
     const Part part = FirstPart(offset, left);
     const Page* page = Find(part.index);
     const uint8_t* bytes = page == nullptr ? kZeros : page->bytes;
-    pin.Add({bytes + part.start, part.length});
+    pin->Add({bytes + part.start, part.length});
     offset += part.length;
     left -= part.length;
   }
-  op.lease = pins_.Lend(pin);
+  op.lease = pins_.Lend(*pin);
   return StoreOutcome::kOk;
 }
 
@@ -95,13 +75,14 @@ StoreOutcome MemoryStore::Write(uint64_t offset, Bytes data) {
     const Part part = FirstPart(offset, data.size());
     Page* page = Find(part.index);
     if (page == nullptr) {
+      if (memory_max_ - memory_used() < kPageLength) return StoreOutcome::kNoSpace;
       page = Allocate(part.index);
-      if (page == nullptr) return StoreOutcome::kNoSpace;
+      if (page == nullptr) return StoreOutcome::kWriteError;
       const uint32_t final = part.start + part.length;
       std::memset(page->bytes, 0, part.start);
       std::memset(page->bytes + final, 0, kPageLength - final);
     } else if (!pins_.Protect(offset, part.length)) {
-      return StoreOutcome::kNoSpace;
+      return StoreOutcome::kWriteError;
     }
     CopyBytes({page->bytes + part.start, part.length}, data);
     data = Drop(data, part.length);
@@ -114,12 +95,13 @@ StoreOutcome MemoryStore::Unmap(uint64_t offset, uint64_t length) {
   while (length != 0) {
     const Part part = FirstPart(offset, length);
     uint64_t done = part.length;
-    if (leaves_[part.index / kLeafPagesCount] == nullptr) {
-      // Nothing up to the next leaf, so that unmapping terabytes of holes is quick.
-      const uint64_t next = (part.index / kLeafPagesCount + 1) * kLeafPagesCount * kPageLength;
-      done = std::min(length, next - offset);
+    if (FindLeaf(part.index) == nullptr) {
+      // Nothing up to the next leaf or branch, so that unmapping terabytes of holes is quick.
+      const bool bare = branches_[offset / kBranchLength] == nullptr;
+      const uint64_t hole = bare ? kBranchLength : kLeafLength;
+      done = std::min(length, hole - offset % hole);
     } else if (Page* page = Find(part.index); page != nullptr) {
-      if (!pins_.Protect(offset, part.length)) return StoreOutcome::kNoSpace;
+      if (!pins_.Protect(offset, part.length)) return StoreOutcome::kWriteError;
       // The last page of a store whose size is not whole pages goes when its end is unmapped.
       const bool whole =
           part.start == 0 && (part.length == kPageLength || offset + length == size_);
@@ -135,27 +117,56 @@ StoreOutcome MemoryStore::Unmap(uint64_t offset, uint64_t length) {
   return StoreOutcome::kOk;
 }
 
+MemoryStore::Leaf* MemoryStore::FindLeaf(uint64_t index) const {
+  const Branch* branch = branches_[index / kBranchPagesCount].get();
+  if (branch == nullptr) return nullptr;
+  return branch->leaves[index / kLeafPagesCount % kBranchLeavesCount].get();
+}
+
+MemoryStore::Page* MemoryStore::Find(uint64_t index) const {
+  const Leaf* leaf = FindLeaf(index);
+  return leaf == nullptr ? nullptr : leaf->pages[index % kLeafPagesCount].get();
+}
+
 MemoryStore::Page* MemoryStore::Allocate(uint64_t index) {
-  if (memory_max_ - memory_used() < kPageLength) return nullptr;
-  Leaf*& leaf = leaves_[index / kLeafPagesCount];
-  if (leaf == nullptr) leaf = new (std::nothrow) Leaf;
-  if (leaf == nullptr) return nullptr;
-  Page* page = new (std::nothrow) Page;
+  std::unique_ptr<Branch>& branch = branches_[index / kBranchPagesCount];
+  if (branch == nullptr) branch.reset(new (std::nothrow) Branch);
+  if (branch == nullptr) return nullptr;
+  std::unique_ptr<Leaf>& leaf = branch->leaves[index / kLeafPagesCount % kBranchLeavesCount];
+  if (leaf == nullptr) {
+    leaf.reset(new (std::nothrow) Leaf);
+    if (leaf != nullptr) ++branch->leaves_count;
+  }
+  Page* page = nullptr;
+  if (leaf != nullptr) {
+    page = new (std::nothrow) Page;
+    leaf->pages[index % kLeafPagesCount].reset(page);
+  }
   if (page == nullptr) {
-    if (leaf->pages_count == 0) delete std::exchange(leaf, nullptr);
+    Prune(index);
     return nullptr;
   }
-  leaf->pages[index % kLeafPagesCount] = page;
   ++leaf->pages_count;
   ++pages_count_;
   return page;
 }
 
 void MemoryStore::Free(uint64_t index) {
-  Leaf*& leaf = leaves_[index / kLeafPagesCount];
-  delete std::exchange(leaf->pages[index % kLeafPagesCount], nullptr);
+  Leaf& leaf = *FindLeaf(index);
+  leaf.pages[index % kLeafPagesCount].reset();
+  --leaf.pages_count;
   --pages_count_;
-  if (--leaf->pages_count == 0) delete std::exchange(leaf, nullptr);
+  Prune(index);
+}
+
+void MemoryStore::Prune(uint64_t index) {
+  std::unique_ptr<Branch>& branch = branches_[index / kBranchPagesCount];
+  std::unique_ptr<Leaf>& leaf = branch->leaves[index / kLeafPagesCount % kBranchLeavesCount];
+  if (leaf != nullptr && leaf->pages_count == 0) {
+    leaf.reset();
+    --branch->leaves_count;
+  }
+  if (branch->leaves_count == 0) branch.reset();
 }
 
 }  // namespace usbtwin::emulator

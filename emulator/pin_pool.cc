@@ -6,12 +6,13 @@ namespace usbtwin::emulator {
 
 PinPool::~PinPool() {
   CHECK(lent_.empty());
+  while (!free_.empty()) delete &free_.PopFront();
 }
 
-void PinPool::Grow() {
-  pins_.push_back(std::make_unique<RangePin>(*this));
-  free_.reserve(pins_.size());
-  free_.push_back(pins_.back().get());
+bool PinPool::Grow() {
+  auto* const pin = new (std::nothrow) RangePin(*this);
+  if (pin != nullptr) free_.PushFront(*pin);
+  return pin != nullptr;
 }
 
 bool PinPool::ProtectLent(uint64_t offset, uint64_t length) {

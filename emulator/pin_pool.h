@@ -7,7 +7,6 @@
 
 #include <array>
 #include <memory>
-#include <vector>
 
 #include "base/intrusive_list.h"
 #include "base/lease.h"
@@ -61,14 +60,14 @@ class PinPool {
   PinPool& operator=(const PinPool&) = delete;
   ~PinPool();
 
-  // A pin without pieces for a loan from `offset` on. Add pieces, then Lend it.
-  RangePin& Take(uint64_t offset) {
-    if (free_.empty()) Grow();
-    RangePin& pin = *free_.back();
-    free_.pop_back();
+  // A pin without pieces for a loan from `offset` on. Add pieces, then Lend it. Null when there is
+  // no memory.
+  [[nodiscard]] RangePin* Take(uint64_t offset) {
+    if (free_.empty() && !Grow()) return nullptr;
+    RangePin& pin = free_.PopFront();
     pin.offset_ = offset;
     pin.length_ = pin.count_ = pin.moved_ = 0;
-    return pin;
+    return &pin;
   }
   Lease Lend(RangePin& pin) {
     pin.set_pieces({pin.pieces_.data(), pin.count_});
@@ -86,16 +85,15 @@ class PinPool {
 
  private:
   friend class RangePin;
-  void Grow();
+  bool Grow();  // false when there is no memory
   bool ProtectLent(uint64_t offset, uint64_t length);
   void Return(RangePin& pin) {
     pin.Unlink();
     if (pin.copy_ != nullptr) pin.copy_.reset();
-    free_.push_back(&pin);
+    free_.PushFront(pin);
   }
 
-  std::vector<std::unique_ptr<RangePin>> pins_;
-  std::vector<RangePin*> free_;  // has room for all of pins_
+  IntrusiveList<RangePin> free_;  // owned
   IntrusiveList<RangePin> lent_;
 };
 

@@ -30,11 +30,15 @@ scsi::LogicalUnit* Target::UnitOf(const Command& command) const {
 
 void Target::Execute(Command& command) {
   CHECK_LT(command.initiator, kept_.size());
-  KeptSense& kept = kept_[command.initiator];
-  const bool kept_here = std::exchange(kept.valid, false) && kept.lun == command.lun;
-  if (kept_here && Is(command, Opcode::kRequestSense)) return SendSense(command, kept.sense);
-  if (Is(command, Opcode::kReportLuns)) return ReportLuns(command);
-  if (scsi::LogicalUnit* unit = UnitOf(command)) return unit->Execute(command);
+  std::optional<Sense> kept;
+  if (command.lun < kUnitsMax) kept_[command.initiator][command.lun].swap(kept);
+  if (kept && Is(command, Opcode::kRequestSense)) return SendSense(command, *kept);
+  scsi::LogicalUnit* const unit = UnitOf(command);
+  if (Is(command, Opcode::kReportLuns)) {
+    if (unit != nullptr) unit->ForgetSense(command.initiator);
+    return ReportLuns(command);
+  }
+  if (unit != nullptr) return unit->Execute(command);
   ExecuteAbsent(command);
 }
 
@@ -56,8 +60,14 @@ void Target::Abort(Command& command) {
   if (!posted_here) UnitOf(command)->Abort(command);
 }
 
+void Target::ForgetSense(uint8_t initiator) {
+  CHECK_LT(initiator, kept_.size());
+  kept_[initiator] = {};
+  for (scsi::LogicalUnit* unit : units_) unit->ForgetSense(initiator);
+}
+
 void Target::Reset() {
-  for (KeptSense& kept : kept_) kept.valid = false;
+  for (KeptSenses& kept : kept_) kept = {};
   for (scsi::LogicalUnit* unit : units_) unit->Reset();
 }
 
@@ -76,7 +86,9 @@ void Target::Fail(Command& command, const Sense& sense) {
   Begin(command);
   command.status = Status::kCheckCondition;
   command.sense = sense;
-  if (!command.autosense) kept_[command.initiator] = {true, command.lun, sense};
+  if (!command.autosense && command.lun < kUnitsMax) {
+    kept_[command.initiator][command.lun] = sense;
+  }
   command.step = Command::Step::kExecuted;
   clock_.Post(command);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "emulator/logical_unit.h"
@@ -29,15 +30,13 @@ class Target final : public scsi::LogicalUnit {
   void NextWindow(scsi::Command& command) override;
   void HandleData(scsi::Command& command, uint32_t offset, Bytes bytes) override;
   void Abort(scsi::Command& command) override;
-  void Reset() override;  // every unit
+  void ForgetSense(uint8_t initiator) override;  // of every LUN
+  void Reset() override;                         // every unit
 
  private:
-  // The sense of the last command refused here, for a transport that does not deliver it itself.
-  struct KeptSense {
-    bool valid = false;
-    uint64_t lun = 0;
-    scsi::Sense sense;
-  };
+  // The sense of the last command refused here, for each LUN. Only Bulk-Only, which can name no
+  // other LUNs, leaves it to REQUEST SENSE.
+  using KeptSenses = std::array<std::optional<scsi::Sense>, kUnitsMax>;
 
   scsi::LogicalUnit* UnitOf(const scsi::Command& command) const;
   void Begin(scsi::Command& command);
@@ -49,7 +48,7 @@ class Target final : public scsi::LogicalUnit {
 
   Clock& clock_;
   std::vector<scsi::LogicalUnit*> units_;
-  std::array<KeptSense, scsi::kInitiatorsMax> kept_;
+  std::array<KeptSenses, scsi::kInitiatorsMax> kept_;
   ReplyPool replies_;
 };
 

@@ -255,9 +255,9 @@ void VirtualController::ServePort(usb::PortOp& op) {
                  [&](const usb::ReleaseInterface&) { Finish(op, Outcome::kOk); },
                  [&](const usb::AllocateStreams&) {
                    op.granted = 0;
-                   Finish(op, Outcome::kFault);
+                   Finish(op, Outcome::kUnsupported);
                  },
-                 [&](const usb::FreeStreams&) { Finish(op, Outcome::kFault); },
+                 [&](const usb::FreeStreams&) { Finish(op, Outcome::kUnsupported); },
                  [&](const usb::Suspend&) {
                    if (!std::exchange(suspended_, true)) client_->HandleSuspend();
                    Finish(op, Outcome::kOk);

@@ -1,6 +1,7 @@
 #include "host/block_error.h"
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "wire/scsi.h"
 
 namespace usbtwin::host {
@@ -41,7 +42,7 @@ std::string BlockError::Describe() const {
   std::string text = attempts_count == 0 ? "nothing sent" : CommandName(opcode);
   if (lba) text += " at LBA " + std::to_string(*lba);
   if (blocks_count > 1) text += " of a command of " + std::to_string(blocks_count) + " blocks";
-  if (blocks_done != 0) text += ", after " + std::to_string(blocks_done) + " blocks";
+  if (blocks_done != 0) text += ", after " + Count(blocks_done, "block");
   if (attempts_count > 1) text += ", tried " + std::to_string(attempts_count) + " times";
   text += ": ";
   switch (kind) {

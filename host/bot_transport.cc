@@ -69,8 +69,10 @@ async::Task<Result<ScsiResult>> BotTransport::Execute(ScsiRequest request) {
       const Outcome outcome = co_await async::PerformPort(*link_, port_op_);
       engine_.HandleRecovered(outcome);
     } else if (step == Step::kReopen) {
-      const Result<usb::Link*> reopened = co_await reopener_->Reopen();
-      if (reopened) link_ = *reopened;
+      const Result<void> reopened = co_await reopener_->Reopen();
+      link_ = &reopener_->link();
+      lost_.reset();
+      if (!reopened) lost_ = reopened.error();
       engine_.HandleRecovered(reopened ? Outcome::kOk : Outcome::kDisconnected);
     } else if (action.kind == Kind::kReopen) {
       engine_.HandleRecovered(Outcome::kDisconnected);  // there is nobody to open it
@@ -217,6 +219,10 @@ Result<ScsiResult> BotTransport::Conclude() {
     Error error = *done.error;
     const bool out = error.phase == Phase::kCommand || error.phase == Phase::kDataOut;
     error.endpoint = (out ? options_.bulk_out : options_.bulk_in).address.value;
+    if (error.kind == ErrorKind::kDisconnected && lost_) {
+      error.text = lost_->text;
+      error.values = lost_->values;
+    }
     return error;
   }
   // Kept between commands, so that the common case writes a few words and not a hundred bytes.

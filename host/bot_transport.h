@@ -22,10 +22,13 @@ struct BotTransportOptions {
   Duration recovery_timeout = std::chrono::seconds(5);  // of each step of recovery
 };
 
-// The last rung of recovery: opens the same device anew, configured and claimed as before.
+// The last rung of recovery: opens the same device anew, configured and claimed as before. Whatever
+// comes of it, the link of before must not be used any more: link() is the one to use. After an
+// Error, which says why there is no device, everything on that one ends kDisconnected.
 class Reopener {
  public:
-  virtual async::Task<Result<usb::Link*>> Reopen() = 0;
+  virtual async::Task<Result<void>> Reopen() = 0;
+  virtual usb::Link& link() = 0;
 
  protected:
   ~Reopener() = default;
@@ -33,7 +36,7 @@ class Reopener {
 
 class BotTransport final : public ScsiTransport, private Timer {
  public:
-  // `link` and `reopener` (may be null) outlive the transport; a reopened link replaces `link`.
+  // `reopener` (may be null) outlives the transport, and so does `link` until it is reopened.
   BotTransport(Clock& clock, usb::Link& link, const BotTransportOptions& options,
                Reopener* reopener = nullptr);
   ~BotTransport() override;
@@ -79,6 +82,7 @@ class BotTransport final : public ScsiTransport, private Timer {
   bool in_flight_ = false;  // transfer_ is with the link
   bool timed_out_ = false;
   TimePoint deadline_ = kNever;
+  std::optional<Error> lost_;  // why the last Reopen brought no device
   bot::Rung last_rung_ = bot::Rung::kNone;
 };
 

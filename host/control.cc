@@ -8,20 +8,6 @@ namespace {
 
 constexpr size_t kDataLengthMax = 0xffff;  // wLength has 16 bits
 
-ErrorKind KindOf(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::kStall: return ErrorKind::kStalled;
-    case Outcome::kCancelled: return ErrorKind::kCancelled;
-    case Outcome::kTimedOut: return ErrorKind::kTimedOut;
-    case Outcome::kOverflow: return ErrorKind::kOverflow;
-    case Outcome::kDisconnected: return ErrorKind::kDisconnected;
-    case Outcome::kPending:
-    case Outcome::kOk:
-    case Outcome::kFault: return ErrorKind::kFault;
-  }
-  return ErrorKind::kFault;
-}
-
 bool IsIn(const ControlRequest& request) {
   return (request.request_type & wire::usb::kDirectionIn) != 0;
 }
@@ -60,7 +46,7 @@ constexpr Error kBusyError{.kind = ErrorKind::kBusy,
 }  // namespace
 
 Error OutcomeError(Outcome outcome, Phase phase, uint64_t length, const char* text) {
-  return {.kind = KindOf(outcome), .phase = phase, .length_actual = length, .text = text};
+  return {.kind = usb::KindOf(outcome), .phase = phase, .length_actual = length, .text = text};
 }
 
 async::Task<Result<uint32_t>> Control::Transfer(ControlRequest request) {

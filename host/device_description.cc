@@ -37,6 +37,15 @@ bool EndsReading(const Error& error) {
          error.kind == ErrorKind::kBusy;
 }
 
+// A transfer's failure says nothing about what was asked; other errors do.
+Error Named(Error error, const char* text, uint64_t value = 0) {
+  if (*error.text == '\0') {
+    error.text = text;
+    error.values = {value, 0, 0};
+  }
+  return error;
+}
+
 struct DescriptorQuery {
   DescriptorType type = DescriptorType::kDevice;
   uint8_t index = 0;
@@ -161,7 +170,8 @@ async::Task<Result<void>> ReadStrings(Control& control, DeviceDescription& targe
   target.language = language ? *language : wire::usb::kLanguageEnglishUs;
   if (!language) {
     if (EndsReading(language.error())) co_return language.error();
-    target.defects.push_back(language.error());
+    target.defects.push_back(
+        Named(language.error(), "the table of languages was asked for: English is assumed"));
     if (language.error().kind == ErrorKind::kTimedOut) co_return Result<void>();
   }
   for (const Item& item : items) {
@@ -172,7 +182,8 @@ async::Task<Result<void>> ReadStrings(Control& control, DeviceDescription& targe
       continue;
     }
     if (EndsReading(text.error())) co_return text.error();
-    target.defects.push_back(text.error());
+    target.defects.push_back(
+        Named(text.error(), "string {} was asked for: shown as none", item.index));
     if (text.error().kind == ErrorKind::kTimedOut) break;
   }
   co_return Result<void>();
@@ -200,8 +211,10 @@ async::Task<Result<void>> ReadConfigurations(Control& control, DeviceDescription
       continue;
     }
     if (EndsReading(tree.error())) co_return tree.error();
-    if (!first_error) first_error = tree.error();
-    target.defects.push_back(tree.error());
+    const Error named =
+        Named(tree.error(), "the configuration with index {} was asked for: left out", index);
+    if (!first_error) first_error = named;
+    target.defects.push_back(named);
   }
   if (target.configurations.empty()) co_return *first_error;
   co_return Result<void>();
@@ -213,7 +226,7 @@ async::Task<Result<void>> ReadDevice(Control& control, DeviceDescription& target
   const ControlRequest request =
       GetDescriptor({.type = DescriptorType::kDevice, .target = room, .timeout = timeout});
   const Result<uint32_t> length = co_await control.Transfer(request);
-  if (!length) co_return length.error();
+  if (!length) co_return Named(length.error(), "the device descriptor was asked for");
   const Bytes answer = Take(Bytes(room), *length);
   // The packet size of endpoint zero concerned whoever gave the device its address.
   const Result<DeviceDescriptor> device = usb::ParseDevice(answer, std::nullopt);
@@ -282,7 +295,8 @@ async::Task<Result<DeviceDescription>> ReadDescription(Control& control, Duratio
   } else if (EndsReading(active.error())) {
     co_return active.error();
   } else {
-    description.defects.push_back(active.error());
+    description.defects.push_back(
+        Named(active.error(), "the active configuration was asked for: taken as unknown"));
   }
   const Result<void> strings = co_await ReadStrings(control, description, timeout);
   if (!strings) co_return strings.error();

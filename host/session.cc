@@ -1,5 +1,9 @@
 #include "host/session.h"
 
+#include <algorithm>
+
+#include "link/gone_link.h"
+
 namespace usbtwin::host {
 
 namespace {
@@ -16,6 +20,24 @@ constexpr Error kNotOpen{
 // Somebody who unplugs the device or cancels means what he does; anything else a device may do.
 bool EndsSetUp(const Error& error) {
   return error.kind == ErrorKind::kDisconnected || error.kind == ErrorKind::kCancelled;
+}
+
+Error OtherDevice(const DeviceDescription& other) {
+  return OpenError(ErrorKind::kNotFound,
+                   "another device is at this port now: idVendor {}, idProduct {}",
+                   {other.device.vendor_id, other.device.product_id});
+}
+
+Error ClaimError(ErrorKind kind, uint8_t interface_number) {
+  const char* text = "interface {} cannot be claimed";
+  if (kind == ErrorKind::kBusy) {
+    text = "interface {} cannot be claimed: another program or a driver has it";
+  } else if (kind == ErrorKind::kDenied) {
+    text = "interface {} cannot be claimed: you may not use this device";
+  } else if (kind == ErrorKind::kNotFound) {
+    text = "interface {} cannot be claimed: the system does not see it in this device";
+  }
+  return OpenError(kind, text, {interface_number});
 }
 
 }  // namespace
@@ -125,9 +147,7 @@ async::Task<Result<void>> Session::SetUp(Control& control) {
   const Result<void> claimed = co_await control.Request(claim);
   if (!claimed) {
     if (EndsSetUp(claimed.error())) co_return claimed.error();
-    co_return OpenError(ErrorKind::kBusy,
-                        "interface {} cannot be claimed: another program or a driver has it",
-                        {storage_.interface_number});
+    co_return ClaimError(claimed.error().kind, storage_.interface_number);
   }
   claimed_ = true;
   const Result<void> selected = co_await SelectAlternate(control);
@@ -173,7 +193,10 @@ async::Task<Result<uint8_t>> Session::ReadLunsCount() {
   const Result<uint32_t> length = co_await control_->Transfer(get_max_lun);
   if (!length) {
     if (EndsSetUp(length.error())) co_return length.error();
-    if (length.error().kind != ErrorKind::kStalled) defects_.push_back(length.error());
+    if (length.error().kind == ErrorKind::kStalled) co_return uint8_t{1};
+    Error defect = length.error();
+    defect.text = "Get Max LUN was asked for: one unit is assumed";
+    defects_.push_back(defect);
     co_return uint8_t{1};
   }
   if (*length != lun_max.size()) {
@@ -191,19 +214,28 @@ async::Task<Result<uint8_t>> Session::ReadLunsCount() {
   co_return static_cast<uint8_t>(lun_max[0] + 1);
 }
 
-async::Task<Result<usb::Link*>> Session::Reopen() {
-  // The old link stays until there is another one: the transport still points to it.
+async::Task<Result<void>> Session::Reopen() {
   co_await Release(*control_);
   usb::LinkStack fresh;
   Result<void> opened = co_await OpenFresh(fresh);
   lost_ = !opened;
   if (!opened) {
     co_await LeaveLink();
+    GiveUpLink();
     co_return opened.error();
   }
   control_.emplace(clock_, *fresh.top);
   stack_ = std::move(fresh);
-  co_return stack_.top;
+  co_return Result<void>();
+}
+
+// The old link may lead to a device, but it is claimed no more.
+void Session::GiveUpLink() {
+  usb::LinkStack gone;
+  gone.owned.push_back(std::make_unique<link::GoneLink>(clock_, caps()));
+  gone.top = gone.owned.back().get();
+  control_.emplace(clock_, *gone.top);
+  stack_ = std::move(gone);
 }
 
 // A device that was reset or replugged needs a while until the bus has it again.
@@ -231,11 +263,7 @@ async::Task<Result<void>> Session::CheckSame(Control& control) {
   const Result<DeviceDescription> read =
       co_await ReadDescription(control, options_.control_timeout);
   if (!read) co_return read.error();
-  if (read->device_bytes != description_.device_bytes || read->serial != description_.serial) {
-    co_return OpenError(ErrorKind::kNotFound,
-                        "another device is at this port now: idVendor {}, idProduct {}",
-                        {read->device.vendor_id, read->device.product_id});
-  }
+  if (read->device_bytes != description_.device_bytes) co_return OtherDevice(*read);
   const ConfigurationDescription* before = description_.Find(storage_.configuration_value);
   const ConfigurationDescription* now = read->Find(storage_.configuration_value);
   if (before == nullptr || now == nullptr || before->bytes != now->bytes) {
@@ -243,7 +271,38 @@ async::Task<Result<void>> Session::CheckSame(Control& control) {
                         "the device has come back with another configuration {}",
                         {storage_.configuration_value});
   }
+  const Result<void> same = co_await CheckSerial(control, *read);
+  co_return same;
+}
+
+// Devices that have just been reset may refuse a string that they had before. Two devices are told
+// apart by serial numbers that both were read; where one of them was not, descriptors and port
+// decide, and a defect says so.
+async::Task<Result<void>> Session::CheckSerial(Control& control, const DeviceDescription& now) {
+  const uint8_t index = now.device.serial_index;
+  if (index == 0) co_return Result<void>();
+  std::optional<std::string> serial = now.serial;
+  if (!serial && description_.serial) {
+    const uint16_t language = now.language != 0 ? now.language : wire::usb::kLanguageEnglishUs;
+    Result<std::string> again =
+        co_await host::ReadString(control, index, language, options_.control_timeout);
+    if (!again && EndsSetUp(again.error())) co_return again.error();
+    if (again) serial = std::move(*again);
+  }
+  if (serial && description_.serial) {
+    if (*serial != *description_.serial) co_return OtherDevice(now);
+    co_return Result<void>();
+  }
+  AddDefect(OpenError(ErrorKind::kProtocol,
+                      "the serial number could not be read each time: the device that is back was "
+                      "known by its descriptors and its port"));
+  if (serial) description_.serial = std::move(serial);
   co_return Result<void>();
+}
+
+void Session::AddDefect(const Error& defect) {
+  const bool known = std::find(defects_.begin(), defects_.end(), defect) != defects_.end();
+  if (!known) defects_.push_back(defect);
 }
 
 async::Task<void> Session::Release(Control& control) {

@@ -2,7 +2,7 @@
 // device says about itself and changes nothing; OpenStorage configures the device if it is not,
 // claims the interface and hands out the transport; Close gives everything back. It also is the
 // last rung of a transport's recovery: it opens the same device anew, and makes sure that it is the
-// same.
+// same. Where it is not, nothing more is sent to either of them until the right one is back.
 //
 // Its tasks run one at a time, not beside a command of its transport, and finish before the session
 // is destroyed. What it hands out lives until Close. Called by whoever opens devices: the tools,
@@ -50,15 +50,19 @@ class Session final : private Reopener {
   // After OpenStorage.
   const StorageChoice& storage() const { return storage_; }
   uint8_t luns_count() const { return luns_count_; }
-  // What setting up the storage worked around, beside what the description and its configurations
-  // say of themselves.
+  // What setting up the storage and opening it anew worked around, beside what the description and
+  // its configurations say of themselves.
   const std::vector<Error>& defects() const { return defects_; }
 
  private:
-  async::Task<Result<usb::Link*>> Reopen() override;
+  async::Task<Result<void>> Reopen() override;
+  usb::Link& link() override { return *stack_.top; }
+  void GiveUpLink();
   async::Task<Result<void>> OpenLink(usb::LinkStack& stack);
   async::Task<Result<void>> OpenFresh(usb::LinkStack& stack);
   async::Task<Result<void>> CheckSame(Control& control);
+  async::Task<Result<void>> CheckSerial(Control& control, const DeviceDescription& now);
+  void AddDefect(const Error& defect);  // each once
   // Configures, claims, and selects the alternate setting of the choice.
   async::Task<Result<void>> SetUp(Control& control);
   async::Task<Result<void>> SelectAlternate(Control& control);
@@ -70,7 +74,7 @@ class Session final : private Reopener {
   usb::Bus& bus_;
   const usb::DeviceId id_;
   const SessionOptions options_;
-  usb::LinkStack stack_;
+  usb::LinkStack stack_;            // after a Reopen that failed, a link to nothing
   std::optional<Control> control_;  // of stack_.top
   DeviceDescription description_;
   StorageOptions storage_options_;

@@ -2,19 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <variant>
 
 #include "app/sense_text.h"
+#include "base/text.h"
 #include "proto/scsi_command.h"
+#include "tools/json_text.h"
 #include "wire/scsi.h"
 
 namespace usbtwin::tools {
 namespace {
 
 namespace cdb = scsi::cdb;
-using Json = nlohmann::ordered_json;
-constexpr int kSchema = 1;
 
 struct Field {
   const char* name;
@@ -109,7 +108,7 @@ Explanation Explain(Bytes bytes) {
   if (length != 0 && bytes.size() != length) {
     explanation.complaint += explanation.complaint.empty() ? "" : "; ";
     explanation.complaint +=
-        fmt::format("{} bytes, where this operation code takes {}", bytes.size(), length);
+        fmt::format("{}, where this operation code takes {}", Count(bytes.size(), "byte"), length);
   }
   return explanation;
 }
@@ -144,10 +143,7 @@ std::string CommandText(Bytes bytes) {
 
 std::string CommandJson(Bytes bytes) {
   const Explanation explanation = Explain(bytes);
-  Json json;
-  json["schema"] = kSchema;
-  json["program"] = "usb_sgraw";
-  json["version"] = USBTWIN_VERSION;
+  Json json = JsonHead("usb_sgraw");
   json["cdb"] = Hex(bytes);
   json["command"] = explanation.name;
   json["known"] = explanation.meaning.has_value();
@@ -155,7 +151,7 @@ std::string CommandJson(Bytes bytes) {
   for (const Field& field : explanation.fields) json["fields"][field.name] = field.value;
   json["data"] = explanation.meaning ? Json(DirectionText(*explanation.meaning)) : Json(nullptr);
   json["complaint"] = explanation.complaint;
-  return json.dump(2) + "\n";
+  return JsonText(json);
 }
 
 }  // namespace usbtwin::tools

@@ -1,24 +1,24 @@
 // usbtwin bench: how fast blocks come through the whole host stack, beside plain memcpy of the same
 // bytes in the same run, and the ratio of both. Rounds of the two are interleaved and medians are
-// shown, because a machine's speed drifts more than the stack's cost does. It only reads.
+// shown, because a machine's speed drifts more than the stack's cost does. It only reads; a twin in
+// memory is filled before.
 #include <fmt/format.h>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 
 #include "app/run.h"
 #include "app/size.h"
 #include "os/console.h"
+#include "tools/complaint.h"
 #include "tools/exit_status.h"
+#include "tools/json_text.h"
 #include "tools/open_device.h"
 
 namespace usbtwin::tools {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using app::Failure;
 using std::chrono::steady_clock;
-constexpr int kSchema = 1;
 constexpr uint64_t kSpanMax = uint64_t{64} << 20;  // bytes of the disk that are read
 constexpr size_t kRoundsMin = 5;
 constexpr size_t kRoundsMax = 101;
@@ -183,10 +183,7 @@ std::string ReportText(const std::vector<Series>& all) {
 }
 
 std::string ReportJson(const Options& options, const std::vector<Series>& all) {
-  Json json;
-  json["schema"] = kSchema;
-  json["program"] = "usbtwin bench";
-  json["version"] = USBTWIN_VERSION;
+  Json json = JsonHead("usbtwin bench");
   json["device"] = options.device.device;
   json["results"] = Json::array();
   for (const Series& series : all) {
@@ -204,16 +201,13 @@ std::string ReportJson(const Options& options, const std::vector<Series>& all) {
     result["ratio"] = device_time / memory_time;
     json["results"].push_back(result);
   }
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return JsonText(json);
 }
 
 // A memory disk that was never written is one page of zeros over and over, and reading that tells
 // nothing. Its contents end with this program, so it is filled first; nothing else is written to.
-Result<void, Failure> FillMemoryDisk(const Options& options, OpenDevice& device,
-                                     host::BlockDevice& blocks) {
-  const auto parsed = app::ParseDeviceString(options.device.device);
-  const auto* disk = parsed ? std::get_if<app::EmulatedDisk>(&*parsed) : nullptr;
-  if (disk == nullptr || !disk->image_path.empty() || disk->read_only) return {};
+Result<void, Failure> FillMemoryDisk(OpenDevice& device, host::BlockDevice& blocks) {
+  if (!device.IsInMemory()) return {};
   const std::vector<uint8_t> bytes(size_t{1} << 20, 0x5a);
   const uint64_t span = std::min(kSpanMax, blocks.facts().size());
   const uint32_t block_size = blocks.facts().block_size;
@@ -221,21 +215,30 @@ Result<void, Failure> FillMemoryDisk(const Options& options, OpenDevice& device,
     const Bytes source = Take(Bytes(bytes), span - offset);
     const host::BlockResult written =
         app::Run(device.system(), blocks.Write(offset / block_size, source));
+    if (!written && written.error().sense.key == scsi::SenseKey::kDataProtect) {
+      os::PrintError(
+          "usbtwin bench: this disk is in memory and write-protected, so all of it is one page of "
+          "zeros: the figures flatter it\n");
+      return {};
+    }
     if (!written) return FailureOf(written.error());
   }
+  os::PrintError("usbtwin bench: filled the first " + app::DescribeSize(span) +
+                 " of this disk in memory, so that there is something to read\n");
   return {};
 }
 
 int RunBench(const Options& options) {
   auto opened = OpenDevice::Open(options.device);
-  if (!opened) return Fail("bench", opened.error());
+  const auto fail = [&](const Failure& failure) { return Fail("bench", failure, options.json); };
+  if (!opened) return fail(opened.error());
   OpenDevice& device = **opened;
   const Result<host::BlockDevice*, Failure> blocks = device.OpenBlocks();
-  if (!blocks) return Fail("bench", blocks.error());
-  const Result<void, Failure> filled = FillMemoryDisk(options, device, **blocks);
-  if (!filled) return Fail("bench", filled.error());
+  if (!blocks) return fail(blocks.error());
+  const Result<void, Failure> filled = FillMemoryDisk(device, **blocks);
+  if (!filled) return fail(filled.error());
   const Result<std::vector<Series>, Failure> measured = Measure(options, device, **blocks);
-  if (!measured) return Fail("bench", measured.error());
+  if (!measured) return fail(measured.error());
   const Result<void, Failure> printed =
       os::PrintOutput(options.json ? ReportJson(options, *measured) : ReportText(*measured));
   if (!printed) return Fail("bench", printed.error());
@@ -251,10 +254,13 @@ void AddBenchVerb(CLI::App& cli, Chosen& chosen) {
       [](CLI::App& verb, Options& options) {
         AddDeviceOptions(verb, options.device, true);
         verb.add_option("--seconds", options.seconds, "time to spend, default 3")
-            ->check(CLI::Range(0.05, 3600.0))
+            ->check(NumberFrom(0.05, 3600))
             ->type_name("S");
         verb.add_flag("--json", options.json, "the result as one JSON object");
-        verb.footer("Reads only, from the first 64 MiB of the disk, one command at a time.");
+        verb.footer(
+            "Reads the first 64 MiB of the disk, one command at a time. Only a twin in memory is "
+            "filled\n"
+            "before: where nothing was written, it is one page of zeros.");
       },
       RunBench);
 }

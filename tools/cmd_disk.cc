@@ -2,21 +2,22 @@
 // The device's blocks move in windows; nothing is ever larger in memory than one of them.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
+#include <chrono>
 
 #include "app/run.h"
 #include "app/size.h"
+#include "base/text.h"
 #include "os/console.h"
 #include "tools/exit_status.h"
+#include "tools/json_text.h"
 #include "tools/open_device.h"
 #include "tools/progress.h"
 
 namespace usbtwin::tools {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using app::Failure;
-constexpr int kSchema = 1;
+using std::chrono::steady_clock;
 constexpr uint64_t kWindowLength = uint64_t{4} << 20;  // bytes
 
 struct Options {
@@ -39,6 +40,7 @@ struct Summary {
   uint64_t length = 0;  // bytes that moved, or were compared
   std::optional<uint64_t> difference_lba;
   std::optional<uint64_t> difference_offset;  // in the file
+  steady_clock::duration elapsed{};
 };
 
 Failure Usage(std::string text) {
@@ -48,16 +50,17 @@ Failure Usage(std::string text) {
 Result<Range, Failure> RangeOf(const Options& options, const host::BlockFacts& facts) {
   const std::optional<uint64_t> lba = app::ParseNumber(options.lba);
   if (!lba) return Usage("--lba must be a block number, and not \"" + options.lba + "\"");
-  if (*lba > facts.blocks_count) {
-    return Usage(fmt::format("--lba {}: the disk ends at block {}", *lba, facts.blocks_count));
+  if (*lba >= facts.blocks_count) {
+    return Usage(fmt::format("--lba {} is beyond the end: the disk has {}, the last one is {}",
+                             *lba, Count(facts.blocks_count, "block"), facts.blocks_count - 1));
   }
   const uint64_t blocks_left = facts.blocks_count - *lba;
   if (options.count.empty()) return Range{*lba, blocks_left};
   const std::optional<uint64_t> count = app::ParseNumber(options.count);
   if (!count) return Usage("--count must be a number of blocks, and not \"" + options.count + "\"");
   if (*count > blocks_left) {
-    return Usage(fmt::format("--count {}: from block {} on, the disk has {} blocks", *count, *lba,
-                             blocks_left));
+    return Usage(fmt::format("--count {}: from block {} on, the disk has {}", *count, *lba,
+                             Count(blocks_left, "block")));
   }
   return Range{*lba, *count};
 }
@@ -72,8 +75,8 @@ Result<Range, Failure> RangeOfFile(const Options& options, const os::InputFile& 
   const uint64_t range_length = range->blocks_count * facts.block_size;
   if (!options.count.empty() && *length >= range_length) return range;
   if (!options.count.empty()) {
-    return Usage(fmt::format("{} has {} bytes, and {} blocks are {}", file.name(), *length,
-                             range->blocks_count, range_length));
+    return Usage(fmt::format("{} has {}, and --count {} asks for {}", file.name(),
+                             Count(*length, "byte"), range->blocks_count, range_length));
   }
   if (*length > range_length) {
     return Usage(fmt::format("{} has {}, and from block {} on the disk has {}", file.name(),
@@ -81,10 +84,10 @@ Result<Range, Failure> RangeOfFile(const Options& options, const os::InputFile& 
                              app::DescribeSize(range_length)));
   }
   if (*length % facts.block_size != 0) {
-    return Usage(
-        fmt::format("{} has {} bytes, which is no whole number of blocks of {}; pad it: "
-                    "truncate -s %{} {}",
-                    file.name(), *length, facts.block_size, facts.block_size, file.name()));
+    return Usage(fmt::format(
+        "{} has {}, which is no whole number of blocks of {}; pad it: "
+        "truncate -s %{} {}",
+        file.name(), Count(*length, "byte"), facts.block_size, facts.block_size, file.name()));
   }
   range->blocks_count = *length / facts.block_size;
   return range;
@@ -138,16 +141,16 @@ Result<Bytes, Failure> Fill(os::InputFile& file, MutableBytes room, const Range&
   const Result<size_t, Failure> length = file.Read(room);
   if (!length) return length.error();
   if (*length % block_size != 0) {
-    return Failure{
-        Failure::Kind::kFile,
-        fmt::format("{} ended within a block, {} bytes into block {}", file.name(),
-                    *length % block_size, range.lba + blocks_done + *length / block_size)};
+    return Failure{Failure::Kind::kFile,
+                   fmt::format("{} ended within a block, {} into block {}", file.name(),
+                               Count(*length % block_size, "byte"),
+                               range.lba + blocks_done + *length / block_size)};
   }
   const bool is_counted = !options.count.empty();
   if (is_counted && *length < room.size()) {
-    return Failure{Failure::Kind::kFile,
-                   fmt::format("{} ended after {} of {} blocks", file.name(),
-                               blocks_done + *length / block_size, range.blocks_count)};
+    return Failure{Failure::Kind::kFile, fmt::format("{} ended after {} of {}", file.name(),
+                                                     blocks_done + *length / block_size,
+                                                     Count(range.blocks_count, "block"))};
   }
   return Bytes(room.first(*length));
 }
@@ -229,57 +232,71 @@ std::string SummaryText(const char* verb, const Summary& summary) {
     return fmt::format("usbtwin {}: disk and file differ first at LBA {} (byte {} of the file)\n",
                        verb, *summary.difference_lba, *summary.difference_offset);
   }
-  return fmt::format("usbtwin {}: {} ({} bytes)\n", verb, app::DescribeSize(summary.length),
-                     summary.length);
-}
-
-std::string SummaryJson(const char* verb, const Options& options, const Summary& summary) {
-  Json json;
-  json["schema"] = kSchema;
-  json["program"] = std::string("usbtwin ") + verb;
-  json["version"] = USBTWIN_VERSION;
-  json["device"] = options.device.device;
-  json["file"] = options.path;
-  json["length"] = summary.length;
-  json["same"] = !summary.difference_lba.has_value();
-  json["difference_lba"] = summary.difference_lba ? Json(*summary.difference_lba) : Json(nullptr);
-  json["difference_offset"] =
-      summary.difference_offset ? Json(*summary.difference_offset) : Json(nullptr);
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return fmt::format("usbtwin {}: {} ({})\n", verb, app::DescribeSize(summary.length),
+                     Count(summary.length, "byte"));
 }
 
 using Work = Result<Summary, Failure> (*)(const Options&, OpenDevice&, host::BlockDevice&);
 
-int RunDisk(const char* verb, const Options& options, Work work) {
+// A verb of disks: its name, its work, and whether it compares.
+struct Verb {
+  const char* name;
+  Work work;
+  bool compares = false;
+};
+
+std::string SummaryJson(const Verb& verb, const Options& options, const Summary& summary) {
+  const auto elapsed = std::chrono::duration<double>(summary.elapsed);
+  Json json = JsonHead(std::string("usbtwin ") + verb.name);
+  json["device"] = options.device.device;
+  json["file"] = options.path;
+  json["length"] = summary.length;
+  json["bytes"] = summary.length;
+  json["elapsed_us"] =
+      std::chrono::duration_cast<std::chrono::microseconds>(summary.elapsed).count();
+  json["mb_per_second"] = static_cast<double>(summary.length) / elapsed.count() / 1e6;
+  if (verb.compares) {
+    json["same"] = !summary.difference_lba.has_value();
+    json["difference_lba"] = summary.difference_lba ? Json(*summary.difference_lba) : Json(nullptr);
+    json["difference_offset"] =
+        summary.difference_offset ? Json(*summary.difference_offset) : Json(nullptr);
+  }
+  return JsonText(json);
+}
+
+int RunDisk(const Verb& verb, const Options& options) {
+  const auto fail = [&](const Failure& failure) { return Fail(verb.name, failure, options.json); };
   auto opened = OpenDevice::Open(options.device);
-  if (!opened) return Fail(verb, opened.error());
+  if (!opened) return fail(opened.error());
   OpenDevice& device = **opened;
   const Result<host::BlockDevice*, Failure> blocks = device.OpenBlocks();
-  if (!blocks) return Fail(verb, blocks.error());
-  const Result<Summary, Failure> summary = work(options, device, **blocks);
-  if (!summary) return Fail(verb, summary.error());
+  if (!blocks) return fail(blocks.error());
+  const steady_clock::time_point start = steady_clock::now();
+  Result<Summary, Failure> summary = verb.work(options, device, **blocks);
+  if (!summary) return fail(summary.error());
+  summary->elapsed = steady_clock::now() - start;
   const Result<void, Failure> closed = device.Close();
-  if (!closed) return Fail(verb, closed.error());
+  if (!closed) return fail(closed.error());
   if (options.json) {
     const Result<void, Failure> printed = os::PrintOutput(SummaryJson(verb, options, *summary));
-    if (!printed) return Fail(verb, printed.error());
+    if (!printed) return Fail(verb.name, printed.error());
   } else if (!options.quiet || summary->difference_lba) {
-    os::PrintError(SummaryText(verb, *summary));
+    os::PrintError(SummaryText(verb.name, *summary));
   }
   return summary->difference_lba ? kExitDiffers : kExitGood;
 }
 
 int RunRead(const Options& options) {
   if (options.json && options.path == "-") {
-    return Fail("disk read", Usage("--json and -o - both want standard output"));
+    return Fail("disk read", Usage("--json and -o - both want standard output"), true);
   }
-  return RunDisk("disk read", options, Read);
+  return RunDisk({.name = "disk read", .work = Read}, options);
 }
 int RunWrite(const Options& options) {
-  return RunDisk("disk write", options, Write);
+  return RunDisk({.name = "disk write", .work = Write}, options);
 }
 int RunVerify(const Options& options) {
-  return RunDisk("disk verify", options, Verify);
+  return RunDisk({.name = "disk verify", .work = Verify, .compares = true}, options);
 }
 
 void Configure(CLI::App& verb, Options& options) {

@@ -1,5 +1,6 @@
 // usbtwin dump: bytes from a file or a pipe as readable lines. It reads; wire/dump.h explains.
 #include "os/console.h"
+#include "tools/complaint.h"
 #include "tools/exit_status.h"
 #include "tools/sgraw_options.h"
 #include "tools/verb.h"
@@ -60,12 +61,12 @@ void AddDumpVerb(CLI::App& cli, Chosen& chosen) {
   AddVerb<Options>(
       cli, chosen, "dump", "explain bytes: captures, descriptors, wrappers, commands, sense",
       [](CLI::App& verb, Options& options) {
-        std::set<std::string> names;
-        for (const Kind& kind : kKinds) names.insert(kind.name);
+        std::vector<std::string> names;
+        for (const Kind& kind : kKinds) names.push_back(kind.name);
         verb.add_option("FILE", options.path, "file to read; - or nothing: standard input");
         verb.add_flag("--hex-input", options.hex_input, "the input is hex text; # comments");
         verb.add_option("--as", options.kind, "what the bytes are; auto guesses")
-            ->check(CLI::IsMember(names));
+            ->check(OneOf(names));
         verb.footer("The output is for people and at most " + std::to_string(wire::kDumpLinesMax) +
                     " lines long.");
       },

@@ -2,20 +2,18 @@
 // where it has storage. Text and JSON are made from the same values.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "app/run.h"
 #include "app/size.h"
+#include "base/text.h"
 #include "os/console.h"
 #include "tools/exit_status.h"
+#include "tools/json_text.h"
 #include "tools/open_device.h"
 
 namespace usbtwin::tools {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using app::Failure;
-constexpr int kSchema = 1;
 
 struct Options {
   DeviceOptions device;
@@ -69,6 +67,12 @@ Json AlternateJson(const usb::Alternate& alternate) {
   return json;
 }
 
+Json Defects(const std::vector<Error>& defects) {
+  Json json = Json::array();
+  for (const Error& defect : defects) json.push_back(defect.Describe());
+  return json;
+}
+
 Json ConfigurationJson(const usb::Configuration& configuration, usb::Speed speed) {
   Json json;
   json["value"] = configuration.value;
@@ -85,8 +89,7 @@ Json ConfigurationJson(const usb::Configuration& configuration, usb::Speed speed
     }
     json["interfaces"].push_back(entry);
   }
-  json["defects"] = Json::array();
-  for (const Error& defect : configuration.defects) json["defects"].push_back(defect.Describe());
+  json["defects"] = Defects(configuration.defects);
   return json;
 }
 
@@ -98,10 +101,7 @@ Json DeviceJson(host::Session& session, const std::string& name) {
   const host::DeviceDescription& description = session.description();
   const wire::usb::DeviceDescriptor& device = description.device;
   const usb::Speed speed = session.caps().speed;
-  Json json;
-  json["schema"] = kSchema;
-  json["program"] = "usbtwin info";
-  json["version"] = USBTWIN_VERSION;
+  Json json = JsonHead("usbtwin info");
   json["device"] = name;
   json["port_path"] = session.id().port_path;
   json["vendor_id"] = uint16_t{device.vendor_id};
@@ -116,22 +116,27 @@ Json DeviceJson(host::Session& session, const std::string& name) {
   json["manufacturer"] = Optional(description.manufacturer);
   json["product"] = Optional(description.product);
   json["serial"] = Optional(description.serial);
-  json["active_configuration"] =
-      description.active_value ? Json(*description.active_value) : Json(nullptr);
+  json["active_configuration"] = nullptr;
   json["configurations"] = Json::array();
   for (const host::ConfigurationDescription& configuration : description.configurations) {
     json["configurations"].push_back(ConfigurationJson(configuration.tree, speed));
   }
-  json["defects"] = Json::array();
-  for (const Error& defect : description.defects) json["defects"].push_back(defect.Describe());
+  json["defects"] = Defects(description.defects);
   json["storage"] = nullptr;
   return json;
 }
 
-Json UnitJson(OpenDevice& device, host::ScsiTransport& transport, uint8_t lun) {
-  host::BlockDeviceOptions options;
-  options.lun = lun;
-  host::BlockDevice blocks(transport, options);
+// A drive without a medium has no capacity, and nothing is wrong with it.
+bool IsEmpty(const host::BlockError& error) {
+  constexpr uint8_t kMediumNotPresent = 0x3a;
+  return error.kind == host::BlockError::Kind::kSense &&
+         error.sense.key == scsi::SenseKey::kNotReady && error.sense.asc == kMediumNotPresent;
+}
+
+// `failure` receives the first thing that was wrong with storage.
+Json UnitJson(OpenDevice& device, host::ScsiTransport& transport, uint8_t lun,
+              std::optional<Failure>& failure) {
+  host::BlockDevice blocks(transport, device.BlockOptions(lun));
   const host::BlockResult opened = app::Run(device.system(), blocks.Open());
   const host::BlockFacts& facts = blocks.facts();
   Json json;
@@ -144,23 +149,39 @@ Json UnitJson(OpenDevice& device, host::ScsiTransport& transport, uint8_t lun) {
   json["block_size"] = opened ? Json(facts.block_size) : Json(nullptr);
   json["blocks_count"] = opened ? Json(facts.blocks_count) : Json(nullptr);
   json["error"] = opened ? Json(nullptr) : Json(opened.error().Describe());
+  if (!opened && !IsEmpty(opened.error()) && !failure) {
+    failure = FailureOf(opened.error());
+    failure->text = "unit " + std::to_string(lun) + ": " + failure->text;
+  }
   return json;
 }
 
 // The storage part of the tree; why it could not be opened, where the device has some.
-Json StorageJson(OpenDevice& device) {
+Json StorageJson(OpenDevice& device, std::optional<int> lun_wanted,
+                 std::optional<Failure>& failure) {
   Json json;
   const Result<host::ScsiTransport*, Failure> transport = device.OpenStorage();
   if (!transport) {
-    json["error"] = transport.error().text;
+    failure = transport.error();
+    json["error"] = failure->text;
     return json;
   }
   json["error"] = nullptr;
   json["transport"] = (*transport)->name();
   json["interface"] = device.session().storage().interface_number;
+  json["defects"] = Defects(device.session().defects());
   json["units"] = Json::array();
-  for (uint8_t lun = 0; lun < (*transport)->luns_count(); ++lun) {
-    json["units"].push_back(UnitJson(device, **transport, lun));
+  const uint8_t count = (*transport)->luns_count();
+  if (lun_wanted && *lun_wanted >= count) {
+    failure = Failure{Failure::Kind::kUsage,
+                      fmt::format("--lun {}: the device has {}, the last one is {}", *lun_wanted,
+                                  Count(count, "unit"), count - 1)};
+    json["error"] = failure->text;
+    return json;
+  }
+  for (uint8_t lun = 0; lun < count; ++lun) {
+    if (lun_wanted && *lun_wanted != lun) continue;
+    json["units"].push_back(UnitJson(device, **transport, lun, failure));
   }
   return json;
 }
@@ -178,21 +199,10 @@ bool HasStorage(const host::DeviceDescription& description) {
   return false;
 }
 
-// Text of a JSON value, "-" for null. A device's strings may hold anything, so what could steer a
-// terminal (C0 and C1 controls) is shown as a question mark.
+// Text of a JSON value, "-" for null. A device's strings may hold anything.
 std::string Text(const Json& json) {
   if (json.is_null()) return "-";
-  if (!json.is_string()) return json.dump();
-  std::string text;
-  const std::string raw = json.get<std::string>();
-  for (size_t index = 0; index < raw.size(); ++index) {
-    const uint8_t byte = static_cast<uint8_t>(raw[index]);
-    const uint8_t next = index + 1 < raw.size() ? static_cast<uint8_t>(raw[index + 1]) : 0;
-    const bool is_c1 = byte == 0xc2 && next >= 0x80 && next < 0xa0;
-    if (is_c1) ++index;
-    text += byte < 0x20 || byte == 0x7f || is_c1 ? '?' : raw[index];
-  }
-  return text;
+  return json.is_string() ? Printable(json.get<std::string>()) : json.dump();
 }
 
 std::string Version(const Json& json) {
@@ -228,6 +238,9 @@ void AppendStorage(const Json& storage, std::string& text) {
   }
   text += fmt::format("  storage: {} on interface {}\n", Text(storage["transport"]),
                       storage["interface"].get<int>());
+  for (const Json& defect : storage["defects"]) {
+    text += fmt::format("    worked around: {}\n", Text(defect));
+  }
   for (const Json& unit : storage["units"]) {
     text += fmt::format("    unit {}: {} {} {}{}", unit["lun"].get<int>(), Text(unit["vendor"]),
                         Text(unit["product"]), Text(unit["revision"]),
@@ -235,7 +248,7 @@ void AppendStorage(const Json& storage, std::string& text) {
     if (unit["error"].is_null()) {
       const uint64_t blocks_count = unit["blocks_count"].get<uint64_t>();
       const uint64_t block_size = unit["block_size"].get<uint64_t>();
-      text += fmt::format(", {} blocks of {} bytes ({})\n", blocks_count, block_size,
+      text += fmt::format(", {} of {} bytes ({})\n", Count(blocks_count, "block"), block_size,
                           app::DescribeSize(blocks_count * block_size));
     } else {
       text += fmt::format(", no capacity: {}\n", Text(unit["error"]));
@@ -276,17 +289,20 @@ std::string TreeText(const Json& json) {
 
 int RunInfo(const Options& options) {
   auto opened = OpenDevice::Open(options.device);
-  if (!opened) return Fail("info", opened.error());
+  if (!opened) return Fail("info", opened.error(), options.json);
   OpenDevice& device = **opened;
   Json json = DeviceJson(device.session(), options.device.device);
+  std::optional<Failure> failure;  // of the storage; the rest is shown all the same
   if (!options.no_storage && HasStorage(device.session().description())) {
-    json["storage"] = StorageJson(device);
+    json["storage"] = StorageJson(device, options.device.lun, failure);
   }
-  const std::string text = options.json
-                               ? json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
-                               : TreeText(json);
+  // Opening the storage may have configured the device. 0 stands for "not configured".
+  const std::optional<uint8_t> active = device.session().description().active_value;
+  if (active.value_or(0) != 0) json["active_configuration"] = *active;
+  const std::string text = options.json ? JsonText(json) : TreeText(json);
   const Result<void, Failure> printed = os::PrintOutput(text);
   if (!printed) return Fail("info", printed.error());
+  if (failure) return Fail("info", *failure);
   const Result<void, Failure> closed = device.Close();
   return closed ? kExitGood : Fail("info", closed.error());
 }
@@ -298,6 +314,7 @@ void AddInfoVerb(CLI::App& cli, Chosen& chosen) {
       cli, chosen, "info", "show a device's descriptors and logical units as a tree",
       [](CLI::App& verb, Options& options) {
         AddDeviceOptions(verb, options.device, true);
+        verb.get_option("--lun")->description("this logical unit alone; default: all of them");
         verb.add_flag("--no-storage", options.no_storage,
                       "only descriptors: claim no interface, send no SCSI command");
         verb.add_flag("--json", options.json, "the same as one JSON object");

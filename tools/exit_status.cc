@@ -145,8 +145,9 @@ std::string ExitStatusHelp(bool with_difference) {
   if (with_difference) text += "  1  disk verify: the disk and the file differ\n";
   return text +
          "  2  the device answered CHECK CONDITION, or another status that is not good\n"
-         "  3  the device could not be opened, or the conversation with it broke\n"
-         "  4  the arguments make no sense, or a file they name cannot be opened\n"
+         "  3  the device could not be opened, be it for its image or its profile, or the\n"
+         "     conversation with it broke\n"
+         "  4  the arguments make no sense, or a file they name cannot be opened or made\n"
          "  5  a file or pipe broke while it was read or written\n";
 }
 

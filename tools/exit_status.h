@@ -4,8 +4,9 @@
 //   0  good: the device reported success
 //   1  usbtwin disk verify: the disk and the file differ
 //   2  the device reported CHECK CONDITION, or another status that is not good
-//   3  the device could not be opened, or the conversation with it broke
-//   4  the arguments make no sense, or a file they name cannot be opened
+//   3  the device could not be opened, be it for its image or its profile, or the conversation with
+//      it broke
+//   4  the arguments make no sense, or a file they name cannot be opened or made
 //   5  a file or pipe broke while it was read or written
 #pragma once
 

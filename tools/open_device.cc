@@ -1,7 +1,9 @@
 #include "tools/open_device.h"
 
 #include "app/run.h"
+#include "base/text.h"
 #include "os/system.h"
+#include "tools/complaint.h"
 
 namespace usbtwin::tools {
 namespace {
@@ -37,14 +39,14 @@ void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage)
   verb.add_option("--ifnum", options.interface_number,
                   "interface number; default: of class FFh, else of class 08h")
       ->type_name("N")
-      ->check(CLI::Range(0, 255))
+      ->check(NumberFrom(0, 255))
       ->group(group);
   verb.add_option("--lun", options.lun, "logical unit number, default 0")
-      ->check(CLI::Range(0, 15))
+      ->check(NumberFrom(0, 15))
       ->group(group)
       ->type_name("N");
   verb.add_option("--transport", options.transport, "auto, bot or uasp")
-      ->check(CLI::IsMember({"auto", "bot", "uasp"}))
+      ->check(OneOf({"auto", "bot", "uasp"}))
       ->group(group)
       ->type_name("NAME");
   CLI::Option* detach = verb.add_flag("--detach-kernel", options.detach_kernel,
@@ -55,7 +57,7 @@ void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage)
       ->excludes(detach)
       ->group(group);
   verb.add_option("--timeout-ms", options.timeout_ms, "milliseconds for a command, default 30000")
-      ->check(CLI::Range(1, 86'400'000))
+      ->check(NumberFrom(1, 86'400'000))
       ->group(group)
       ->type_name("MS");
   verb.add_flag("--ignore-residue", options.ignore_residue,
@@ -65,7 +67,7 @@ void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage)
 
 Failure FailureOf(const Error& error, const std::string& device) {
   std::string text = "cannot open ";
-  text.append(device).append(": ").append(error.Describe());
+  text.append(Printable(device)).append(": ").append(error.Describe());
   if (error.kind == ErrorKind::kBusy) {
     text += "\nUnmount it and use --detach-kernel, if nothing else needs it.";
   } else if (error.kind == ErrorKind::kDenied) {
@@ -88,7 +90,12 @@ Result<std::unique_ptr<OpenDevice>, Failure> OpenDevice::Open(const DeviceOption
   device->system_ = os::MakeSystem();
   auto opened = app::OpenBus(*device->system_, options.device,
                              {.record_path = options.record_path, .audit = options.audit});
-  if (!opened) return opened.error();
+  if (!opened) {
+    Failure failure = opened.error();
+    // The record is the only file that is made there, and it was named by an option.
+    if (failure.kind == Failure::Kind::kFile) failure.kind = Failure::Kind::kUsage;
+    return failure;
+  }
   device->opened_ = std::move(*opened);
   device->session_ = std::make_unique<host::Session>(
       device->system_->clock(), device->opened_->bus(), device->opened_->device_id());
@@ -108,19 +115,31 @@ Result<host::ScsiTransport*, Failure> OpenDevice::OpenStorage() {
   return *transport;
 }
 
-Result<host::BlockDevice*, Failure> OpenDevice::OpenBlocks() {
-  const Result<host::ScsiTransport*, Failure> transport = OpenStorage();
-  if (!transport) return transport.error();
+host::BlockDeviceOptions OpenDevice::BlockOptions(uint8_t lun) const {
   host::BlockDeviceOptions options;
-  options.lun = static_cast<uint64_t>(options_.lun);
+  options.lun = lun;
   options.command_timeout = std::chrono::milliseconds(options_.timeout_ms);
   options.ignore_residue = options_.ignore_residue;
   // Hardware gets commands of the usual length; a link that lends data is a twin in this process.
   if (session_->caps().lends_data) options.command_length_max = 1 << 20;
+  return options;
+}
+
+Result<host::BlockDevice*, Failure> OpenDevice::OpenBlocks() {
+  const Result<host::ScsiTransport*, Failure> transport = OpenStorage();
+  if (!transport) return transport.error();
+  const auto options = BlockOptions(static_cast<uint8_t>(options_.lun.value_or(0)));
   blocks_ = std::make_unique<host::BlockDevice>(**transport, options);
   const host::BlockResult found = app::Run(*system_, blocks_->Open());
   if (!found) return FailureOf(found.error());
   return blocks_.get();
+}
+
+bool OpenDevice::IsInMemory() const {
+  const host::StorageChoice& storage = session_->storage();
+  return opened_->IsInMemory({.configuration_value = storage.configuration_value,
+                              .interface_number = storage.interface_number,
+                              .lun = static_cast<uint8_t>(options_.lun.value_or(0))});
 }
 
 Result<void, Failure> OpenDevice::Close() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "app/opener.h"
@@ -15,7 +16,7 @@ namespace usbtwin::tools {
 struct DeviceOptions {
   std::string device;
   int interface_number = -1;  // -1: one of class FFh before 08h, else the first
-  int lun = 0;
+  std::optional<int> lun;
   std::string transport = "auto";
   bool detach_kernel = false;
   bool no_detach = false;  // the default, said aloud
@@ -41,7 +42,11 @@ class OpenDevice {
 
   app::System& system() { return *system_; }
   host::Session& session() { return *session_; }
+  // After OpenBlocks: whether the unit ends with this program.
+  bool IsInMemory() const;
 
+  // What the options say about commands to a unit.
+  host::BlockDeviceOptions BlockOptions(uint8_t lun) const;
   // Claims the interface, and learns the unit's capacity. Once.
   Result<host::ScsiTransport*, app::Failure> OpenStorage();
   Result<host::BlockDevice*, app::Failure> OpenBlocks();

@@ -9,7 +9,6 @@ namespace usbtwin::tools {
 
 using std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kInterval{200};
-constexpr char kEraseLine[] = "\r\033[K";
 
 Progress::Progress(bool wanted, uint64_t length)
     : shown_(wanted && os::IsCapableTerminal(os::kStandardError)),
@@ -18,7 +17,7 @@ Progress::Progress(bool wanted, uint64_t length)
       next_(start_ + kInterval) {}
 
 Progress::~Progress() {
-  if (shown_) os::PrintError(kEraseLine);
+  if (shown_) os::ShowProgress("");
 }
 
 void Progress::Show(uint64_t length_done) {
@@ -26,12 +25,12 @@ void Progress::Show(uint64_t length_done) {
   next_ = steady_clock::now() + kInterval;
   const double seconds = std::chrono::duration<double>(steady_clock::now() - start_).count();
   const auto rate = static_cast<uint64_t>(static_cast<double>(length_done) / seconds);
-  std::string text = kEraseLine + app::DescribeSize(length_done);
+  std::string text = app::DescribeSize(length_done);
   if (length_ != 0) {
     text += fmt::format(" of {} ({} %)", app::DescribeSize(length_), length_done * 100 / length_);
   }
   text += fmt::format(", {}/s", app::DescribeSize(rate));
-  os::PrintError(text);
+  os::ShowProgress(text);
 }
 
 }  // namespace usbtwin::tools

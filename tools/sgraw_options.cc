@@ -4,6 +4,9 @@
 
 #include "app/device_string.h"
 #include "app/size.h"
+#include "base/text.h"
+#include "tools/complaint.h"
+#include "tools/sgraw_report.h"
 #include "tools/sgraw_typed.h"
 
 namespace usbtwin::tools {
@@ -28,7 +31,7 @@ Check SetNumber(const char* name, const std::string& text, uint64_t low, uint64_
   const std::optional<uint64_t> number = app::ParseNumber(text);
   if (!number || *number < low || *number > high) {
     return Refusal{std::string(name) + " must be " + std::to_string(low) + " to " +
-                   std::to_string(high) + ", and not \"" + text + "\""};
+                   std::to_string(high) + ", and not " + Quote(text)};
   }
   target = *number;
   return std::nullopt;
@@ -40,7 +43,7 @@ Check SetLength(const char* name, const std::string& text, uint64_t high,
   const std::optional<uint64_t> length = app::ParseSize(text);
   if (!length) {
     return Refusal{std::string(name) + " must be a number of bytes such as 512, 0x200, 200h or " +
-                   "64k, and not \"" + text + "\""};
+                   "64k, and not " + Quote(text)};
   }
   if (*length > high) {
     return Refusal{std::string(name) + ": " + text + " is more than the limit of " +
@@ -68,7 +71,7 @@ Check SetTransport(const Typed& typed, SgRawOptions& options) {
   } else if (wanted == "uasp" || wanted == "uas") {
     options.open.transport = app::TransportChoice::kUasp;
   } else {
-    return Refusal{"--transport must be auto, bot or uasp, and not \"" + wanted + "\""};
+    return Refusal{"--transport must be auto, bot or uasp, and not " + Quote(wanted)};
   }
   return std::nullopt;
 }
@@ -85,8 +88,7 @@ Check SetDevice(Typed& typed, SgRawOptions& options) {
   options.open.device = typed.device;
   if (typed.device.empty()) {
     if (typed.enumerate) return std::nullopt;
-    return Refusal{std::string("no device: name one with -d. A device is written as one of\n") +
-                   app::DeviceStringForms()};
+    return Refusal{std::string("no device: name one with -d; ") + app::DeviceStringHint()};
   }
   const Result<app::DeviceString, app::Failure> parsed = app::ParseDeviceString(typed.device);
   if (!parsed && !typed.enumerate) return Refusal{parsed.error().text};
@@ -124,10 +126,18 @@ Check SetCommand(const Typed& typed, SgRawOptions& options) {
   std::string text = typed.cdb;
   for (const std::string& word : typed.words) text += (text.empty() ? "" : " ") + word;
   const std::optional<std::vector<uint8_t>> bytes = ParseHex(text);
-  if (!bytes) return Refusal{"the command \"" + text + "\" is not hex bytes such as \"12 00 24\""};
+  if (!bytes)
+    return Refusal{"the command " + Quote(text) + " is not hex bytes such as \"12 00 24\""};
   if (bytes->empty()) return Refusal{"the command is empty"};
   options.cdb = *bytes;
   return std::nullopt;
+}
+
+// An option without effect is a mistake more often than not.
+Check Useless(const char* option, const char* needed) {
+  return Refusal{
+      std::string(option) + " has no effect without " + needed + ": add that, or leave it out",
+      true};
 }
 
 Check SetDataOut(const Typed& typed, SgRawOptions& options) {
@@ -139,7 +149,14 @@ Check SetDataOut(const Typed& typed, SgRawOptions& options) {
   if (Check check = SetLength("--skip", typed.skip, INT64_MAX, skip)) return check;
   options.input_skip = skip.value_or(0);
   options.sends_data = !typed.data_out.empty() || !typed.input.empty() || options.send_length;
-  if (options.send_length == 0u) options.sends_data = false;
+  if (options.send_length == 0u) {
+    options.sends_data = false;
+    if (!typed.data_out.empty()) return Contradiction("--send 0", "--dout");
+    if (!typed.input.empty()) return Contradiction("--send 0", "--infile");
+  }
+  if (!options.sends_data && !typed.skip.empty()) {
+    return Useless("--skip", "data to send (--send, --infile or --dout)");
+  }
   if (!typed.data_out.empty()) options.input_path = typed.data_out;
   if (!typed.input.empty()) options.input_path = typed.input;
   return std::nullopt;
@@ -179,6 +196,9 @@ Check SetOutput(const Typed& typed, SgRawOptions& options) {
   if (typed.json && typed.binary) return Contradiction("--json", "--binary");
   if (typed.json && typed.hex) return Contradiction("--json", "--hex");
   if (typed.json && typed.output == "-") return Contradiction("--json", "--outfile -");
+  if (options.output_path && options.data_in_length == 0) {
+    return Useless("--outfile", "data to receive (--din)");
+  }
   if (typed.hex) options.format = SgRawOptions::Format::kHex;
   if (typed.binary) options.format = SgRawOptions::Format::kBinary;
   if (typed.sense) options.sense_output = SgRawOptions::SenseOutput::kAlways;
@@ -199,13 +219,19 @@ Check Judge(Typed& typed, SgRawOptions& options) {
   return SetOutput(typed, options);
 }
 
-SgRawParse Refuse(ExitTable table, const Refusal& refusal) {
+// `options` as far as they were understood.
+SgRawParse Refuse(const SgRawOptions& options, const Refusal& refusal) {
   SgRawParse parse;
-  parse.error = "usb_sgraw: " + refusal.text;
-  if (parse.error.back() != '\n') parse.error += '\n';
-  parse.error += "usb_sgraw --help explains the options.\n";
-  parse.exit_status = refusal.contradiction ? ContradictionExitStatus(table)
-                                            : ExitStatus(table, app::Failure::Kind::kUsage);
+  parse.error = "usb_sgraw: " + refusal.text + "\nusb_sgraw --help explains the options.\n";
+  parse.exit_status = refusal.contradiction
+                          ? ContradictionExitStatus(options.exit_table)
+                          : ExitStatus(options.exit_table, app::Failure::Kind::kUsage);
+  if (options.json) {
+    app::CdbResult result;
+    result.outcome = app::CdbOutcome::kUsage;
+    result.text = refusal.text;
+    parse.output = ReportJson(options, result, parse.exit_status);
+  }
   return parse;
 }
 
@@ -234,20 +260,23 @@ SgRawParse ParseSgRaw(int argc, const char* const* argv) {
   AddSgRawOptions(cli, typed);
 
   SgRawOptions options;
+  options.json = WantsJson(argc, argv);
+  options.exit_table = TableOf(argc, argv);
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     std::ostringstream out;
     std::ostringstream complaint;
     if (cli.exit(error, out, complaint) == 0) return {std::nullopt, out.str(), "", kExitGood};
-    return Refuse(TableOf(argc, argv), {error.what()});
+    return Refuse(options, {Complaint(error)});
   }
-  if (typed.exit_table == "sg3") options.exit_table = ExitTable::kSg3;
+  if (const std::optional<std::string> empty = EmptyValue(cli)) return Refuse(options, {*empty});
   if (!typed.exit_table.empty() && typed.exit_table != "plain" && typed.exit_table != "sg3") {
-    return Refuse(ExitTable::kPlain,
-                  {"--exit-status must be plain or sg3, and not \"" + typed.exit_table + "\""});
+    return Refuse(options,
+                  {"--exit-status must be plain or sg3, and not " + Quote(typed.exit_table)});
   }
-  if (const Check refusal = Judge(typed, options)) return Refuse(options.exit_table, *refusal);
+  options.exit_table = typed.exit_table == "sg3" ? ExitTable::kSg3 : ExitTable::kPlain;
+  if (const Check refusal = Judge(typed, options)) return Refuse(options, *refusal);
   return {std::move(options), "", "", kExitGood};
 }
 

@@ -2,16 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "app/sense_text.h"
+#include "base/text.h"
 #include "proto/scsi_status.h"
+#include "tools/json_text.h"
 
 namespace usbtwin::tools {
 namespace {
-
-using Json = nlohmann::ordered_json;
-constexpr int kSchema = 1;
 
 // "Check Condition": as sg_raw writes it, because scripts look for it.
 std::string StatusTitle(uint8_t status) {
@@ -34,22 +31,23 @@ void AppendData(const SgRawOptions& options, const app::CdbResult& result, std::
   const size_t length = ValidData(options, result).size();
   if (!KeepsData(result)) {
     if (result.length_wire != 0) {
-      text += fmt::format("{} bytes of data dropped: the command failed\n", result.length_wire);
+      text += Count(result.length_wire, "byte") + " of data dropped: the command failed\n";
     }
     return;
   }
   if (length == 0) {
     text += "No data received\n";
   } else if (length == options.data_in_length) {
-    text += fmt::format("Received {} bytes of data\n", length);
+    text += "Received " + Count(length, "byte") + " of data\n";
   } else {
-    text += fmt::format("Received {} of {} bytes of data\n", length, options.data_in_length);
+    text +=
+        fmt::format("Received {} of {} of data\n", length, Count(options.data_in_length, "byte"));
   }
   if (length != result.length_wire) {
     text += fmt::format(
-        "{} bytes came, but the device's residue of {} leaves {} "
+        "{} came, but the device's residue of {} leaves {} "
         "(--ignore-residue keeps all)\n",
-        result.length_wire, result.residue, length);
+        Count(result.length_wire, "byte"), result.residue, length);
   }
 }
 
@@ -66,6 +64,16 @@ void AppendSense(const SgRawOptions& options, const app::CdbResult& result, std:
   if (always || options.verbosity > 1) {
     text += app::DescribeSense(result.sense_bytes, true) + "\n";
   }
+}
+
+// One line, because a failure is told in any case.
+std::string QuietFailure(const SgRawOptions& options, const app::CdbResult& result) {
+  std::string text = "usb_sgraw: " + StatusTitle(result.scsi_status);
+  const bool shows_sense = options.sense_output != SgRawOptions::SenseOutput::kNever;
+  if (shows_sense && !result.sense_bytes.empty()) {
+    text += ": " + app::DescribeSense(result.sense_bytes, false);
+  }
+  return text + "\n";
 }
 
 Json SenseJson(const app::CdbResult& result) {
@@ -92,6 +100,7 @@ Json ErrorJson(const app::CdbResult& result) {
   if (result.outcome == app::CdbOutcome::kCompleted) return nullptr;
   Json json;
   json["text"] = result.text;
+  json["kind"] = app::Name(result.outcome);
   if (result.error.kind == app::TransportErrorKind::kNone) return json;
   json["kind"] = app::Name(result.error.kind);
   json["phase"] = app::Name(result.error.phase);
@@ -128,21 +137,23 @@ std::string ReportText(const SgRawOptions& options, const app::CdbResult& result
   }
   if (!options.quiet) {
     text += fmt::format("SCSI Status: {}\n", StatusTitle(result.scsi_status));
+  } else if (ExitStatus(ExitTable::kPlain, result) != kExitGood) {
+    text += QuietFailure(options, result);
   }
   AppendSense(options, result, text);
   if (options.quiet) return text;
   AppendData(options, result, text);
   if (options.sends_data && result.length_valid != LengthAsked(options, result)) {
-    text += fmt::format("The device took {} of {} bytes\n", result.length_valid,
-                        LengthAsked(options, result));
+    text += fmt::format("The device took {} of {}\n", result.length_valid,
+                        Count(LengthAsked(options, result), "byte"));
   }
   if (options.verbosity > 0) {
-    text +=
-        fmt::format("{} bytes on the wire, residue {}, {} recoveries, {} us\n", result.length_wire,
-                    result.residue, result.recoveries, result.elapsed.count());
+    text += fmt::format("{} on the wire, residue {}, {}, {} us\n",
+                        Count(result.length_wire, "byte"), result.residue,
+                        Count(result.recoveries, "recovery", "recoveries"), result.elapsed.count());
     if (result.old_attentions != 0) {
-      text += fmt::format("{} unit attentions from before were passed over (--attention)\n",
-                          result.old_attentions);
+      text += Count(result.old_attentions, "unit attention") +
+              " from before passed over (--attention)\n";
     }
   }
   return text;
@@ -150,10 +161,7 @@ std::string ReportText(const SgRawOptions& options, const app::CdbResult& result
 
 std::string ReportJson(const SgRawOptions& options, const app::CdbResult& result, int exit_status) {
   const bool completed = result.outcome == app::CdbOutcome::kCompleted;
-  Json json;
-  json["schema"] = kSchema;
-  json["program"] = "usb_sgraw";
-  json["version"] = USBTWIN_VERSION;
+  Json json = JsonHead("usb_sgraw");
   json["device"] = options.open.device;
   json["lun"] = options.lun;
   json["cdb"] = Hex(options.cdb);
@@ -177,14 +185,14 @@ std::string ReportJson(const SgRawOptions& options, const app::CdbResult& result
     }
     json["data_in"] = data;
   }
-  json["length_wire"] = result.length_wire;
-  json["residue"] = result.residue;
-  json["recoveries"] = result.recoveries;
+  // A conversation that broke leaves these unknown; "length_actual" of the error is what is left.
+  json["length_wire"] = completed ? Json(result.length_wire) : Json(nullptr);
+  json["residue"] = completed ? Json(result.residue) : Json(nullptr);
+  json["recoveries"] = completed ? Json(result.recoveries) : Json(nullptr);
   json["old_attentions"] = result.old_attentions;
   json["record_error"] = result.record_error.empty() ? Json(nullptr) : Json(result.record_error);
   json["elapsed_us"] = result.elapsed.count();
-  // A device string or a path may hold bytes that are no UTF-8.
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return JsonText(json);
 }
 
 }  // namespace usbtwin::tools

@@ -1,6 +1,5 @@
 // What usb_sgraw tells about a finished command: to a person on standard error, or to a program as
-// one JSON object. Both are made from the same CdbResult and say the same. The JSON has a version,
-// "schema": fields may be added under the same number, but never change their meaning.
+// one JSON object (tools/json_text.h). Both are made from the same CdbResult and say the same.
 #pragma once
 
 #include <string>

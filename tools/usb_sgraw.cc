@@ -115,6 +115,10 @@ int Run(SgRawOptions options) {
                                 .timeout = options.timeout,
                                 .report_old_attention = options.report_old_attention};
   const app::CdbResult result = app::SendCdb(*system, options.open, request);
+  // The record could not be made: nothing was sent, and what is wrong is an option.
+  if (result.outcome == app::CdbOutcome::kFile) {
+    return FileExit(options, {app::Failure::Kind::kUsage, result.text});
+  }
 
   if (KeepsData(result) && options.data_in_length != 0) {
     const Result<void, app::Failure> shown = ShowData(options, file, ValidData(options, result));

@@ -4,7 +4,9 @@
 #include <sstream>
 
 #include "app/device_string.h"
+#include "base/text.h"
 #include "os/console.h"
+#include "tools/complaint.h"
 #include "tools/exit_status.h"
 #include "tools/verb.h"
 
@@ -25,6 +27,33 @@ std::string Footer() {
       "  echo 12 00 00 00 24 00 | usbtwin dump --hex-input --as cdb\n\n";
   text += ExitStatusHelp(true);
   return text;
+}
+
+// The verb that was written, down to "read" of "disk read"; `cli` itself where there was none.
+const CLI::App& VerbOf(const CLI::App& cli) {
+  const CLI::App* verb = &cli;
+  while (!verb->get_subcommands().empty()) verb = verb->get_subcommands().front();
+  return *verb;
+}
+
+std::string NameOf(const CLI::App& verb) {
+  if (verb.get_parent() == nullptr) return "";
+  const std::string above = NameOf(*verb.get_parent());
+  return above.empty() ? verb.get_name() : above + " " + verb.get_name();
+}
+
+std::string ComplaintOf(const CLI::App& cli, const CLI::ParseError& error) {
+  const std::vector<std::string> unknown = cli.remaining(true);
+  const bool lacks_verb = VerbOf(cli).get_require_subcommand_min() != 0;
+  if (lacks_verb && !unknown.empty()) return "no verb is called " + Quote(unknown.front());
+  return Complaint(error);
+}
+
+int Refuse(const CLI::App& verb, const std::string& complaint, bool json) {
+  const std::string name = NameOf(verb);
+  const std::string help = name.empty() ? "usbtwin --help lists the verbs"
+                                        : "usbtwin " + name + " --help explains what is possible";
+  return Fail(name, {app::Failure::Kind::kUsage, complaint + "\n" + help + "."}, json);
 }
 
 int Main(int argc, const char* const* argv) {
@@ -49,9 +78,11 @@ int Main(int argc, const char* const* argv) {
     if (cli.exit(error, out, complaint) == 0) {
       return os::PrintOutput(out.str()) ? kExitGood : kExitFile;
     }
-    os::PrintError(std::string("usbtwin: ") + error.what() +
-                   "\nusbtwin --help lists the verbs, usbtwin VERB --help their options.\n");
-    return kExitUsage;
+    return Refuse(VerbOf(cli), ComplaintOf(cli, error), WantsJson(argc, argv));
+  }
+  const CLI::App& verb = VerbOf(cli);
+  if (const std::optional<std::string> empty = EmptyValue(verb)) {
+    return Refuse(verb, *empty, WantsJson(argc, argv));
   }
   return chosen();
 }

@@ -31,7 +31,8 @@ CLI::App* AddVerb(CLI::App& parent, Chosen& chosen, const char* name, const char
   return verb;
 }
 
-// Prints "usbtwin disk read: text" and returns the exit status for it.
-int Fail(const char* verb, const app::Failure& failure);
+// Prints "usbtwin disk read: text" and returns the exit status for it. Whoever asked for JSON gets
+// the failure as an object, too, on standard output; not where a result was printed there before.
+int Fail(const std::string& verb, const app::Failure& failure, bool json = false);
 
 }  // namespace usbtwin::tools

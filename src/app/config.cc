@@ -4,6 +4,7 @@
 
 #include "app/size.h"
 #include "app/toml_reader.h"
+#include "base/text.h"
 #include "emulator/memory_store.h"
 #include "usb/string_descriptor.h"
 
@@ -124,7 +125,7 @@ std::string ImagePath(const std::string& written, const std::string& profile_pat
   return profile_path.substr(0, slash + 1) + written;
 }
 
-void ReadUnit(TomlFile& file, const toml::table& source, Profile& profile) {
+void ReadUnit(TomlFile& file, const toml::table& source, ProfileFile& target) {
   const TomlTable table(file, source, "unit",
                         {"image", "size", "block_size", "vendor", "product", "revision", "serial",
                          "removable", "read_only", "write_cache"});
@@ -162,7 +163,8 @@ void ReadUnit(TomlFile& file, const toml::table& source, Profile& profile) {
   Assign(disk.removable, table.Boolean("removable"));
   Assign(disk.read_only, table.Boolean("read_only"));
   Assign(disk.write_cache, table.Boolean("write_cache"));
-  profile.units.push_back(std::move(unit));
+  target.profile.units.push_back(std::move(unit));
+  target.image_places.push_back(image ? table.Place("image") : "");
 }
 
 ConfigurationProfile& ConfigurationOf(Profile& profile, uint8_t value) {
@@ -216,7 +218,8 @@ void ReadConfiguration(TomlFile& file, const toml::table& source, Profile& profi
   table.Fail("value", "no function has configuration = " + std::to_string(*value));
 }
 
-void ReadTables(TomlFile& file, const toml::table& source, Profile& profile) {
+void ReadTables(TomlFile& file, const toml::table& source, ProfileFile& target) {
+  Profile& profile = target.profile;
   const TomlTable table(file, source, "", {"speed", "device", "unit", "function", "configuration"});
   ReadSpeed(table, profile);
   if (const toml::table* device = table.Table("device")) ReadDevice(file, *device, profile);
@@ -225,7 +228,7 @@ void ReadTables(TomlFile& file, const toml::table& source, Profile& profile) {
     table.Fail("unit", std::to_string(units.size()) + " tables [[unit]], 1 to " +
                            std::to_string(Profile::kUnitsMax) + " are possible");
   }
-  for (const toml::table* unit : units) ReadUnit(file, *unit, profile);
+  for (const toml::table* unit : units) ReadUnit(file, *unit, target);
   const std::vector<const toml::table*> functions = table.Tables("function");
   if (functions.size() > Profile::kFunctionsMax) {
     table.Fail("function", std::to_string(functions.size()) + " tables [[function]], at most " +
@@ -240,7 +243,7 @@ void ReadTables(TomlFile& file, const toml::table& source, Profile& profile) {
 
 }  // namespace
 
-Result<Profile, Failure> ParseProfile(std::string_view text, const std::string& path) {
+Result<ProfileFile, Failure> ParseProfileFile(std::string_view text, const std::string& path) {
   TomlFile file{.path = path, .failure = std::nullopt};
   const toml::parse_result parsed = toml::parse(text, path);
   if (!parsed) {
@@ -248,16 +251,22 @@ Result<Profile, Failure> ParseProfile(std::string_view text, const std::string& 
     file.Fail(error.source(), "", std::string(error.description()));
     return *file.failure;
   }
-  Profile profile;
-  ReadTables(file, parsed.table(), profile);
+  ProfileFile target;
+  ReadTables(file, parsed.table(), target);
   if (file.failure) return *file.failure;
-  return profile;
+  return target;
 }
 
-Result<Profile, Failure> LoadProfile(System& system, const std::string& path) {
+Result<Profile, Failure> ParseProfile(std::string_view text, const std::string& path) {
+  Result<ProfileFile, Failure> parsed = ParseProfileFile(text, path);
+  if (!parsed) return parsed.error();
+  return std::move(parsed->profile);
+}
+
+Result<ProfileFile, Failure> LoadProfile(System& system, const std::string& path) {
   const Result<std::vector<uint8_t>, Failure> bytes = system.ReadFile(path);
   if (!bytes) return bytes.error();
-  return ParseProfile(std::string(bytes->begin(), bytes->end()), path);
+  return ParseProfileFile(std::string(bytes->begin(), bytes->end()), path);
 }
 
 }  // namespace usbtwin::app

@@ -23,6 +23,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "app/failure.h"
 #include "app/system.h"
@@ -30,10 +31,18 @@
 
 namespace usbtwin::app {
 
+struct ProfileFile {
+  emulator::Profile profile;
+  // For each unit, where the file names its image: "stick.toml:4: key 'unit.image': ". Empty for a
+  // unit in memory.
+  std::vector<std::string> image_places;
+};
+
 // `path` is what failures name, and where images are looked for.
+Result<ProfileFile, Failure> ParseProfileFile(std::string_view text, const std::string& path);
 Result<emulator::Profile, Failure> ParseProfile(std::string_view text, const std::string& path);
 
 // The same from a file; a Failure of kFile where it cannot be read.
-Result<emulator::Profile, Failure> LoadProfile(System& system, const std::string& path);
+Result<ProfileFile, Failure> LoadProfile(System& system, const std::string& path);
 
 }  // namespace usbtwin::app

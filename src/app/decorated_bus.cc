@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "link/auditor.h"
 #include "link/recorder.h"
 
 namespace usbtwin::app {
@@ -27,7 +26,9 @@ void DecoratedBus::OnDone(usb::OpenOp& op, uint64_t) {
           link::RecorderOptions{.device = opened_count_,
                                 .epoch_offset = decorations_.epoch_offset}));
     }
-    if (decorations_.audit) add(std::make_unique<link::Auditor>(*stack.top));
+    if (decorations_.audit) {
+      add(std::make_unique<link::Auditor>(*stack.top, decorations_.breaches));
+    }
   }
   op.Complete();
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "link/auditor.h"
 #include "link/pcap.h"
 #include "usb/bus.h"
 
@@ -13,6 +14,7 @@ struct Decorations {
   link::PcapWriter* writer = nullptr;  // records where it is given
   Duration epoch_offset{};             // what 1970 lies before the Clock's start
   bool audit = false;
+  link::BreachSink* breaches = nullptr;  // of the audit; without one a breach aborts
 };
 
 class DecoratedBus final : public usb::Bus, private usb::Sink<usb::OpenOp> {

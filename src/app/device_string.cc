@@ -4,6 +4,8 @@
 #include <charconv>
 
 #include "app/size.h"
+#include "base/text.h"
+#include "emulator/memory_store.h"
 
 namespace usbtwin::app {
 namespace {
@@ -99,8 +101,9 @@ Complaint ApplySize(std::string_view value, EmulatedDisk& disk) {
     return "size is for memory disks: the size of an image is its file's (truncate -s 64M " +
            disk.image_path + ")";
   }
-  if (!size || *size == 0 || *size > kMemoryDiskSizeMax) {
-    return "size must be 1 byte to 1T, such as 64M, and not \"" + std::string(value) + "\"";
+  if (!size || *size == 0 || *size > emulator::MemoryStore::kSizeMax) {
+    return "size must be 1 byte to " + DescribeSize(emulator::MemoryStore::kSizeMax) +
+           ", such as 64M, and not " + Quote(value);
   }
   disk.size = *size;
   return "";
@@ -299,12 +302,16 @@ const char* DeviceStringForms() {
          "  sg:/dev/sdb              the system's own SCSI pass-through\n";
 }
 
+const char* DeviceStringHint() {
+  return "a device is written like 1234:5678, 3:7, emu:disk.img, emu:?size=64M or "
+         "emu:profile.toml; see --help";
+}
+
 Result<DeviceString, Failure> ParseDeviceString(std::string_view text) {
   Result<DeviceString, Complaint> parsed = Parse(text);
   if (parsed) return std::move(*parsed);
-  return Failure{Failure::Kind::kUsage, "device \"" + std::string(text) + "\": " + parsed.error() +
-                                            ". A device is written as one of\n" +
-                                            DeviceStringForms()};
+  return Failure{Failure::Kind::kUsage, "device " + Quote(text) + ": " + Printable(parsed.error()) +
+                                            "; " + DeviceStringHint()};
 }
 
 }  // namespace usbtwin::app

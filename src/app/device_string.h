@@ -42,7 +42,6 @@ struct UsbAddress {
 };
 
 inline constexpr uint64_t kMemoryDiskSizeDefault = uint64_t{64} << 20;  // bytes
-inline constexpr uint64_t kMemoryDiskSizeMax = uint64_t{1} << 40;       // bytes, of address space
 
 struct EmulatedDisk {
   enum class Protocol : uint8_t { kBot, kUas };
@@ -84,10 +83,12 @@ struct ScsiNode {
 using DeviceString =
     std::variant<UsbIds, UsbAddress, EmulatedDisk, EmulatedProfile, UsbIpDevice, Trace, ScsiNode>;
 
-// A Failure is kUsage, names what is wrong with `text` and lists the forms allowed.
+// A Failure is kUsage, in one line: what is wrong with `text`, and how devices are written.
 Result<DeviceString, Failure> ParseDeviceString(std::string_view text);
 
-// The table above for --help and for failures; each line begins with two spaces and ends.
+// The table above for --help; each line begins with two spaces and ends.
 const char* DeviceStringForms();
+// "a device is written like ...": one line for failures.
+const char* DeviceStringHint();
 
 }  // namespace usbtwin::app

@@ -8,8 +8,9 @@ namespace usbtwin::app {
 
 struct Failure {
   enum class Kind {
-    kUsage,       // the arguments, a profile or another file of the user's make no sense
-    kCannotOpen,  // no such device or file, no permission, busy, or not in this build
+    kUsage,       // the arguments make no sense, or a file they name does not
+    kCannotOpen,  // no such device, its image or profile is no good, no permission, busy, or not in
+                  // this build
     kTransport,   // the conversation with the device broke
     kRefused,     // the device answered, and said no
     kFile,        // a file could not be read or written

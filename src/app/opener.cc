@@ -41,15 +41,15 @@ Failure NotInThisBuild(const char* what) {
   return {Failure::Kind::kCannotOpen, std::move(text)};
 }
 
-// Its files are the device: not being able to read one is not being able to open it.
+// Its files are the device: one that cannot be read or makes no sense is one that cannot be opened.
 Failure CannotOpen(Failure failure) {
-  if (failure.kind == Failure::Kind::kFile) failure.kind = Failure::Kind::kCannotOpen;
+  failure.kind = Failure::Kind::kCannotOpen;
   return failure;
 }
 
 // What a string names, as a profile; one overload for each kind.
 struct ProfileMaker {
-  using Made = Result<emulator::Profile, Failure>;
+  using Made = Result<ProfileFile, Failure>;
   System& system;
 
   Made operator()(const UsbIds&) const { return NotInThisBuild("real devices"); }
@@ -66,7 +66,7 @@ struct ProfileMaker {
     if (emulated.protocol == EmulatedDisk::Protocol::kUas) {
       return NotInThisBuild("disks that speak UAS");
     }
-    return ProfileOf(emulated);
+    return ProfileFile{.profile = ProfileOf(emulated), .image_places = {}};
   }
 };
 
@@ -82,7 +82,7 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
                                                     const OpenerOptions& options) {
   const Result<DeviceString, Failure> parsed = ParseDeviceString(device);
   if (!parsed) return parsed.error();
-  Result<emulator::Profile, Failure> profile = std::visit(ProfileMaker{system}, *parsed);
+  Result<ProfileFile, Failure> profile = std::visit(ProfileMaker{system}, *parsed);
   if (!profile) return CannotOpen(profile.error());
   Result<std::unique_ptr<Twin>, Failure> twin = Twin::Make(system, std::move(*profile));
   if (!twin) return CannotOpen(twin.error());

@@ -26,6 +26,8 @@ class OpenedBus {
 
   usb::Bus& bus() { return *bus_; }
   const usb::DeviceId& device_id() const { return device_id_; }
+  // A unit that is gone, with all that is written to it, when this is.
+  bool IsInMemory(Twin::UnitPlace place) const { return twin_->IsInMemory(place); }
   // Writes out what was recorded; all links are closed. Says why the record is incomplete, or is
   // empty.
   std::string FinishRecord();
@@ -43,8 +45,9 @@ class OpenedBus {
   usb::DeviceId device_id_;
 };
 
-// kUsage for a bad string or a bad profile, kCannotOpen where there is no such device or this build
-// does not open its kind, kFile where the record cannot be made. `system` outlives the result.
+// kUsage for a bad string, kCannotOpen where there is no such device, where its image or its
+// profile is of no use, or where this build does not open its kind, kFile where the record cannot
+// be made. `system` outlives the result.
 Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_view device,
                                                     const OpenerOptions& options);
 

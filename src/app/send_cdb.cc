@@ -6,6 +6,7 @@
 #include "app/run.h"
 #include "app/sense_text.h"
 #include "app/size.h"
+#include "base/text.h"
 #include "host/session.h"
 
 namespace usbtwin::app {
@@ -58,7 +59,7 @@ OpenResult OpenFailed(const std::string& device, const Error& error) {
   OpenResult result;
   result.outcome = error.kind == ErrorKind::kInvalid ? CdbOutcome::kUsage : CdbOutcome::kCannotOpen;
   result.error = PublicError(error);
-  result.text = "cannot open " + device + ": " + error.Describe();
+  result.text = "cannot open " + Printable(device) + ": " + error.Describe();
   return result;
 }
 

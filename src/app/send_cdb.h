@@ -68,7 +68,8 @@ struct CdbRequest {
 enum class CdbOutcome : uint8_t {
   kCompleted,   // the device answered: see the SCSI status
   kUsage,       // the request makes no sense; nothing was sent
-  kCannotOpen,  // no such device or file, no permission, busy, or not in this build
+  kCannotOpen,  // no such device, its image or profile is no good, no permission, busy, or not in
+                // this build
   kTransport,   // the conversation broke; whether the command took effect is unknown
   kFile,        // a file could not be read or written
 };

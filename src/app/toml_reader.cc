@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/size.h"
+#include "base/text.h"
 
 namespace usbtwin::app {
 namespace {
@@ -32,9 +33,13 @@ std::string RangeText(TomlTable::Range range) {
 void TomlFile::Fail(const toml::source_region& where, std::string_view key,
                     const std::string& what) {
   if (failure) return;
-  std::string text = path + ":" + std::to_string(where.begin.line) + ": ";
-  if (!key.empty()) text += "key '" + std::string(key) + "': ";
-  failure = Failure{Failure::Kind::kUsage, text + what};
+  failure = Failure{Failure::Kind::kUsage, Place(where, key) + Printable(what)};
+}
+
+std::string TomlFile::Place(const toml::source_region& where, std::string_view key) const {
+  std::string text = Printable(path) + ":" + std::to_string(where.begin.line) + ": ";
+  if (!key.empty()) text += "key '" + Printable(key) + "': ";
+  return text;
 }
 
 std::string JoinNames(std::initializer_list<std::string_view> names) {
@@ -44,16 +49,6 @@ std::string JoinNames(std::initializer_list<std::string_view> names) {
     text += name;
   }
   return text;
-}
-
-// Control characters would disturb the terminal the message goes to.
-std::string Quote(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char letter : text) {
-    const auto code = static_cast<unsigned char>(letter);
-    quoted += code < 0x20 || code == 0x7f ? '?' : letter;
-  }
-  return quoted + "\"";
 }
 
 TomlTable::TomlTable(TomlFile& file, const toml::table& table, std::string name, Names keys)
@@ -201,8 +196,16 @@ std::vector<const toml::table*> TomlTable::Tables(std::string_view key) const {
 }
 
 void TomlTable::Fail(std::string_view key, const std::string& what) const {
+  file_.Fail(SourceOf(key), FullName(key), what);
+}
+
+std::string TomlTable::Place(std::string_view key) const {
+  return file_.Place(SourceOf(key), FullName(key));
+}
+
+const toml::source_region& TomlTable::SourceOf(std::string_view key) const {
   const toml::node* node = Find(key);
-  file_.Fail(node == nullptr ? table_.source() : node->source(), FullName(key), what);
+  return node == nullptr ? table_.source() : node->source();
 }
 
 const toml::node* TomlTable::Find(std::string_view key) const {

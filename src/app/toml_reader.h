@@ -22,13 +22,14 @@ struct TomlFile {
   std::string path;
   std::optional<Failure> failure;
 
-  // "path:12: key 'unit.size': what"; without "key" where `key` is empty.
+  // "path:12: key 'unit.size': "; without "key" where `key` is empty.
+  std::string Place(const toml::source_region& where, std::string_view key) const;
+  // The same, and what is wrong there.
   void Fail(const toml::source_region& where, std::string_view key, const std::string& what);
 };
 
 // "a, b, c".
 std::string JoinNames(std::initializer_list<std::string_view> names);
-std::string Quote(std::string_view text);
 
 class TomlTable {
  public:
@@ -59,9 +60,12 @@ class TomlTable {
   bool Has(std::string_view key) const { return Find(key) != nullptr; }
   // A failure about a key of this table, or about the table where it is absent.
   void Fail(std::string_view key, const std::string& what) const;
+  // What such a failure begins with.
+  std::string Place(std::string_view key) const;
 
  private:
   const toml::node* Find(std::string_view key) const;
+  const toml::source_region& SourceOf(std::string_view key) const;
   void FailType(std::string_view key, const char* wanted) const;
   std::string FullName(std::string_view key) const;
 

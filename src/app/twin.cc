@@ -23,14 +23,24 @@ bool LosesPower(const fault::Plan& plan) {
 
 Result<std::unique_ptr<Twin>, Failure> Twin::Make(System& system, emulator::Profile profile,
                                                   fault::Player* player) {
-  std::unique_ptr<Twin> twin(new Twin(system, profile.speed, player));
-  const Result<void, Failure> built = twin->Build(profile);
+  return Make(system, ProfileFile{.profile = std::move(profile), .image_places = {}}, player);
+}
+
+Result<std::unique_ptr<Twin>, Failure> Twin::Make(System& system, ProfileFile file,
+                                                  fault::Player* player) {
+  file.image_places.resize(file.profile.units.size());
+  std::unique_ptr<Twin> twin(new Twin(system, std::move(file.profile), player));
+  const Result<void, Failure> built = twin->Build(file.image_places);
   if (!built) return built.error();
   return twin;
 }
 
-Twin::Twin(System& system, usb::Speed speed, fault::Player* player)
-    : system_(system), player_(player), controller_(system.clock(), speed), bus_(system.clock()) {}
+Twin::Twin(System& system, emulator::Profile profile, fault::Player* player)
+    : system_(system),
+      profile_(std::move(profile)),
+      player_(player),
+      controller_(system.clock(), profile_.speed),
+      bus_(system.clock()) {}
 
 Twin::~Twin() {
   Unplug();
@@ -38,19 +48,30 @@ Twin::~Twin() {
   system_.clock().Disarm(*this);
 }
 
-Result<void, Failure> Twin::Build(const emulator::Profile& profile) {
-  for (const emulator::UnitProfile& unit : profile.units) {
-    Result<void, Failure> added = AddUnit(unit);
-    if (!added) return added;
+bool Twin::IsInMemory(UnitPlace place) const {
+  for (const emulator::ConfigurationProfile& configuration : profile_.configurations) {
+    if (configuration.value != place.configuration_value) continue;
+    if (place.interface_number >= configuration.functions.size()) return false;
+    const std::vector<size_t>& units = configuration.functions[place.interface_number].units;
+    return place.lun < units.size() && profile_.units[units[place.lun]].image_path.empty();
+  }
+  return false;
+}
+
+Result<void, Failure> Twin::Build(const std::vector<std::string>& image_places) {
+  for (size_t unit = 0; unit < profile_.units.size(); ++unit) {
+    const Result<void, Failure> added = AddUnit(profile_.units[unit]);
+    if (added) continue;
+    return Failure{added.error().kind, image_places[unit] + added.error().text};
   }
   std::vector<emulator::DeviceConfiguration> configurations;
-  for (const emulator::ConfigurationProfile& configuration : profile.configurations) {
+  for (const emulator::ConfigurationProfile& configuration : profile_.configurations) {
     configurations.push_back({.value = configuration.value, .name = configuration.name});
     for (const FunctionProfile& function : configuration.functions) {
       configurations.back().functions.push_back(&AddFunction(function));
     }
   }
-  auto device = emulator::Device::Make(profile.device, std::move(configurations));
+  auto device = emulator::Device::Make(profile_.device, std::move(configurations));
   if (!device) {
     return Failure{Failure::Kind::kUsage, "the profile's device: " + device.error().Describe()};
   }
@@ -60,11 +81,11 @@ Result<void, Failure> Twin::Build(const emulator::Profile& profile) {
     return Failure{Failure::Kind::kUsage, "the profile's device: " + bound.error().Describe()};
   }
   info_ = {.id = {"emu-1"},
-           .vendor_id = profile.device.vendor_id,
-           .product_id = profile.device.product_id,
+           .vendor_id = profile_.device.vendor_id,
+           .product_id = profile_.device.product_id,
            .bus_number = 1,
            .address = 1,
-           .speed = profile.speed};
+           .speed = profile_.speed};
   bus_.Add(info_, controller_);
   Plug();
   return {};

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "app/config.h"
 #include "app/failure.h"
 #include "app/system.h"
 #include "emulator/bot_function.h"
@@ -27,10 +28,13 @@ namespace usbtwin::app {
 
 class Twin final : private emulator::PowerSwitch, private Deferred, private Timer {
  public:
-  // A Failure of OpenImage, or kUsage where parts of the profile do not fit together. `system` and
-  // `player` outlive the twin; without a player nothing of faults is in its path. Rules name a
-  // store by its unit's index in the profile, which is its LUN where units are not shared.
+  // A Failure of OpenImage, or kUsage where parts of the profile do not fit together. What comes of
+  // a file names the place in it. `system` and `player` outlive the twin; without a player nothing
+  // of faults is in its path. Rules name a store by its unit's index in the profile, which is its
+  // LUN where units are not shared.
   static Result<std::unique_ptr<Twin>, Failure> Make(System& system, emulator::Profile profile,
+                                                     fault::Player* player = nullptr);
+  static Result<std::unique_ptr<Twin>, Failure> Make(System& system, ProfileFile file,
                                                      fault::Player* player = nullptr);
   Twin(const Twin&) = delete;
   Twin& operator=(const Twin&) = delete;
@@ -39,6 +43,13 @@ class Twin final : private emulator::PowerSwitch, private Deferred, private Time
   usb::Bus& bus() { return bus_; }
   const usb::DeviceId& id() const { return info_.id; }
   const usb::DeviceInfo& info() const { return info_; }
+  // A unit that has no image: what is written there ends with the twin.
+  struct UnitPlace {
+    uint8_t configuration_value = 1;
+    uint8_t interface_number = 0;
+    uint8_t lun = 0;
+  };
+  bool IsInMemory(UnitPlace place) const;
 
   // What somebody at the device does: change a medium, wake the host, pull the plug.
   emulator::Disk& disk(size_t unit) { return *disks_[unit]; }
@@ -61,8 +72,8 @@ class Twin final : private emulator::PowerSwitch, private Deferred, private Time
     kOff,      // until the timer fires
   };
 
-  Twin(System& system, usb::Speed speed, fault::Player* player);
-  Result<void, Failure> Build(const emulator::Profile& profile);
+  Twin(System& system, emulator::Profile profile, fault::Player* player);
+  Result<void, Failure> Build(const std::vector<std::string>& image_places);
   Result<void, Failure> AddUnit(const emulator::UnitProfile& unit);
   emulator::Function& AddFunction(const emulator::FunctionProfile& function);
   scsi::LogicalUnit& TargetOf(const std::vector<size_t>& units);
@@ -73,6 +84,7 @@ class Twin final : private emulator::PowerSwitch, private Deferred, private Time
   void HandleTimer() override;
 
   System& system_;
+  const emulator::Profile profile_;
   fault::Player* const player_;
   std::vector<std::unique_ptr<emulator::BlockStore>> stores_;
   std::vector<std::unique_ptr<emulator::FaultyStore>> faulty_stores_;  // one for each, or none

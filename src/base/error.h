@@ -1,7 +1,8 @@
 // What went wrong with a conversation, as a value: which kind, in which phase, on which endpoint,
 // after how many bytes. A device that answers CHECK CONDITION is not an Error: that conversation
 // succeeded. Error is trivially copyable, so that a Result costs nothing on the good path: its text
-// is a static template whose "{}" are filled from `values` only when somebody reads it.
+// is a static template whose "{}" (decimal) and "{:x}" (hexadecimal) are filled from `values` only
+// when somebody reads it.
 #pragma once
 
 #include <array>

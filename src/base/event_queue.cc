@@ -1,5 +1,7 @@
 #include "base/event_queue.h"
 
+#include <algorithm>
+
 namespace usbtwin {
 
 void EventQueue::Arm(Timer& timer, TimePoint when) {
@@ -32,6 +34,38 @@ bool EventQueue::FireOne(TimePoint now) {
   Disarm(timer);
   timer.HandleTimer();
   return true;
+}
+
+void EventQueue::AppendDue(TimePoint now, size_t index, std::vector<Timer*>& due) const {
+  if (index >= heap_.size() || heap_[index]->when_ > now) return;
+  due.push_back(heap_[index]);
+  AppendDue(now, index * 2 + 1, due);
+  AppendDue(now, index * 2 + 2, due);
+}
+
+size_t EventQueue::CountDue(TimePoint now) const {
+  // The usual answers without a search: none, or the first of the heap alone.
+  if (deadline() > now || heap_.empty()) return 0;
+  const auto due = [&](size_t index) { return index < heap_.size() && heap_[index]->when_ <= now; };
+  if (!due(1) && !due(2)) return 1;
+  std::vector<Timer*> timers;
+  AppendDue(now, 0, timers);
+  return timers.size();
+}
+
+void EventQueue::FireDue(TimePoint now, size_t number) {
+  if (number == 0) {
+    CHECK(FireOne(now));
+    return;
+  }
+  std::vector<Timer*> timers;
+  AppendDue(now, 0, timers);
+  CHECK_LT(number, timers.size());
+  std::sort(timers.begin(), timers.end(),
+            [this](const Timer* left, const Timer* right) { return Before(*left, *right); });
+  Timer& timer = *timers[number];
+  Disarm(timer);
+  timer.HandleTimer();
 }
 
 void EventQueue::SiftUp(size_t index) {

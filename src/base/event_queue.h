@@ -35,6 +35,10 @@ class EventQueue {
   TimePoint deadline() const { return heap_.empty() ? kNever : heap_.front()->when_; }
   // Fires the earliest timer if it is due at `now`.
   bool FireOne(TimePoint now);
+  // How many timers are due at `now`, and fires the one with this number, in the order in which
+  // FireOne would. For worlds where whatever is due at the same time may happen in any order.
+  size_t CountDue(TimePoint now) const;
+  void FireDue(TimePoint now, size_t number);
 
  private:
   bool Before(const Timer& left, const Timer& right) const {
@@ -45,6 +49,7 @@ class EventQueue {
     heap_[index] = timer;
     timer->index_ = index;
   }
+  void AppendDue(TimePoint now, size_t index, std::vector<Timer*>& due) const;
   void SiftUp(size_t index);
   void SiftDown(size_t index);
 

@@ -56,6 +56,16 @@ class IntrusiveList {
     head_.prev_ = &node;
   }
 
+  // Before all others: for pools, which give out next what came back last.
+  void PushFront(T& item) {
+    ListNode& node = item;
+    CHECK(!node.linked());
+    node.prev_ = &head_;
+    node.next_ = head_.next_;
+    head_.next_->prev_ = &node;
+    head_.next_ = &node;
+  }
+
   T& PopFront() {
     CHECK(!empty());
     T& item = front();

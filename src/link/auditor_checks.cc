@@ -114,6 +114,10 @@ void Auditor::CheckResult(const Transfer& transfer) const {
   if (transfer.outcome == Outcome::kPending) {
     Report(Rule::kResultMakesSense, transfer, "completes without an outcome");
   }
+  if (usb::IsRefusal(transfer.outcome)) {
+    Report(Rule::kResultMakesSense, transfer, "%s is no way for a transfer to end",
+           usb::Name(transfer.outcome));
+  }
   if (actual > asked) {
     Report(Rule::kResultMakesSense, transfer, "%u bytes moved, %u were asked for", actual, asked);
   }

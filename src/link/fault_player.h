@@ -57,6 +57,9 @@ class Player {
   // Played since the last Forget, in order; of very many the latest.
   const std::vector<Injection>& injections() const { return injections_; }
   void Forget() { injections_.clear(); }
+  void ForgetObserved() {
+    std::erase_if(injections_, [](const Injection& injection) { return injection.observed; });
+  }
   // Of the whole life.
   struct Count {
     uint64_t injected = 0;

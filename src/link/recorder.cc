@@ -44,6 +44,10 @@ uint32_t UsbmonStatus(usb::Outcome outcome) {
     case usb::Outcome::kTimedOut: status = usbmon::kStatusTimedOut; break;
     case usb::Outcome::kOverflow: status = usbmon::kStatusOverflow; break;
     case usb::Outcome::kDisconnected: status = usbmon::kStatusShutdown; break;
+    case usb::Outcome::kBusy: status = usbmon::kStatusBusy; break;
+    case usb::Outcome::kDenied: status = usbmon::kStatusDenied; break;
+    case usb::Outcome::kNotFound: status = usbmon::kStatusUnlinked; break;
+    case usb::Outcome::kUnsupported: status = usbmon::kStatusUnsupported; break;
     case usb::Outcome::kFault: break;
   }
   return static_cast<uint32_t>(status);

@@ -28,8 +28,12 @@ bool IsTerminal(int descriptor);
 // A terminal that understands control sequences: TERM is set, and not to "dumb".
 bool IsCapableTerminal(int descriptor);
 
-// Messages for a person. What cannot be written there is lost on purpose.
+// Messages for a person, of printable lines whatever is in them (base/text.h). What cannot be
+// written there is lost on purpose.
 void PrintError(std::string_view text);
+// The line of a capable terminal that shows how far things are: rewritten each time, and erased by
+// an empty text.
+void ShowProgress(std::string_view text);
 
 // All of it, or a kFile failure.
 Result<void, app::Failure> Write(int descriptor, std::string_view name, Bytes bytes);

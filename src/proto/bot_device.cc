@@ -77,7 +77,9 @@ void DeviceEngine::HandleExecuted(bool passed, uint32_t length_in, uint32_t leng
       // Cases 11 and 12: all the unit wanted has come. Where the host has more, it must stop.
       return Finish(passed ? Status::kPassed : Status::kFailed, length_taken,
                     {.bulk_out = length_device_ < length_host_});
-    case State::kAborting: return Conclude();
+    case State::kAborting:
+      if (!host_in()) status_.residue = length_host_ - std::min(length_taken, length_host_);
+      return Conclude();
     case State::kDisabled:
     case State::kReady:
     case State::kSending:
@@ -120,8 +122,8 @@ void DeviceEngine::HandleDataWanted(uint32_t length) {
 void DeviceEngine::HandleDataMoved(uint32_t length, bool ended_short) {
   if (state_ == State::kReceiving) {
     if (!ended_short || length == length_device_) return;  // HandleExecuted follows
-    // The host broke its word: it announced more than it sent.
-    return Abort(Status::kPhaseError, length_host_ - std::min(length, length_host_), {});
+    // The host broke its word: it announced more than it sent. The unit says what took effect.
+    return Abort(Status::kPhaseError, length_host_, {});
   }
   CHECK(state_ == State::kSending);
   if (length_device_ > length_host_) return Abort(Status::kPhaseError, 0, {});

@@ -62,8 +62,8 @@ class DeviceEngine {
   void HandleCommand(Bytes packet);
   // The unit needs `length` bytes from the host.
   void HandleDataWanted(uint32_t length);
-  // The unit has decided: status, and how many bytes it has for the host. After HandleDataWanted:
-  // `length_taken` says how many of the host's bytes took effect.
+  // The unit has decided: status, and how many bytes it has for the host. After HandleDataWanted,
+  // also where the command was aborted: `length_taken` of the host's bytes took effect.
   void HandleExecuted(bool passed, uint32_t length_in, uint32_t length_taken);
   // The data phase is over after `length` bytes; for data-out, `ended_short` where the host sent
   // fewer than asked for.

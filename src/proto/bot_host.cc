@@ -23,20 +23,6 @@ const char* Name(Rung rung) {
 
 namespace {
 
-ErrorKind KindOf(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::kStall: return ErrorKind::kStalled;
-    case Outcome::kCancelled: return ErrorKind::kCancelled;
-    case Outcome::kTimedOut: return ErrorKind::kTimedOut;
-    case Outcome::kOverflow: return ErrorKind::kOverflow;
-    case Outcome::kDisconnected: return ErrorKind::kDisconnected;
-    case Outcome::kPending:
-    case Outcome::kOk:
-    case Outcome::kFault: return ErrorKind::kFault;
-  }
-  return ErrorKind::kFault;
-}
-
 // REQUEST SENSE, fixed format. SPC-4, 6.39.
 constexpr std::array<uint8_t, 6> kRequestSense{0x03, 0, 0, 0, HostEngine::kSenseLength, 0};
 
@@ -177,7 +163,7 @@ void HostEngine::HandleStatus(Outcome outcome, Bytes packet) {
                 "CSW of {} bytes, expected {}", {packet.size(), sizeof(CommandStatusWrapper), 0});
   }
   if (status->signature != wire::bot::kStatusSignature) {
-    return Fail(ErrorKind::kProtocol, Phase::kStatus, 0, "CSW signature {}, expected {}",
+    return Fail(ErrorKind::kProtocol, Phase::kStatus, 0, "CSW signature {:x}, expected {:x}",
                 {status->signature, wire::bot::kStatusSignature, 0});
   }
   if (status->tag != wrapper_.tag) {
@@ -222,7 +208,7 @@ void HostEngine::Accept(const CommandStatusWrapper& status) {
 }
 
 void HostEngine::FailOutcome(Outcome outcome, Phase phase, uint32_t length) {
-  Fail(KindOf(outcome), phase, length, "");
+  Fail(usb::KindOf(outcome), phase, length, "");
 }
 
 void HostEngine::Fail(ErrorKind kind, Phase phase, uint32_t length, const char* text,

@@ -80,8 +80,8 @@ const char* Name(const PortRequest& request);  // "clear halt"
 class PortOp final : public Operation<PortOp> {
  public:
   PortRequest request;
-  Outcome outcome = Outcome::kPending;
-  uint32_t granted = 0;  // AllocateStreams: how many streams each endpoint has now
+  Outcome outcome = Outcome::kPending;  // never kCancelled
+  uint32_t granted = 0;                 // AllocateStreams: how many streams each endpoint has now
 };
 using PortSink = Sink<PortOp>;
 

@@ -1,45 +1,15 @@
 #include "usb/string_descriptor.h"
 
+#include "base/text.h"
+
 namespace usbtwin::usb {
 namespace {
 
 using wire::usb::DescriptorHeader;
 using wire::usb::DescriptorType;
 
-constexpr char32_t kReplacement = 0xfffd;
-
 bool IsSurrogate(char32_t value) {
   return value >= 0xd800 && value <= 0xdfff;
-}
-
-// Takes one character off the front of UTF-8 text. A byte that begins no character is taken alone,
-// and so are the bytes of a character cut short.
-char32_t TakeCharacter(std::string_view& text) {
-  const auto byte = [&text](size_t index) { return static_cast<uint8_t>(text[index]); };
-  const uint8_t first = byte(0);
-  size_t length = 1;
-  char32_t value = first;
-  char32_t value_min = 0;
-  if (first >= 0xf0 && first <= 0xf4) {
-    length = 4, value = first & 0x07, value_min = 0x10000;
-  } else if (first >= 0xe0 && first < 0xf0) {
-    length = 3, value = first & 0x0f, value_min = 0x800;
-  } else if (first >= 0xc2 && first < 0xe0) {
-    length = 2, value = first & 0x1f, value_min = 0x80;
-  } else if (first >= 0x80) {
-    text.remove_prefix(1);
-    return kReplacement;
-  }
-  size_t taken = 1;
-  while (taken < length && taken < text.size() && (byte(taken) & 0xc0) == 0x80) {
-    value = value << 6 | (byte(taken) & 0x3f);
-    ++taken;
-  }
-  text.remove_prefix(taken);
-  // Overlong forms, surrogates and what lies beyond Unicode are no characters either.
-  const bool valid =
-      taken == length && value >= value_min && value <= 0x10ffff && !IsSurrogate(value);
-  return valid ? value : kReplacement;
 }
 
 void AppendUtf8(std::string& text, char32_t value) {
@@ -118,7 +88,7 @@ Result<std::string> ParseString(Bytes descriptor) {
     if (paired) {
       value = 0x10000 + ((value - 0xd800) << 10) + ((*units)[++index] - 0xdc00u);
     } else if (IsSurrogate(value)) {
-      value = kReplacement;
+      value = kReplacementCharacter;
     }
     AppendUtf8(text, value);
   }

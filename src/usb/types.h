@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "base/error.h"
 #include "wire/usb.h"
 
 namespace usbtwin::usb {
@@ -30,7 +31,7 @@ struct EndpointAddress {
 };
 inline constexpr uint8_t kEndpointIndexCount = 32;
 
-// What a bus can do to one transfer. Not an error: a stall is an answer.
+// What a bus can do to one transfer or port request. Not an error: a stall is an answer.
 enum class Outcome : uint8_t {
   kPending,       // not completed
   kOk,            // moved all that was asked for, or ended by a short packet
@@ -40,8 +41,19 @@ enum class Outcome : uint8_t {
   kOverflow,      // the device sent more than there was room for
   kDisconnected,  // the device is gone
   kFault,         // the bus failed, or the link does not know the endpoint
+  // Port requests only: why the system in between did not carry one out.
+  kBusy,         // somebody else has the interface
+  kDenied,       // no permission
+  kNotFound,     // there is no such interface, endpoint or setting
+  kUnsupported,  // this link cannot do that
 };
 const char* Name(Outcome outcome);  // "stall"
+// What an outcome other than kOk is to whoever needed kOk.
+ErrorKind KindOf(Outcome outcome);
+// True for those that only a port request may end with.
+constexpr bool IsRefusal(Outcome outcome) {
+  return outcome >= Outcome::kBusy;
+}
 
 // One endpoint of a configured interface: what both ends need to move data on it.
 struct EndpointConfig {

@@ -21,6 +21,9 @@ const char* StatusName(int32_t status) {
     case usbmon::kStatusOk: return "ok";
     case usbmon::kStatusUnlinked:
     case usbmon::kStatusReset: return "cancelled";
+    case usbmon::kStatusDenied: return "denied";
+    case usbmon::kStatusBusy: return "busy";
+    case usbmon::kStatusUnsupported: return "not supported";
     case usbmon::kStatusTransfer: return "not moved";
     case usbmon::kStatusNoDevice:
     case usbmon::kStatusShutdown: return "device gone";

@@ -33,12 +33,16 @@ inline constexpr uint32_t kFlagDirectionIn = 0x0200;
 
 // status: 0 or a negated Linux errno. Linux, Documentation/driver-api/usb/error-codes.rst.
 inline constexpr int32_t kStatusOk = 0;
-inline constexpr int32_t kStatusUnlinked = -2;      // ENOENT: cancelled by a call that waits
+inline constexpr int32_t kStatusUnlinked =
+    -2;  // ENOENT: cancelled by a call that waits; no such thing
+inline constexpr int32_t kStatusDenied = -13;       // EACCES: refused before it was sent
+inline constexpr int32_t kStatusBusy = -16;         // EBUSY: refused before it was sent
 inline constexpr int32_t kStatusTransfer = -18;     // EXDEV: an isochronous packet not yet moved
 inline constexpr int32_t kStatusNoDevice = -19;     // ENODEV
 inline constexpr int32_t kStatusStall = -32;        // EPIPE
 inline constexpr int32_t kStatusProtocol = -71;     // EPROTO: bit stuffing, no answer, unknown
 inline constexpr int32_t kStatusOverflow = -75;     // EOVERFLOW: babble
+inline constexpr int32_t kStatusUnsupported = -95;  // EOPNOTSUPP: refused before it was sent
 inline constexpr int32_t kStatusReset = -104;       // ECONNRESET: cancelled by a call that asks
 inline constexpr int32_t kStatusShutdown = -108;    // ESHUTDOWN: the device is gone
 inline constexpr int32_t kStatusTimedOut = -110;    // ETIMEDOUT

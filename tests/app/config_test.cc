@@ -158,8 +158,8 @@ BOOST_AUTO_TEST_CASE(the_profiles_that_come_along_are_good) {
 BOOST_AUTO_TEST_CASE(a_profile_is_read_from_its_file) {
   tests::ManualSystem system;
   system.files["dir/profile.toml"] = "[[unit]]\nimage = \"a.img\"\n";
-  BOOST_TEST(LoadProfile(system, "dir/profile.toml")->units[0].image_path == "dir/a.img");
-  const Result<Profile, Failure> missing = LoadProfile(system, "none.toml");
+  BOOST_TEST(LoadProfile(system, "dir/profile.toml")->profile.units[0].image_path == "dir/a.img");
+  const auto missing = LoadProfile(system, "none.toml");
   BOOST_REQUIRE(!missing);
   BOOST_TEST((missing.error().kind == Failure::Kind::kFile));
 }

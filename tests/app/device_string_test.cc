@@ -4,6 +4,8 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include "emulator/memory_store.h"
+
 namespace app = usbtwin::app;
 namespace usb = usbtwin::usb;
 namespace data = boost::unit_test::data;
@@ -42,6 +44,7 @@ const Good kGood[] = {
     {"emu:?", app::EmulatedDisk{.size = 64u << 20}},
     {"emu:bot", app::EmulatedDisk{.size = 64u << 20}},
     {"emu:?size=8M&luns=3", app::EmulatedDisk{.size = 8u << 20, .luns_count = 3}},
+    {"emu:?size=1024T", app::EmulatedDisk{.size = usbtwin::emulator::MemoryStore::kSizeMax}},
     {"emu:bot?size=0x1000", app::EmulatedDisk{.size = 4096}},
     {"emu:uas?size=1M",
      app::EmulatedDisk{.protocol = app::EmulatedDisk::Protocol::kUas, .size = 1u << 20}},
@@ -88,7 +91,7 @@ const Bad kBad[] = {
     {"emu:p.toml?ro=1", "into the file"},
     {"emu:?size=0", "size must be"},
     {"emu:?size=lots", "\"lots\""},
-    {"emu:?size=2T", "size must be"},
+    {"emu:?size=1025T", "1 byte to 1 PiB"},
     {"emu:?size=1000", "whole number of blocks of 512"},
     {"emu:?size=512&block=4096", "whole number of blocks of 4096"},
     {"emu:?block=1024", "block must be 512 or 4096"},
@@ -130,8 +133,16 @@ BOOST_DATA_TEST_CASE(a_bad_device_string_names_what_is_wrong, data::make(kBad)) 
   const std::string text = parsed.error().text;
   BOOST_TEST_CONTEXT(text) {
     BOOST_TEST(text.find(sample.complaint) != std::string::npos);
-    BOOST_TEST(text.find(app::DeviceStringForms()) != std::string::npos);
+    BOOST_TEST(text.ends_with(app::DeviceStringHint()));
+    BOOST_TEST(text.find('\n') == std::string::npos);
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_complaint_cannot_steer_a_terminal) {
+  const auto parsed = app::ParseDeviceString("emu:?\x1b[2J\u202e=1");
+  BOOST_TEST_REQUIRE(!parsed.has_value());
+  BOOST_TEST(parsed.error().text.starts_with(
+      "device \"emu:??[2J?=1\": no option \"?[2J?\": the options are"));
 }
 
 BOOST_AUTO_TEST_CASE(a_zero_byte_never_reaches_a_path) {

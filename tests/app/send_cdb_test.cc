@@ -183,6 +183,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_opened_says_why) {
   BOOST_TEST((outcome({.device = "nonsense"}) == CdbOutcome::kUsage));
   BOOST_TEST((outcome({.device = "emu:missing.img"}) == CdbOutcome::kCannotOpen));
   BOOST_TEST((outcome({.device = "emu:missing.toml"}) == CdbOutcome::kCannotOpen));
+  rig.system.files["bad.toml"] = "speed = \"warp\"\n";
+  BOOST_TEST((outcome({.device = "emu:bad.toml"}) == CdbOutcome::kCannotOpen));
   BOOST_TEST((outcome({.device = "1234:5678"}) == CdbOutcome::kCannotOpen));
   BOOST_TEST(
       (outcome({.device = "emu:p.toml", .interface = uint8_t{9}}) == CdbOutcome::kCannotOpen));

@@ -278,6 +278,39 @@ BOOST_AUTO_TEST_CASE(a_missing_image_is_the_systems_failure) {
   BOOST_TEST(made.error().text == "dir/a.img: no such file");
 }
 
+BOOST_AUTO_TEST_CASE(a_missing_image_is_told_with_its_place_in_the_file) {
+  tests::ManualSystem system;
+  system.files["b.img"] = std::string(512, 'x');
+  const auto file = ParseProfileFile(
+      "[[unit]]\nsize = 512\n[[unit]]\nimage = \"b.img\"\n[[unit]]\n\nimage = \"a.img\"\n", "p");
+  BOOST_REQUIRE(file);
+  const auto made = Twin::Make(system, *file);
+  BOOST_REQUIRE(!made);
+  BOOST_TEST(made.error().text == "p:7: key 'unit.image': a.img: no such file");
+}
+
+BOOST_AUTO_TEST_CASE(units_without_an_image_are_in_memory) {
+  tests::ManualSystem system;
+  system.files["a.img"] = std::string(512, 'x');
+  const auto profile = ParseProfile(
+      "[[unit]]\nsize = 512\n[[unit]]\nimage = \"a.img\"\n"
+      "[[function]]\n[[function]]\nunits = [1, 0]\n[[function]]\nconfiguration = 2\n",
+      "p");
+  const auto made = Twin::Make(system, *profile);
+  BOOST_REQUIRE(made);
+  const auto in_memory = [&](uint8_t configuration, uint8_t interface, uint8_t lun) {
+    return (*made)->IsInMemory({configuration, interface, lun});
+  };
+  BOOST_TEST(in_memory(1, 0, 0));
+  BOOST_TEST(!in_memory(1, 0, 1));
+  BOOST_TEST(!in_memory(1, 1, 0));
+  BOOST_TEST(in_memory(1, 1, 1));
+  BOOST_TEST(in_memory(2, 0, 0));
+  BOOST_TEST(!in_memory(1, 2, 0));  // there are none of these
+  BOOST_TEST(!in_memory(1, 0, 2));
+  BOOST_TEST(!in_memory(3, 0, 0));
+}
+
 BOOST_AUTO_TEST_CASE(parts_that_do_not_fit_are_refused) {
   tests::ManualSystem system;
   auto profile = ParseProfile("[[unit]]\nsize = 512\n", "p");

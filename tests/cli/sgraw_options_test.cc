@@ -63,7 +63,7 @@ const Refused kRefused[] = {
     {"two_cdbs", {"-d", "1:1", "--cdb", "00", "00"}, "given twice", true},
     {"cdb_and_file", {"-d", "1:1", "--cdb", "00", "-c", "f"}, "given twice", true},
     {"raw_and_file", {"-d", "1:1", "-w", "g", "-c", "f"}, "given twice", true},
-    {"unknown", {"-d", "1:1", "--frobnicate", "00"}, "--frobnicate"},
+    {"unknown", {"-d", "1:1", "--frobnicate", "00"}, "\"--frobnicate\" is no option"},
     {"bad_ifnum", {"-d", "1:1", "--ifnum", "256", "00"}, "--ifnum must be 0 to 255"},
     {"bad_lun", {"-d", "1:1", "--lun", "x", "00"}, "--lun must be 0 to 255"},
     {"bad_din", {"-d", "1:1", "--din", "many", "00"}, "--din must be a number of bytes"},
@@ -86,7 +86,15 @@ const Refused kRefused[] = {
     {"json_binary", {"-d", "1:1", "--json", "-b", "00"}, "contradict", true},
     {"json_stdout", {"-d", "1:1", "--json", "-o", "-", "00"}, "contradict", true},
     {"bad_table", {"-d", "1:1", "--exit-status", "bsd", "00"}, "plain or sg3"},
-    {"input_twice", {"-d", "1:1", "-i", "f", "-i", "g", "00"}, "--infile"},
+    {"input_twice", {"-d", "1:1", "-i", "f", "-i", "g", "00"}, "--infile is given more than once"},
+    {"empty_din", {"-d", "1:1", "--din", "", "00"}, "--din is empty"},
+    {"empty_device", {"-d", "", "00"}, "--device is empty"},
+    {"no_value", {"00", "--lun"}, "--lun needs a value"},
+    {"flag_value", {"-d", "1:1", "--audit=maybe", "00"}, "--audit does not take the value"},
+    {"skip_nothing", {"-d", "1:1", "-k", "1", "00"}, "--skip has no effect without", true},
+    {"skip_no_bytes", {"-d", "1:1", "-k", "1", "-s", "0", "00"}, "--skip has no effect", true},
+    {"send_no_file", {"-d", "1:1", "-s", "0", "-i", "f", "00"}, "--send 0 and --infile", true},
+    {"outfile_nothing", {"-d", "1:1", "-o", "f", "00"}, "--outfile has no effect", true},
 };
 
 }  // namespace

@@ -253,7 +253,7 @@ class Failures(SgRaw):
 
     def test_an_attention_from_before_is_passed_over_or_reported(self):
         run = self.sgraw("--cdb", READY, "-v", code=0)
-        self.assertIn("1 unit attentions from before", run.complaint)
+        self.assertIn("1 unit attention from before", run.complaint)
         run = self.sgraw("--cdb", READY, "--attention", code=2)
         self.assertIn("(06/29/", run.complaint)
         self.sgraw("--cdb", READY, "--attention", "--exit-status=sg3", code=6)
@@ -265,11 +265,16 @@ class Failures(SgRaw):
 
 
 class Messages(SgRaw):
-    def test_quiet_is_silent_but_for_the_status(self):
+    def test_quiet_is_silent_where_all_is_well(self):
         run = self.sgraw("--cdb", READY, "--quiet", code=0)
         self.assertEqual((run.out, run.err), (b"", b""))
+
+    def test_quiet_tells_of_a_failure_all_the_same(self):
         run = self.sgraw("--cdb", read10(0xffffffff, 1), "--din", 512, "-q", code=2)
-        self.assertEqual((run.out, run.err), (b"", b""))
+        self.assertEqual(run.out, b"")
+        self.assertRegex(run.complaint, r"\Ausb_sgraw: Check Condition: .*\(05/21/00\).*\n\Z")
+        run = self.sgraw("--cdb", read10(0xffffffff, 1), "--din", 512, "-q", "-n", code=2)
+        self.assertEqual(run.complaint, "usb_sgraw: Check Condition\n")
 
     def test_sense_speaks_through_quiet(self):
         run = self.sgraw("--cdb", read10(0xffffffff, 1), "--din", 512, "-q", "--sense", code=2)
@@ -284,7 +289,7 @@ class Messages(SgRaw):
 
     def test_verbose_counts(self):
         run = self.sgraw("--cdb", INQUIRY, "--din", 36, "-v", code=0)
-        self.assertIn("36 bytes on the wire, residue 0", run.complaint)
+        self.assertIn("36 bytes on the wire, residue 0, 0 recoveries", run.complaint)
         self.sgraw("--cdb", INQUIRY, "--din", 36, "-vv", code=0)
 
     def test_help_and_version(self):
@@ -322,6 +327,23 @@ class Messages(SgRaw):
         self.assertIn("/nonexistent", self.json(run)["error"]["text"])
         run = self.sgraw("--json", "--cdb", "2a 00", "--dout", "nowhere", code=4)
         self.assertEqual(self.json(run)["exit_status"], 4)
+
+    def test_json_of_a_transport_that_broke_claims_no_counts(self):
+        self.write("p.toml", b'[[unit]]\nsize = "1M"\n[[function]]\nquirks = ["odd_signature"]\n')
+        run = self.run_program("-d", "emu:p.toml", "--json", "--cdb", INQUIRY, "--din", 36, code=3)
+        document = self.json(run)
+        for key in ["length_wire", "residue", "recoveries", "scsi_status"]:
+            self.assertIsNone(document[key], key)
+        self.assertEqual(document["error"]["kind"], "protocol error")
+        self.assertIn("CSW signature 55425355h, expected 53425355h", document["error"]["text"])
+
+    def test_json_of_bad_arguments(self):
+        for arguments in (["--frobnicate"], ["--cdb", "zz"], ["--cdb", READY, "--din", ""], []):
+            run = self.sgraw("--json", *arguments, code=4)
+            document = self.json(run)
+            self.assertEqual(document["error"]["kind"], "usage")
+            self.assertIn(document["error"]["text"], run.complaint)
+            self.assertEqual(document["exit_status"], 4)
 
     def test_json_with_a_file_names_it(self):
         run = self.sgraw("--json", "--cdb", read10(0, 1), "--din", 512, "-o", "b", code=0)

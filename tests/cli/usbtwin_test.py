@@ -30,9 +30,10 @@ class Disk(UsbTwin):
         self.run_program("disk", "read", "-d", self.device, "-o", "rest", "--lba", 120, code=0)
         self.assertEqual(self.read("rest"), self.data[120 * BLOCK:])
 
-    def test_read_nothing(self):
-        self.run_program("disk", "read", "-d", self.device, "-o", "none", "--lba", 128, code=0)
-        self.assertEqual(self.read("none"), b"")
+    def test_the_end_is_no_block(self):
+        for verb in (["read", "-o", "f"], ["write", "-i", "d.img"], ["verify", "-i", "d.img"]):
+            run = self.run_program("disk", *verb, "-d", self.device, "--lba", 128, code=4)
+            self.assertIn("--lba 128 is beyond the end: the disk has 128 blocks", run.complaint)
 
     def test_ranges_beyond_the_end(self):
         for arguments in (["--lba", 129], ["--count", 129], ["--count", 29, "--lba", 100],
@@ -101,6 +102,7 @@ class Disk(UsbTwin):
         run = self.run_program("disk", "verify", "-d", self.device, "-i", "other", "--json", code=1)
         document = self.json(run)
         self.assertFalse(document["same"])
+        self.assertEqual(document["difference_offset"], 77 * BLOCK + 5)
         self.assertEqual(document["difference_lba"], 77)
         self.run_program("disk", "verify", "-d", self.device, "-i", "-", "--lba", 1,
                          stdin=self.data[BLOCK:], code=0)
@@ -117,8 +119,16 @@ class Disk(UsbTwin):
 
     def test_json(self):
         run = self.run_program("disk", "read", "-d", self.device, "-o", "f", "--json", code=0)
-        self.assertEqual(self.json(run)["length"], 64 * 1024)
-        self.run_program("disk", "read", "-d", self.device, "-o", "-", "--json", code=4)
+        document = self.json(run)
+        self.assertEqual((document["length"], document["bytes"]), (64 * 1024, 64 * 1024))
+        self.assertGreater(document["elapsed_us"], 0)
+        self.assertGreater(document["mb_per_second"], 0)
+        self.assertNotIn("same", document)  # nothing was compared
+        run = self.run_program("disk", "read", "-d", self.device, "-o", "-", "--json", code=4)
+        self.assertEqual(self.json(run)["error"]["kind"], "usage")
+        run = self.run_program("disk", "read", "-d", "emu:gone", "-o", "f", "--json", code=3)
+        self.assertEqual(self.json(run)["error"]["kind"], "cannot open")
+        self.assertIn("gone", self.json(run)["error"]["text"])
 
     def test_a_reader_that_leaves(self):
         self.write("d.img", program.pattern(4 * 1024 * 1024))
@@ -169,15 +179,85 @@ class Info(UsbTwin):
                    b'[[unit]]\nsize = "2M"\nblock_size = 4096\n')
         run = self.run_program("info", "-d", "emu:p.toml", code=0)
         self.assertIn("esc?[31m", run.text)  # a device's string cannot steer the terminal
+        document = self.json(self.run_program("info", "-d", "emu:p.toml", "--json", code=0))
+        self.assertEqual(document["product"], "esc\x1b[31m")
         self.assertIn("unit 1", run.text)
         self.assertIn("512 blocks of 4096 bytes (2 MiB)", run.text)
 
     def test_bad_profiles(self):
         self.write("p.toml", b"speed = \"warp\"\n")
-        run = self.run_program("info", "-d", "emu:p.toml", code=4)
+        run = self.run_program("info", "-d", "emu:p.toml", code=3)
         self.assertIn("p.toml", run.complaint)
         self.assertIn("warp", run.complaint)
         self.run_program("info", "-d", "emu:missing.toml", code=3)
+        self.write("q.toml", b'[[unit]]\n\nimage = "gone.img"\n')
+        run = self.run_program("info", "-d", "emu:q.toml", code=3)
+        self.assertIn("q.toml:3: key 'unit.image': cannot open image 'gone.img'", run.complaint)
+
+    def test_pipes_and_devices_are_no_files(self):
+        os.mkfifo(self.path("pipe.toml"))
+        run = self.run_program("info", "-d", "emu:pipe.toml", code=3)
+        self.assertIn("a pipe or a device", run.complaint)
+        for image in ["pipe.toml", "/dev/null"]:
+            self.write("p.toml", f'[[unit]]\nimage = "{image}"\n'.encode())
+            run = self.run_program("info", "-d", "emu:p.toml", code=3)
+            self.assertIn("neither a file nor a block device", run.complaint)
+
+    def test_nothing_steers_the_terminal(self):
+        bad = "\x1b[2J\x9b\x85\u202e\u2066"
+        controls = {"\x1b", "\x7f", *map(chr, range(0x80, 0xa0)), "\u202e", "\u2066"}
+        self.write("bad.img", b"")
+        os.rename(self.path("bad.img"), self.path(bad))
+        self.write("key.toml", b'[device]\n"\\u001b\\u202e" = 1\n[[unit]]\nsize = 512\n')
+        self.write("value.toml", b'speed = "\\u001b\\u009b\\u202e"\n')
+        self.write("raw.toml", b'speed = "\xc2\x9b\xe2\x80\xae"\n')
+        self.write("bytes.toml", b'speed = "\x9b"\n')
+        self.write("name.toml", b'[device]\nproduct = "\\u001b\\u009b\\u202e"\n'
+                   b"[[unit]]\nsize = 512\n")
+        self.write("image.toml", b'[[unit]]\nimage = "\\u001b\\u009b\\u202e"\n')
+        for name in [bad, bad + ".toml", "?" + bad, "key.toml", "value.toml", "raw.toml",
+                     "bytes.toml", "name.toml", "image.toml"]:
+            for arguments in (["info"], ["info", "--json"], ["info", "--" + bad, "--json"]):
+                run = self.run_program(*arguments, "-d", "emu:" + name)
+                for stream in (run.out, run.err):
+                    shown = set(stream.decode())  # UTF-8 throughout
+                    self.assertFalse(shown & controls, str(run))
+                if "--json" in arguments:
+                    self.json(run)
+
+    def test_a_unit_can_be_named(self):
+        for lun in [0, 2]:
+            run = self.run_program("info", "-d", "emu:?size=1M&luns=3", "--lun", lun, "--json",
+                                   code=0)
+            units = self.json(run)["storage"]["units"]
+            self.assertEqual([unit["lun"] for unit in units], [lun])
+        run = self.run_program("info", "-d", "emu:?size=1M&luns=3", "--lun", 3, code=4)
+        self.assertIn("--lun 3: the device has 3 units", run.complaint)
+        self.assertIn("configuration 1", run.text)
+
+    def test_a_storage_that_fails_is_a_failure(self):
+        self.write("p.toml", b'[[unit]]\nsize = "1M"\n[[function]]\nquirks = ["wrong_tag"]\n')
+        run = self.run_program("info", "-d", "emu:p.toml", code=3)
+        self.assertIn("configuration 1", run.text)
+        self.assertIn("CSW tag", run.complaint)
+        run = self.run_program("info", "-d", "emu:p.toml", "--transport", "uasp", "--json", code=3)
+        self.assertIsNotNone(self.json(run)["storage"]["error"])
+        self.write("p.toml", b'[[unit]]\nsize = "1M"\n[[function]]\nquirks = ["wrong_residue"]\n')
+        self.run_program("info", "-d", "emu:p.toml", code=3)
+        self.run_program("info", "-d", "emu:p.toml", "--ignore-residue", code=0)
+
+    def test_what_was_worked_around_is_named(self):
+        self.write("p.toml", b'[device]\nquirks = ["no_language_table"]\n[[unit]]\nsize = "1M"\n')
+        run = self.run_program("info", "-d", "emu:p.toml", code=0)
+        self.assertIn("worked around: stalled in control: the table of languages was asked for: "
+                      "English is assumed", run.text)
+
+    def test_the_active_configuration(self):
+        run = self.run_program("info", "-d", self.device, "--json", code=0)
+        self.assertEqual(self.json(run)["active_configuration"], 1)
+        self.assertIn("(active)", self.run_program("info", "-d", self.device, code=0).text)
+        run = self.run_program("info", "-d", self.device, "--no-storage", "--json", code=0)
+        self.assertIsNone(self.json(run)["active_configuration"])
 
 
 class Bench(UsbTwin):
@@ -198,6 +278,16 @@ class Bench(UsbTwin):
         self.assertIn("sequential 64 KiB", run.text)
         self.assertNotIn("1 MiB", run.text)  # the disk is smaller than one read
         self.assertEqual(self.read("d.img"), self.data)
+
+    def test_a_disk_in_memory_is_filled_first(self):
+        self.write("p.toml", b'[[unit]]\nsize = "2M"\n')
+        for device in ["emu:?size=2M", "emu:p.toml"]:
+            run = self.run_program("bench", "-d", device, "--seconds", "0.05", code=0)
+            self.assertIn("filled the first 2 MiB", run.complaint)
+        run = self.run_program("bench", "-d", "emu:?size=2M&ro=1", "--seconds", "0.05", code=0)
+        self.assertIn("one page of zeros", run.complaint)
+        run = self.run_program("bench", "-d", self.device, "--seconds", "0.05", code=0)
+        self.assertEqual(run.complaint, "")
 
     def test_a_disk_too_small(self):
         self.run_program("bench", "-d", "emu:?size=512", code=4)
@@ -255,6 +345,36 @@ class Usage(UsbTwin):
             run = self.run_program(*arguments, code=4)
             self.assertTrue(run.complaint.startswith("usbtwin"), str(run))
             self.assertEqual(run.out, b"")
+
+    def test_complaints_name_the_option(self):
+        device = ["-d", self.device]
+        for arguments, complaint in [
+                ([], "usbtwin: no verb"),
+                (["fly"], 'usbtwin: no verb is called "fly"'),
+                (["disk"], "usbtwin disk: no verb"),
+                (["info"], "usbtwin info: no device: name one with -d"),
+                (["info", *device, "--lun", "99"], '--lun must be 0 to 15, and not "99"'),
+                (["info", *device, "--lun", "1.5"], '--lun does not take the value "1.5"'),
+                (["info", *device, "--lun"], "--lun needs a value"),
+                (["info", *device, *device], "--device is given more than once"),
+                (["info", *device, "--fly"], '"--fly" is no option'),
+                (["info", "-d", ""], "--device is empty"),
+                (["info", *device, "--detach-kernel", "--no-detach"], "contradict each other"),
+                (["disk", "read", *device], "--outfile is missing"),
+                (["disk", "read", *device, "-o", "f", "--count", ""], "--count is empty"),
+                (["bench", *device, "--seconds", "x"], "--seconds must be 0.05 to 3600"),
+                (["dump", "--as", "poem"], "--as must be auto, ")]:
+            run = self.run_program(*arguments, code=4)
+            self.assertIn(complaint, run.complaint)
+            self.assertIn("--help", run.complaint)
+            self.assertEqual(run.out, b"")
+            if arguments:
+                document = self.json(self.run_program(*arguments, "--json", code=4))
+                self.assertEqual(document["error"]["kind"], "usage", str(arguments))
+
+    def test_a_record_that_cannot_be_made(self):
+        run = self.run_program("info", "-d", self.device, "--record", "no/such/t.pcap", code=4)
+        self.assertIn("no/such/t.pcap", run.complaint)
 
     @unittest.skipIf(not os.path.exists("/dev/full"), "no /dev/full")
     def test_a_full_disk(self):

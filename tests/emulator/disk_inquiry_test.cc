@@ -24,13 +24,13 @@ const PageCase kPages[] = {
     {"standard",
      {},
      "12 00 00 00ff 00",
-     "00 00 06 02 1f 00 00 02 5553425457494e20"
+     "00 00 06 02 1f 00 00 00 5553425457494e20"
      "4469736b202020202020202020202020 30303031"},
     {"standard_removable", {.removable = true}, "12 00 00 0005 00", "00 80 06 02 1f"},
     {"long_names_are_cut",
      {.vendor = "VENDORXYZ", .product = "A PRODUCT OF SEVENTEEN", .revision = "12345"},
      "12 00 00 0024 00",
-     "00 00 06 02 1f 00 00 02 56454e444f525859"
+     "00 00 06 02 1f 00 00 00 56454e444f525859"
      "412050524f44554354204f4620534556 31323334"},
     {"cut_to_nothing", {}, "12 00 00 0000 00", ""},
     {"supported_pages", {}, "12 01 00 00ff 00", "00 00 0006 00 80 83 b0 b1 b2"},
@@ -57,6 +57,15 @@ BOOST_DATA_TEST_CASE(answers, boost::unit_test::data::make(kPages)) {
   BOOST_TEST((rig.host.Do(sample.cdb) == scsi::Status::kGood));
   BOOST_TEST(rig.host.in_hex() == Hex(*ParseHex(sample.data)));
   BOOST_TEST(rig.host.command.length_in == rig.host.in.size());
+}
+
+BOOST_AUTO_TEST_CASE(command_queueing_is_what_the_transport_can_do) {
+  DiskRig rig;
+  rig.host.Do("12 00 00 0024 00");
+  BOOST_TEST(rig.host.in[7] == 0x00);
+  rig.host.command.queueing = true;
+  rig.host.Do("12 00 00 0024 00");
+  BOOST_TEST(rig.host.in[7] == 0x02);
 }
 
 BOOST_AUTO_TEST_CASE(identification_holds_a_number_and_a_text) {

@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(sg_inq_reads_the_standard_data) {
   BOOST_TEST(Says(said, "RMB=1"));
   BOOST_TEST(Says(said, "version=0x06  [SPC-4]"));
   BOOST_TEST(Says(said, "Resp_data_format=2"));
-  BOOST_TEST(Says(said, "CmdQue=1"));
+  BOOST_TEST(Says(said, "CmdQue=0"));
   BOOST_TEST(Says(said, "length=36 (0x24)   Peripheral device type: disk"));
   BOOST_TEST(Says(said, "Vendor identification: USBTWIN"));
   BOOST_TEST(Says(said, "Product identification: Disk"));

@@ -251,15 +251,16 @@ BOOST_AUTO_TEST_CASE(a_leased_hole_stays_a_hole) {
 BOOST_AUTO_TEST_CASE(pins_are_used_again) {
   constexpr auto kBytes = "0102"_hex;
   PinPool pool;
-  RangePin& pin = pool.Take(0);
-  pin.Add(kBytes);
-  Lease lease = pool.Lend(pin);
+  RangePin* const pin = pool.Take(0);
+  pin->Add(kBytes);
+  Lease lease = pool.Lend(*pin);
   BOOST_TEST(!pool.empty());
 
   lease.Reset();
 
   BOOST_TEST(pool.empty());
-  BOOST_TEST(&pool.Take(5) == &pin);
+  BOOST_TEST(pool.Take(5) == pin);
+  BOOST_TEST(pool.Lend(*pin).empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_store_that_goes_before_its_leases_is_a_bug) {

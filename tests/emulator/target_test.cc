@@ -15,6 +15,7 @@ using scsi::Status;
 
 namespace {
 
+constexpr auto kNoSense = "70 00 00 00 00 00 00 0a 00 00 00 00 00 00 00 00 00 00";
 constexpr auto kAbsent = "70 00 05 00 00 00 00 0a 00 00 00 00 25 00 00 00 00 00";
 
 struct TargetRig {
@@ -86,7 +87,56 @@ BOOST_AUTO_TEST_CASE(a_bad_report_luns_is_explained_to_request_sense) {
   rig.host.Do("03 00 0000 12 00");
   BOOST_TEST(rig.host.in_hex() == "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 02");
   rig.host.Do("03 00 0000 12 00");
-  BOOST_TEST(rig.host.in_hex() == "70 00 00 00 00 00 00 0a 00 00 00 00 00 00 00 00 00 00");
+  BOOST_TEST(rig.host.in_hex() == kNoSense);
+}
+
+BOOST_AUTO_TEST_CASE(report_luns_ends_the_sense_kept_for_its_nexus_alone) {
+  TargetRig rig;
+  Initiator other(rig.clock, rig.target, 1);
+  other.ForgetAttentions();
+  other.Do("28 00 00000080 00 0001 00");
+  rig.host.Do("28 00 00000080 00 0001 00");
+  BOOST_TEST(rig.host.codes() == "05/21/00");
+  rig.host.Do("a0 00 00 000000 000000ff 00 00");
+  rig.host.Do("03 00 0000 12 00");
+  BOOST_TEST(rig.host.in_hex() == kNoSense);
+  other.Do("03 00 0000 12 00");
+  BOOST_TEST(other.in[12] == 0x21);
+}
+
+BOOST_AUTO_TEST_CASE(sense_is_kept_for_each_initiator_and_unit) {
+  TargetRig rig;
+  Initiator other(rig.clock, rig.target, 1);
+  for (const uint64_t lun : {2, 3, 0}) {
+    rig.host.command.lun = lun;
+    rig.host.Do("a0 00 10 000000 000000ff 00 00");
+    BOOST_TEST(rig.host.codes() == "05/24/00");
+  }
+  for (const uint64_t lun : {3, 0, 2}) {
+    other.command.lun = lun;
+    other.Do("12 00 00 0024 00");
+    rig.host.command.lun = lun;
+    rig.host.Do("03 00 0000 12 00");
+    BOOST_TEST(rig.host.in[12] == 0x24);
+  }
+  for (const uint64_t lun : {2, 3}) {
+    rig.host.command.lun = lun;
+    rig.host.Do("03 00 0000 12 00");
+    BOOST_TEST(rig.host.in_hex() == kAbsent);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(forgetting_reaches_what_the_target_and_its_units_keep) {
+  TargetRig rig;
+  rig.host.Do("28 00 00000080 00 0001 00");
+  rig.host.command.lun = 1;
+  rig.host.Do("a0 00 10 000000 000000ff 00 00");
+  rig.target.ForgetSense(0);
+  for (const uint64_t lun : {0, 1}) {
+    rig.host.command.lun = lun;
+    rig.host.Do("03 00 0000 12 00");
+    BOOST_TEST(rig.host.in_hex() == kNoSense);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(an_absent_unit_says_so_in_every_way) {

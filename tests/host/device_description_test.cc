@@ -80,7 +80,9 @@ BOOST_AUTO_TEST_CASE(a_short_device_descriptor_is_an_error_with_its_length) {
 BOOST_AUTO_TEST_CASE(a_device_that_has_no_device_descriptor_is_refused) {
   device.Descriptor(kDeviceValue, {Reply::Stall()});
 
-  BOOST_TEST((Read().error().kind == ErrorKind::kStalled));
+  const Error error = Read().error();
+  BOOST_TEST((error.kind == ErrorKind::kStalled));
+  BOOST_TEST(error.Describe() == "stalled in control: the device descriptor was asked for");
 }
 
 BOOST_AUTO_TEST_CASE(a_silent_device_costs_one_timeout) {
@@ -166,7 +168,8 @@ BOOST_AUTO_TEST_CASE(one_configuration_that_cannot_be_read_is_a_defect) {
   const DeviceDescription description = Read().value();
 
   BOOST_TEST(description.configurations.size() == 1u);
-  BOOST_TEST((description.defects.at(0).kind == ErrorKind::kStalled));
+  BOOST_TEST(description.defects.at(0).Describe() ==
+             "stalled in control: the configuration with index 1 was asked for: left out");
 }
 
 BOOST_AUTO_TEST_CASE(as_many_configurations_are_read_as_any_device_has) {

@@ -3,8 +3,7 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include "tests/host/descriptors.h"
-#include "tests/host/run.h"
+#include "tests/host/session_bench.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::host;   // NOLINT
@@ -13,10 +12,6 @@ using namespace std::chrono_literals;
 using usb::Outcome;
 
 namespace {
-
-const std::string kGetConfiguration = "control 8008000000000100";
-const std::string kGetInterface = "control 810a000000000100";
-const std::string kGetMaxLun = "control a1fe000000000100";
 
 // One interface with Bulk-Only at setting 0 and UAS at setting 1.
 constexpr auto kUasBeside =
@@ -32,34 +27,7 @@ constexpr auto kUasOnly =
     "09 02 2000 01 01 00 80 32"
     "09 04 00 00 02 08 06 62 00  07 05 81 02 0002 00  07 05 02 02 0002 00"_hex;
 
-struct Bench {
-  Bench() {
-    ScriptWellBuilt(device, 1);
-    bus.device = &device;
-  }
-  Result<void> Open() { return Run(clock, session.Open()); }
-  Result<ScsiTransport*> OpenStorage(StorageOptions options = {}) {
-    BOOST_REQUIRE(Open().has_value());
-    device.ClearLog();
-    return Run(clock, session.OpenStorage(options));
-  }
-  // What OpenStorage asked of the device, beside the configuration's value and Get Max LUN.
-  std::vector<std::string> SetUpLog() const {
-    std::vector<std::string> log;
-    for (const std::string& entry : device.log()) {
-      if (entry != kGetConfiguration && entry != kGetMaxLun) log.push_back(entry);
-    }
-    return log;
-  }
-  void CheckSetUp(const std::vector<std::string>& expected) const {
-    BOOST_TEST(SetUpLog() == expected, boost::test_tools::per_element());
-  }
-
-  ManualClock clock;
-  ScriptedDevice device{clock};
-  OnePortBus bus{clock};
-  Session session{clock, bus, OnePortBus::Id()};
-};
+using Bench = SessionBench;
 
 }  // namespace
 
@@ -150,13 +118,32 @@ BOOST_AUTO_TEST_CASE(a_driver_is_detached_only_when_asked) {
   CheckSetUp({"claim interface 0 detach"});
 }
 
-BOOST_AUTO_TEST_CASE(a_claim_that_fails_says_who_may_have_the_interface) {
-  device.AnswerPort("claim interface", Outcome::kFault);
+struct ClaimCase {
+  Outcome outcome;
+  const char* error;
+  friend std::ostream& operator<<(std::ostream& out, const ClaimCase& sample) {
+    return out << usb::Name(sample.outcome);
+  }
+};
+const std::array kClaimCases{
+    ClaimCase{Outcome::kBusy,
+              "busy in open: interface 0 cannot be claimed: another program or a driver has it"},
+    ClaimCase{Outcome::kDenied,
+              "permission denied in open: interface 0 cannot be claimed: you may not use this "
+              "device"},
+    ClaimCase{Outcome::kNotFound,
+              "not found in open: interface 0 cannot be claimed: the system does not see it in "
+              "this device"},
+    ClaimCase{Outcome::kUnsupported, "not supported in open: interface 0 cannot be claimed"},
+    ClaimCase{Outcome::kFault, "fault in open: interface 0 cannot be claimed"},
+};
+BOOST_DATA_TEST_CASE_F(Bench, a_claim_that_fails_says_why,
+                       boost::unit_test::data::make(kClaimCases)) {
+  device.AnswerPort("claim interface", sample.outcome);
 
   const auto transport = OpenStorage();
 
-  BOOST_TEST(transport.error().Describe() ==
-             "busy in open: interface 0 cannot be claimed: another program or a driver has it");
+  BOOST_TEST(transport.error().Describe() == sample.error);
   BOOST_TEST(Run(clock, session.Close()).has_value());
   BOOST_TEST(device.Count("release interface 0") == 0u);
 }
@@ -244,6 +231,9 @@ BOOST_DATA_TEST_CASE_F(Bench, what_get_max_lun_brings_becomes_a_number_of_units,
   BOOST_TEST(transport.value()->luns_count() == sample.luns_count);
   BOOST_TEST(session.luns_count() == sample.luns_count);
   BOOST_TEST(session.defects().size() == sample.defects_count);
+  for (const Error& defect : session.defects()) {
+    BOOST_TEST(defect.Describe().find("Get Max LUN") != std::string::npos);
+  }
 }
 
 // ---- Closing ----
@@ -344,112 +334,6 @@ BOOST_AUTO_TEST_CASE(setting_up_may_be_cancelled_at_any_step) {
     BOOST_TEST(device.Count("claim interface 0") == device.Count("release interface 0"));
   }
   BOOST_TEST(cancelled_count >= 2u);
-}
-
-// ---- Recovery by opening anew ----
-
-BOOST_AUTO_TEST_CASE(a_device_that_comes_back_is_set_up_as_before) {
-  ScriptedDevice second(clock);
-  ScriptWellBuilt(second, 0);
-  ScsiTransport& transport = **OpenStorage();
-  device.VanishAt(0);
-  bus.device = &second;
-  bus.present_from = TimePoint{} + 700ms;
-  constexpr auto kTestUnitReady = "000000000000"_hex;
-  const ScsiRequest request{.cdb = kTestUnitReady};
-
-  const auto lost = Run(clock, transport.Execute(request));
-  BOOST_TEST((lost.error().kind == ErrorKind::kDisconnected));
-  BOOST_TEST(((clock.Now() - TimePoint{}) == 700ms));
-  BOOST_TEST(second.Count("set configuration 1") == 1u);
-  BOOST_TEST(second.Count("claim interface 0") == 1u);
-  BOOST_TEST(second.Count("bulk 02") == 0u);
-
-  const auto next = Run(clock, transport.Execute(request));
-  BOOST_TEST(!next.has_value());
-  BOOST_TEST(second.Count("bulk 02") == 1u);
-  second.ClearLog();
-  BOOST_TEST(Run(clock, session.Close()).has_value());
-  BOOST_TEST(second.Count("release interface 0") == 1u);
-}
-
-BOOST_AUTO_TEST_CASE(a_device_that_stays_away_is_waited_for_once) {
-  ScsiTransport& transport = **OpenStorage();
-  device.VanishAt(0);
-  bus.device = nullptr;
-  constexpr auto kTestUnitReady = "000000000000"_hex;
-  const ScsiRequest request{.cdb = kTestUnitReady};
-
-  BOOST_TEST((Run(clock, transport.Execute(request)).error().kind == ErrorKind::kDisconnected));
-  BOOST_TEST(((clock.Now() - TimePoint{}) == 2s));
-  BOOST_TEST((Run(clock, transport.Execute(request)).error().kind == ErrorKind::kDisconnected));
-  BOOST_TEST(((clock.Now() - TimePoint{}) == 2s));
-  BOOST_TEST(Run(clock, session.Close()).has_value());
-}
-
-struct OtherDeviceCase {
-  const char* name;
-  void (*change)(ScriptedDevice&);
-  friend std::ostream& operator<<(std::ostream& out, const OtherDeviceCase& sample) {
-    return out << sample.name;
-  }
-};
-const std::array kOtherDevices{
-    OtherDeviceCase{"another_product",
-                    [](ScriptedDevice& device) {
-                      auto bytes = kDeviceBytes;
-                      bytes[10] ^= 1;
-                      device.Descriptor(kDeviceValue, {Reply::Data(bytes)});
-                    }},
-    OtherDeviceCase{"another_serial_number",
-                    [](ScriptedDevice& device) {
-                      device.Descriptor(kStringValue + 3, {Reply::Data(kProductBytes)});
-                    }},
-    OtherDeviceCase{"another_configuration",
-                    [](ScriptedDevice& device) {
-                      auto bytes = kConfigurationBytes;
-                      bytes[20] = 0x83;
-                      device.Descriptor(kConfigurationValue, {Reply::Data(bytes)});
-                    }},
-};
-BOOST_DATA_TEST_CASE_F(Bench, another_device_at_the_same_port_gets_no_command,
-                       boost::unit_test::data::make(kOtherDevices)) {
-  ScriptedDevice second(clock);
-  ScriptWellBuilt(second, 1);
-  sample.change(second);
-  ScsiTransport& transport = **OpenStorage();
-  device.VanishAt(0);
-  bus.device = &second;
-  constexpr auto kTestUnitReady = "000000000000"_hex;
-  const ScsiRequest request{.cdb = kTestUnitReady};
-
-  BOOST_TEST(!Run(clock, transport.Execute(request)).has_value());
-  BOOST_TEST(!Run(clock, transport.Execute(request)).has_value());
-
-  for (const std::string& entry : second.log()) BOOST_TEST(entry.starts_with("control 80"));
-  BOOST_TEST(Run(clock, session.Close()).has_value());
-}
-
-BOOST_AUTO_TEST_CASE(a_device_may_vanish_at_any_step_of_coming_back) {
-  constexpr auto kTestUnitReady = "000000000000"_hex;
-  const ScsiRequest request{.cdb = kTestUnitReady};
-  for (size_t steps_count = 0; steps_count < 12; ++steps_count) {
-    ScriptedDevice first(clock);
-    ScriptWellBuilt(first, 1);
-    bus.device = &first;
-    Session other(clock, bus, OnePortBus::Id());
-    BOOST_REQUIRE(Run(clock, other.Open()).has_value());
-    ScsiTransport& transport = *Run(clock, other.OpenStorage({})).value();
-    ScriptedDevice second(clock);
-    ScriptWellBuilt(second, 0);
-    second.VanishAt(steps_count);
-    first.VanishAt(0);
-    bus.device = &second;
-
-    BOOST_TEST((Run(clock, transport.Execute(request)).error().kind == ErrorKind::kDisconnected));
-    BOOST_TEST(!Run(clock, transport.Execute(request)).has_value());
-    BOOST_TEST(Run(clock, other.Close()).has_value());
-  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -34,6 +34,13 @@ BOOST_FIXTURE_TEST_CASE(short_is_not_ok_where_the_host_said_so, InTransfer) {
              "ok");
 }
 
+BOOST_FIXTURE_TEST_CASE(a_transfer_cannot_end_as_a_port_request_may, InTransfer) {
+  Submit(transfer);
+  Finish(transfer, Outcome::kBusy, 0);
+  BOOST_TEST(Breaches() ==
+             "result makes sense: endpoint 81 stream 0: busy is no way for a transfer to end");
+}
+
 BOOST_FIXTURE_TEST_CASE(all_of_it_is_not_short, InTransfer) {
   transfer.flags.short_not_ok = true;
   Submit(transfer);

@@ -137,9 +137,10 @@ BOOST_AUTO_TEST_CASE(control_transfers_show_their_setup_packet_once) {
 
 BOOST_AUTO_TEST_CASE(each_outcome_has_its_number) {
   const std::pair<Outcome, int32_t> cases[] = {
-      {Outcome::kOk, 0},          {Outcome::kStall, -32},    {Outcome::kCancelled, -104},
-      {Outcome::kTimedOut, -110}, {Outcome::kOverflow, -75}, {Outcome::kDisconnected, -108},
-      {Outcome::kFault, -71},
+      {Outcome::kOk, 0},          {Outcome::kStall, -32},       {Outcome::kCancelled, -104},
+      {Outcome::kTimedOut, -110}, {Outcome::kOverflow, -75},    {Outcome::kDisconnected, -108},
+      {Outcome::kFault, -71},     {Outcome::kBusy, -16},        {Outcome::kDenied, -13},
+      {Outcome::kNotFound, -2},   {Outcome::kUnsupported, -95},
   };
   RecorderStack stack;
   size_t index = 0;

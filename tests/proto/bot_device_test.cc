@@ -227,10 +227,10 @@ BOOST_FIXTURE_TEST_CASE(a_host_that_sends_less_than_it_announced_gets_a_phase_er
   Start(1024, false);
   engine.HandleDataWanted(1024);
   Expect(ReceiveData{1024});
-  engine.HandleDataMoved(100, true);
+  engine.HandleDataMoved(700, true);
   Expect(AbortCommand{});
-  engine.HandleExecuted(false, 0, 0);
-  ExpectStatus(924, Status::kPhaseError);
+  engine.HandleExecuted(false, 0, 512);  // the one block that came whole
+  ExpectStatus(512, Status::kPhaseError);
 }
 
 struct BadWrapper {

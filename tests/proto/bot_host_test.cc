@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(a_status_that_is_not_ours_names_what_is_wrong) {
   };
   for (const Row& row :
        {Row{0, 1, wire::bot::kStatusSignature, "CSW tag 2, expected 1"},
-        Row{0, 0, 0x12345678, "CSW signature 305419896, expected 1396855637"},
+        Row{0, 0, 0x12345678, "CSW signature 12345678h, expected 53425355h"},
         Row{3, 0, wire::bot::kStatusSignature, "CSW status 3 is reserved"},
         Row{2, 0, wire::bot::kStatusSignature, "phase error: 0 of 0 bytes moved, residue 0"}}) {
     Fixture fresh;

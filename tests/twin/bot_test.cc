@@ -271,6 +271,44 @@ BOOST_AUTO_TEST_CASE(a_device_that_never_answers_times_out_by_phase) {
   rig.Settle();
 }
 
+// The host announces 18 blocks and sends less. What had been lent before does not change.
+BOOST_DATA_TEST_CASE(a_host_that_sends_less_writes_whole_blocks,
+                     boost::unit_test::data::make({512u, 4096u}) *
+                         boost::unit_test::data::make({0u, 1u, 511u, 513u, 700u, 1025u, 4095u,
+                                                       4097u, 8191u, 9000u}),
+                     block_size, sent) {
+  Rig rig({.disk = {.block_size = block_size}});
+  rig.Settle();
+  const uint32_t announced = 18 * block_size;
+  const auto before = Rig::Pattern(announced);
+  BOOST_REQUIRE(rig.Write(8, 18, before).has_value());
+  LeaseList lent;
+  const auto read = Rig::Cdb(0x28, 8, 18);
+  BOOST_REQUIRE(rig.Execute({.cdb = read, .in_length = announced, .lent = &lent}).has_value());
+
+  const auto bytes = Rig::Pattern(sent, 99);
+  BOOST_REQUIRE(rig.Out(Wrapper(1, announced, false, Rig::Cdb(0x2a, 8, 18))).outcome ==
+                Outcome::kOk);
+  BOOST_CHECK(rig.Out(bytes).outcome == Outcome::kOk);
+
+  const uint32_t whole = sent - sent % block_size;
+  const Rig::Moved answer = rig.In(13);
+  const auto* status = wire::View<wire::bot::CommandStatusWrapper>(answer.bytes);
+  BOOST_REQUIRE(status != nullptr);
+  BOOST_TEST(static_cast<int>(status->status) == 2);
+  BOOST_TEST(status->residue == announced - whole);
+  ResetRecovery(rig);
+  std::vector<uint8_t> expected = before;
+  CopyBytes(expected, Take(Bytes(bytes), whole));
+  std::vector<uint8_t> now(announced, 0xa5);
+  BOOST_REQUIRE(rig.Read(8, 18, now).has_value());
+  BOOST_TEST(SameBytes(now, expected));
+  std::vector<uint8_t> kept(announced, 0xa5);
+  lent.CopyTo(kept);
+  BOOST_TEST(SameBytes(kept, before));
+  lent.Clear();
+}
+
 BOOST_AUTO_TEST_CASE(a_suspended_device_resumes_and_serves) {
   Rig rig;
   rig.Settle();

@@ -2,67 +2,12 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/wire/dump_samples.h"
 #include "wire/scsi.h"
 
-using namespace usbtwin;        // NOLINT
-using namespace usbtwin::wire;  // NOLINT
-
-namespace {
-
-constexpr auto kDevice = "12 01 0002 00 00 00 40 3412 7856 0001 01 02 03 01"_hex;
-constexpr auto kConfiguration =
-    "09 02 2000 01 01 00 80 32"
-    "09 04 00 00 02 08 06 50 00"
-    "07 05 81 02 0002 00"
-    "07 05 02 02 0002 00"_hex;
-constexpr auto kUasAlternate =
-    "09 04 00 01 01 08 06 62 00"
-    "07 05 83 02 0004 00"
-    "06 30 0f 05 0000"
-    "04 24 02 00"_hex;
-constexpr auto kBos =
-    "05 0f 2a00 03"
-    "07 10 02 02000000"
-    "0a 10 03 00 0e00 01 0a ff07"
-    "14 10 04 00 000102030405060708090a0b0c0d0e0f"_hex;
-constexpr auto kInquiry =
-    "55534243 01000000 24000000 80 00 06 120000002400 00000000000000000000"_hex;
-constexpr auto kPassed = "55534253 01000000 00000000 00"_hex;
-constexpr auto kFixed = "f0 00 05 00000010 0a 00000000 24 00 00 cb 0002"_hex;
-constexpr auto kDescriptor =
-    "72 03 11 00 000000 14 00 0a 80 00 0000000000000123 02 06 0000 00 0000 00"_hex;
-constexpr auto kSubmitInquiry =
-    "0700000000000000 53 03 02 05 0100 2d 00 0c00000000000000 59010000 8dffffff"
-    "1f000000 1f000000 0000000000000000 00000000 00000000 00000000 00000000"
-    "55534243 01000000 24000000 80 00 06 120000002400 00000000000000000000"_hex;
-constexpr auto kIsoComplete =
-    "0800000000000000 43 00 81 05 0100 2d 00 0000000000000000 00000000 00000000"
-    "04000000 24000000 0100000002000000 08000000 10000000 00020000 02000000"
-    "00000000 00000000 04000000 00000000"
-    "b9ffffff c0000000 00000000 00000000"
-    "a1a2a3a4"_hex;
-
-std::vector<uint8_t> Joined(std::initializer_list<Bytes> parts) {
-  std::vector<uint8_t> all;
-  for (Bytes part : parts) all.insert(all.end(), part.begin(), part.end());
-  return all;
-}
-
-size_t LinesCount(const std::string& text) {
-  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
-}
-
-// One interface, link type 220, and one packet with a comment, as a pcapng file.
-std::vector<uint8_t> Pcapng() {
-  constexpr auto kHead =
-      "0a0d0d0a 1c000000 4d3c2b1a 0100 0000 ffffffffffffffff 1c000000"
-      "01000000 20000000 dc00 0000 00000000 0900 0100 09000000 0000 0000 20000000"
-      "06000000 90000000 00000000 00000000 01000000 5f000000 5f000000"_hex;
-  constexpr auto kTail = "00 0100 0800 73747265616d2033 0000 0000 90000000"_hex;  // "stream 3"
-  return Joined({kHead, kSubmitInquiry, kTail});
-}
-
-}  // namespace
+using namespace usbtwin;         // NOLINT
+using namespace usbtwin::tests;  // NOLINT
+using namespace usbtwin::wire;   // NOLINT
 
 BOOST_AUTO_TEST_SUITE(dump)
 
@@ -335,71 +280,6 @@ BOOST_AUTO_TEST_CASE(the_guess_finds_each_kind) {
   BOOST_TEST(Dump("28 00 00000001 00 0008 00"_hex) == "READ(10) lba 1 blocks 8\n");
   BOOST_TEST(Dump("de ad be ef"_hex) == "4 bytes: de ad be ef\n");
   BOOST_TEST(Dump({}) == "");
-}
-
-// Every cut of every valid input, each in a heap block of its exact length, so that a sanitizer
-// sees one byte too far. What was cut must be said or shown.
-BOOST_AUTO_TEST_CASE(cut_anywhere_nothing_is_read_beyond_the_end) {
-  const auto pcapng = Pcapng();
-  const Bytes inputs[] = {kDevice, kConfiguration, kUasAlternate,  kBos,         kInquiry, kPassed,
-                          kFixed,  kDescriptor,    kSubmitInquiry, kIsoComplete, pcapng};
-  for (Bytes whole : inputs) {
-    const std::string whole_text = Dump(whole);
-    for (size_t length = 0; length < whole.size(); ++length) {
-      const std::vector<uint8_t> cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(length));
-      BOOST_TEST(Dump(cut) != whole_text);
-      BOOST_TEST((Dump(cut).empty() == cut.empty()));
-      for (auto* function : {DumpSetup, DumpCommandWrapper, DumpStatusWrapper, DumpCdb, DumpSense,
-                             DumpUsbmon, DumpCapture}) {
-        BOOST_TEST(!function(cut).empty());
-      }
-      BOOST_TEST((DumpDescriptors(cut).empty() == cut.empty()));
-    }
-  }
-}
-
-BOOST_AUTO_TEST_CASE(a_cut_wrapper_or_record_says_how_much_is_there) {
-  for (size_t length = 0; length < kInquiry.size(); ++length) {
-    const std::string text = DumpCommandWrapper(Take(Bytes(kInquiry), length));
-    BOOST_TEST(text.find("CBW, truncated: " + std::to_string(length) + " of 31 bytes") == 0u);
-  }
-  for (size_t length = 0; length < kPassed.size(); ++length) {
-    const std::string text = DumpStatusWrapper(Take(Bytes(kPassed), length));
-    BOOST_TEST(text.find("CSW, truncated: " + std::to_string(length) + " of 13 bytes") == 0u);
-  }
-  for (size_t length = 0; length < kIsoComplete.size(); ++length) {
-    const std::string text = DumpUsbmon(Take(Bytes(kIsoComplete), length));
-    BOOST_TEST((text.find("truncated: ") != std::string::npos), text);
-  }
-  for (size_t length = 1; length < kConfiguration.size(); ++length) {
-    const std::string text = DumpDescriptors(Take(Bytes(kConfiguration), length));
-    BOOST_TEST((text.find("truncated") != std::string::npos ||
-                text.find("left over") != std::string::npos),
-               text);
-  }
-}
-
-BOOST_AUTO_TEST_CASE(the_output_is_bounded) {
-  std::vector<uint8_t> many;
-  for (size_t index = 0; index < 500'000; ++index) many.insert(many.end(), {0x02, 0x99});
-  const std::string text = DumpDescriptors(many);
-  BOOST_TEST(LinesCount(text) == kDumpLinesMax + 1);
-  BOOST_TEST(text.ends_with("and more that is not shown\n"));
-
-  std::vector<uint8_t> options;
-  constexpr auto kBlock = "0a0d0d0a 1c4b0100 4d3c2b1a 0100 0000 ffffffffffffffff"_hex;
-  options.assign(kBlock.begin(), kBlock.end());
-  for (size_t index = 0; index < 20'000; ++index) options.insert(options.end(), {1, 0, 0, 0});
-  options.resize(0x14b1c);
-  const std::string line = DumpCapture(options);
-  BOOST_TEST(line.starts_with("pcapng section 1.0, option 1 \"\", option 1"));
-  BOOST_TEST((line.find(" and so on\n") != std::string::npos));
-  BOOST_TEST(line.size() < kDumpLineLengthMax + 500);
-
-  const std::string hex = Dump(std::vector<uint8_t>(1 << 20, 0xff));
-  BOOST_TEST(hex.starts_with("1048576 bytes: ff ff"));
-  BOOST_TEST(hex.ends_with("ff and 1048544 more\n"));
-  BOOST_TEST(hex.size() < 200u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

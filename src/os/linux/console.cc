@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "base/text.h"
 #include "os/linux/file_descriptor.h"
 
 namespace usbtwin::os {
@@ -20,7 +21,7 @@ constexpr size_t kChunkLength = 256 * 1024;
 Failure FileFailure(std::string_view name, std::string_view what, int number) {
   std::string text(what);
   return {Failure::Kind::kFile,
-          text.append(" ").append(name).append(": ").append(ErrorText(number))};
+          text.append(" ").append(Printable(name)).append(": ").append(ErrorText(number))};
 }
 
 }  // namespace
@@ -50,7 +51,13 @@ bool IsCapableTerminal(int descriptor) {
 }
 
 void PrintError(std::string_view text) {
-  (void)Write(kStandardError, "standard error", TextBytes(text)).has_value();
+  const std::string lines = PrintableLines(text);
+  (void)Write(kStandardError, "standard error", TextBytes(lines)).has_value();
+}
+
+void ShowProgress(std::string_view text) {
+  const std::string line = "\r\033[K" + Printable(text);  // back to the left, and erase
+  (void)Write(kStandardError, "standard error", TextBytes(line)).has_value();
 }
 
 Result<void, Failure> Write(int descriptor, std::string_view name, Bytes bytes) {
@@ -137,12 +144,13 @@ Result<std::vector<uint8_t>, Failure> ReadInput(const InputRequest& request) {
     if (ended) break;
   }
   if (request.length && bytes.size() < *request.length) {
-    return Failure{Failure::Kind::kFile, file->name() + " ended after " +
+    return Failure{Failure::Kind::kFile, Printable(file->name()) + " ended after " +
                                              std::to_string(bytes.size()) + " of " +
                                              std::to_string(*request.length) + " bytes"};
   }
   if (bytes.size() > request.length_max) {
-    return Failure{Failure::Kind::kUsage, file->name() + " is longer than the limit of " +
+    return Failure{Failure::Kind::kUsage, Printable(file->name()) +
+                                              " is longer than the limit of " +
                                               std::to_string(request.length_max) + " bytes"};
   }
   return bytes;
@@ -177,7 +185,7 @@ Result<OutputFile, Failure> OutputFile::Open(const std::string& path) {
   struct stat status {};
   if (fstat(file.descriptor(), &status) == 0 && S_ISREG(status.st_mode) &&
       !LockOutput(file.descriptor())) {
-    return Failure{Failure::Kind::kUsage, "cannot write " + path + ": " + kOutputInUse};
+    return Failure{Failure::Kind::kUsage, "cannot write " + Printable(path) + ": " + kOutputInUse};
   }
   return OutputFile(path, std::move(file), is_new);
 }

@@ -71,6 +71,7 @@ bool FileStore::StartRead(StoreOp& op) {
   if (mapping_ != nullptr && !mapping_->broken() && image_.mincore_tells) {
     if (io_.LongEnough() && FileIo::Resident(mapping_->bytes().subspan(op.offset, length))) {
       op.lease = LendMapped(op.offset, length);
+      if (op.lease.empty()) op.outcome = StoreOutcome::kReadError;
       return true;
     }
   } else if (auto copy = io_.ReadCachedCopy(op.offset, length)) {
@@ -93,15 +94,16 @@ ReadAhead FileStore::PlanAhead(const StoreOp& op) {
 }
 
 Lease FileStore::LendMapped(uint64_t offset, uint64_t length) {
-  emulator::RangePin& pin = pins_.Take(offset);
+  emulator::RangePin* const pin = pins_.Take(offset);
+  if (pin == nullptr) return {};
   Bytes left = mapping_->bytes().subspan(offset, length);
   uint64_t room = emulator::kPieceLengthMax - offset % emulator::kPieceLengthMax;
   while (!left.empty()) {
-    pin.Add(Take(left, room));
+    pin->Add(Take(left, room));
     left = Drop(left, room);
     room = emulator::kPieceLengthMax;
   }
-  return pins_.Lend(pin);
+  return pins_.Lend(*pin);
 }
 
 StoreOutcome FileStore::Write(const StoreOp& op) {

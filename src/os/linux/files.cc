@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "base/text.h"
 #include "os/linux/file_descriptor.h"
 
 namespace usbtwin::os {
@@ -14,7 +15,7 @@ using app::Failure;
 
 Failure FileFailure(const char* verb, const std::string& path, int error) {
   return {Failure::Kind::kFile,
-          std::string("cannot ") + verb + " '" + path + "': " + ErrorText(error)};
+          std::string("cannot ") + verb + " '" + Printable(path) + "': " + ErrorText(error)};
 }
 
 class FileSink final : public ByteSink {
@@ -63,14 +64,20 @@ class FileSink final : public ByteSink {
 }  // namespace
 
 Result<std::vector<uint8_t>, Failure> ReadWholeFile(const std::string& path, size_t length_max) {
-  const FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  // A FIFO without a writer would block here, and a device may never end: neither is a file.
+  const FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd) return FileFailure("read", path, errno);
   std::vector<uint8_t> bytes;
   size_t length = 0;
   struct stat status = {};
+  if (fstat(fd.get(), &status) != 0) return FileFailure("read", path, errno);
+  if (S_ISDIR(status.st_mode)) return FileFailure("read", path, EISDIR);
+  if (!S_ISREG(status.st_mode)) {
+    return Failure{Failure::Kind::kFile, "cannot read '" + Printable(path) +
+                                             "': it is a pipe or a device, and not a file"};
+  }
   // One byte more than the file, so that its end is found without growing.
-  if (fstat(fd.get(), &status) == 0 && status.st_size > 0 &&
-      static_cast<uint64_t>(status.st_size) <= length_max) {
+  if (status.st_size > 0 && static_cast<uint64_t>(status.st_size) <= length_max) {
     bytes.resize(static_cast<size_t>(status.st_size) + 1);
   }
   while (true) {
@@ -92,7 +99,8 @@ Result<std::unique_ptr<ByteSink>, Failure> CreateFileSink(const std::string& pat
   struct stat status = {};
   if (fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode)) {
     if (!LockOutput(fd.get())) {
-      return Failure{Failure::Kind::kFile, "cannot create '" + path + "': " + kOutputInUse};
+      return Failure{Failure::Kind::kFile,
+                     "cannot create '" + Printable(path) + "': " + kOutputInUse};
     }
     if (ftruncate(fd.get(), 0) != 0) return FileFailure("create", path, errno);
   }

@@ -8,17 +8,19 @@
 
 #include <cerrno>
 
+#include "base/text.h"
+
 namespace usbtwin::os {
 namespace {
 
 using app::Failure;
 
 Failure CannotOpen(const std::string& path, const std::string& why) {
-  return {Failure::Kind::kCannotOpen, "cannot open image '" + path + "': " + why};
+  return {Failure::Kind::kCannotOpen, Printable("cannot open image '" + path + "': " + why)};
 }
 
 Failure NoImage(const std::string& path, const std::string& why) {
-  return {Failure::Kind::kUsage, "'" + path + "' " + why};
+  return {Failure::Kind::kCannotOpen, Printable("'" + path + "' " + why)};
 }
 
 // Not even a FIFO blocks, and no terminal becomes ours.

@@ -1,0 +1,91 @@
+// Sockets as the floors above the engines see them: byte streams that somebody connects, listens
+// for, reads and writes. Real ones are made in src/os, those of a simulated world in src/sim. The
+// same idiom as transfers: an operation is handed over, completes exactly once, and never from
+// inside the call that took it.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "usb/operation.h"
+
+namespace usbtwin::async {
+
+enum class SocketOutcome : uint8_t {
+  kPending,    // not completed
+  kOk,         // a read: at least one byte; a write: all of them
+  kEnd,        // a read: the peer writes no more
+  kReset,      // the connection broke, or the peer closed while there was more for it to read
+  kCancelled,  // by Cancel, or because the socket was closed
+  kRefused,    // nobody listens there
+  kFault,      // the system failed
+};
+const char* Name(SocketOutcome outcome);  // "reset"
+
+class SocketRead final : public usb::Operation<SocketRead> {
+ public:
+  MutableBytes room;  // borrowed until OnDone; not empty
+
+  SocketOutcome outcome = SocketOutcome::kPending;
+  size_t length_actual = 0;  // bytes read: 1 to room.size()
+};
+
+class SocketWrite final : public usb::Operation<SocketWrite> {
+ public:
+  std::span<const Bytes> pieces;  // borrowed until OnDone, and so are the bytes
+
+  SocketOutcome outcome = SocketOutcome::kPending;
+  size_t length_actual = 0;  // bytes taken; of a write that failed it is not known how many arrived
+};
+
+// One end of a connection. At most one read and one write at a time. Destroyed only when neither is
+// under way; that closes it, and the peer reads what was written, then kEnd.
+class Socket {
+ public:
+  virtual ~Socket() = default;
+  virtual void Read(SocketRead& read) = 0;
+  virtual void Write(SocketWrite& write) = 0;
+  // The operation still completes: kCancelled, or as was already decided.
+  virtual void Cancel(SocketRead& read) = 0;
+  virtual void Cancel(SocketWrite& write) = 0;
+  // Nothing will be written any more; reading goes on. No write is under way.
+  virtual void ShutDownWriting() = 0;
+  virtual const std::string& peer() const = 0;  // "127.0.0.1:3240"
+};
+
+class SocketConnect final : public usb::Operation<SocketConnect> {
+ public:
+  std::string address;
+
+  SocketOutcome outcome = SocketOutcome::kPending;
+  std::unique_ptr<Socket> socket;  // where the outcome is kOk
+};
+
+// Waits for connections at one address; one accept at a time. Closed by destroying it.
+class SocketAccept final : public usb::Operation<SocketAccept> {
+ public:
+  SocketOutcome outcome = SocketOutcome::kPending;
+  std::unique_ptr<Socket> socket;  // where the outcome is kOk
+};
+
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  virtual void Accept(SocketAccept& accept) = 0;
+  virtual void Cancel(SocketAccept& accept) = 0;
+  virtual const std::string& address() const = 0;  // with the port that was really taken
+};
+
+// Where sockets come from. Addresses are the provider's business: "host:port", "unix:path".
+class SocketProvider {
+ public:
+  virtual ~SocketProvider() = default;
+  virtual void Connect(SocketConnect& connect) = 0;
+  virtual void Cancel(SocketConnect& connect) = 0;
+  virtual Result<std::unique_ptr<Listener>> Listen(const std::string& address) = 0;
+};
+
+}  // namespace usbtwin::async

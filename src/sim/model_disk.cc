@@ -1,0 +1,189 @@
+#include "sim/model_disk.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "sim/choosers.h"
+
+namespace usbtwin::sim {
+namespace {
+
+// The first bytes of every block that was written.
+struct Stamp {
+  uint32_t version;
+  uint32_t lun_mark;
+  uint64_t lba;
+};
+constexpr uint32_t kMark = 0x5b10c000;  // "block", and the LUN in its low byte
+constexpr size_t kFillerLength = 1 << 14;
+constexpr uint64_t kFillerSeed = 1;
+
+void AddUnique(std::vector<uint32_t>& to, const std::vector<uint32_t>& from) {
+  for (const uint32_t version : from) {
+    if (std::find(to.begin(), to.end(), version) == to.end()) to.push_back(version);
+  }
+}
+
+}  // namespace
+
+ModelDisk::ModelDisk(uint8_t lun, uint64_t blocks_count, uint32_t block_size, bool power_may_fail)
+    : lun_(lun),
+      block_size_(block_size),
+      power_may_fail_(power_may_fail),
+      versions_(blocks_count),
+      filler_(kFillerLength + block_size) {
+  CHECK_LE(sizeof(Stamp), block_size);
+  Seeded random(kFillerSeed);
+  for (uint8_t& byte : filler_) byte = static_cast<uint8_t>(random.Choose(256, "filler"));
+}
+
+void ModelDisk::Fill(uint64_t lba, Version version, MutableBytes block) const {
+  const Stamp stamp{.version = version, .lun_mark = kMark | lun_, .lba = lba};
+  std::memcpy(block.data(), &stamp, sizeof(stamp));
+  // Neighbours and successors differ in every byte, not only in the stamp.
+  const size_t start = (version * 61 + lba * 7) % kFillerLength;
+  std::memcpy(block.data() + sizeof(stamp), filler_.data() + start, block_size_ - sizeof(stamp));
+}
+
+bool ModelDisk::Holds(uint64_t lba, Version version, Bytes block) const {
+  if (version == kAnything) return true;
+  if (version == 0) {
+    return block[0] == 0 && std::memcmp(block.data(), block.data() + 1, block_size_ - 1) == 0;
+  }
+  Stamp stamp;
+  std::memcpy(&stamp, block.data(), sizeof(stamp));
+  if (stamp.version != version || stamp.lun_mark != (kMark | lun_) || stamp.lba != lba) {
+    return false;
+  }
+  const size_t start = (version * 61 + lba * 7) % kFillerLength;
+  return std::memcmp(block.data() + sizeof(stamp), filler_.data() + start,
+                     block_size_ - sizeof(stamp)) == 0;
+}
+
+ModelDisk::Version ModelDisk::FillNew(uint64_t lba, MutableBytes target) {
+  CHECK_EQ(target.size() % block_size_, 0u);
+  const Version version = ++version_last_;
+  CHECK_LT(version, kInDoubt);
+  while (!target.empty()) {
+    Fill(lba++, version, target.first(block_size_));
+    target = target.subspan(block_size_);
+  }
+  return version;
+}
+
+ModelDisk::Versions ModelDisk::Allowed(uint64_t lba) const {
+  if (versions_[lba] != kInDoubt) return {versions_[lba]};
+  return doubts_.at(lba);
+}
+
+void ModelDisk::Set(uint64_t lba, Versions versions) {
+  if (versions.size() == 1) {
+    if (versions_[lba] == kInDoubt) doubts_.erase(lba);
+    versions_[lba] = versions[0];
+    return;
+  }
+  versions_[lba] = kInDoubt;
+  doubts_[lba] = std::move(versions);
+}
+
+void ModelDisk::Remember(uint64_t lba, const Versions& versions) {
+  if (power_may_fail_) AddUnique(unsynced_[lba], versions);
+}
+
+void ModelDisk::HandleWritten(uint64_t lba, uint64_t count, Version version, bool synchronised) {
+  for (const uint64_t final = lba + count; lba < final; ++lba) {
+    if (synchronised) {
+      unsynced_.erase(lba);
+    } else if (power_may_fail_) {
+      Remember(lba, Allowed(lba));
+    }
+    if (versions_[lba] == kInDoubt) doubts_.erase(lba);
+    versions_[lba] = version;
+  }
+}
+
+void ModelDisk::HandleMaybeWritten(uint64_t lba, uint64_t count, Version version) {
+  for (const uint64_t final = lba + count; lba < final; ++lba) {
+    Versions versions = Allowed(lba);
+    Remember(lba, versions);
+    AddUnique(versions, {version});
+    Set(lba, std::move(versions));
+  }
+}
+
+void ModelDisk::HandleSpoilt(uint64_t lba, uint64_t count) {
+  for (const uint64_t final = lba + count; lba < final; ++lba) {
+    Remember(lba, {kAnything});
+    Set(lba, {kAnything});
+  }
+}
+
+void ModelDisk::HandleSynchronised() {
+  unsynced_.clear();
+}
+
+void ModelDisk::HandlePowerLoss() {
+  for (auto& [lba, before] : unsynced_) {
+    Versions versions = Allowed(lba);
+    AddUnique(versions, before);
+    Set(lba, std::move(versions));
+  }
+  unsynced_.clear();  // what is there now is on the medium
+}
+
+std::optional<std::string> ModelDisk::Check(uint64_t lba, Bytes bytes) {
+  CHECK_EQ(bytes.size() % block_size_, 0u);
+  CHECK_LE(lba + bytes.size() / block_size_, blocks_count());
+  bytes_compared_ += bytes.size();
+  while (!bytes.empty()) {
+    const Bytes block = bytes.first(block_size_);
+    const Version version = versions_[lba];
+    if (version == kInDoubt) {
+      if (std::optional<std::string> wrong = CheckDoubtful(lba, block)) return wrong;
+    } else if (!Holds(lba, version, block)) {
+      return Describe(lba, block);
+    }
+    bytes = bytes.subspan(block_size_);
+    ++lba;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> ModelDisk::CheckDoubtful(uint64_t lba, Bytes block) {
+  const Versions versions = doubts_.at(lba);
+  // A version that can be told from all others first: "anything" fits everything.
+  for (const Version version : versions) {
+    if (version == kAnything || !Holds(lba, version, block)) continue;
+    Remember(lba, versions);  // the medium itself may still hold another
+    Set(lba, {version});
+    return std::nullopt;
+  }
+  if (std::find(versions.begin(), versions.end(), kAnything) != versions.end()) return std::nullopt;
+  return Describe(lba, block);
+}
+
+std::string ModelDisk::Describe(uint64_t lba, Bytes block) const {
+  Stamp stamp;
+  std::memcpy(&stamp, block.data(), sizeof(stamp));
+  std::string found;
+  if (Holds(lba, 0, block)) {
+    found = "zeros";
+  } else if ((stamp.lun_mark & ~0xffu) == kMark) {
+    found = "version " + std::to_string(stamp.version) + " of block " + std::to_string(stamp.lba) +
+            " of LUN " + std::to_string(stamp.lun_mark & 0xff);
+    ModelDisk other(static_cast<uint8_t>(stamp.lun_mark), 0, block_size_, false);
+    if (!other.Holds(stamp.lba, stamp.version, block)) found += ", torn or spoilt";
+  } else {
+    found = "bytes that were never written, beginning " + Hex(Take(block, 16));
+  }
+  std::string allowed;
+  for (const Version version : Allowed(lba)) {
+    if (!allowed.empty()) allowed += " or ";
+    allowed += version == kAnything ? "anything" : "version " + std::to_string(version);
+  }
+  return "LUN " + std::to_string(lun_) + " block " + std::to_string(lba) + " holds " + found +
+         "; allowed: " + allowed;
+}
+
+}  // namespace usbtwin::sim

@@ -1,0 +1,271 @@
+#include "sim/pipes.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+
+namespace usbtwin::sim {
+
+using async::SocketAccept;
+using async::SocketConnect;
+using async::SocketOutcome;
+using async::SocketRead;
+using async::SocketWrite;
+
+// One direction: bytes on their way, and who waits at either side. A timer moves it on, so that
+// nothing completes from inside a call and the Chooser decides what comes first.
+class Direction final : public Timer {
+ public:
+  Direction(World& world, const PipesOptions& options) : world_(world), options_(options) {}
+  ~Direction() {
+    CHECK(read_ == nullptr);
+    CHECK(write_ == nullptr);
+    world_.Disarm(*this);
+  }
+
+  void Read(SocketRead& read) {
+    CHECK(read_ == nullptr);
+    CHECK(!read.room.empty());
+    read_ = &read;
+    Wake();
+  }
+  void Write(SocketWrite& write) {
+    CHECK(write_ == nullptr);
+    CHECK(!ended_);
+    write_ = &write;
+    write.length_actual = 0;
+    Wake();
+  }
+  void CancelRead() {
+    if (read_ != nullptr) EndRead(SocketOutcome::kCancelled, 0);
+  }
+  void CancelWrite() {
+    if (write_ != nullptr) EndWrite(SocketOutcome::kCancelled);
+  }
+  // Its writer is done.
+  void End() {
+    ended_ = true;
+    Wake();
+  }
+  // Its reader is gone: what is written now has nowhere to go.
+  void Abandon() {
+    abandoned_ = true;
+    Wake();
+  }
+  void Break() {
+    broken_ = true;
+    bytes_.clear();
+    Wake();
+  }
+  void Silence() { silent_ = true; }
+  bool holds_bytes() const { return !bytes_.empty(); }
+
+ private:
+  void Wake() {
+    if (armed()) return;
+    const uint64_t delay =
+        options_.delay_max.count() == 0
+            ? 0
+            : world_.chooser().Choose(static_cast<uint64_t>(options_.delay_max.count()) + 1,
+                                      "how late a piece arrives");
+    world_.Arm(*this, world_.Now() + Duration(delay));
+  }
+  void HandleTimer() override {
+    if (broken_ || abandoned_) {
+      if (write_ != nullptr) EndWrite(SocketOutcome::kReset);
+      if (broken_ && read_ != nullptr) return EndRead(SocketOutcome::kReset, 0);
+    }
+    Take();
+    if (read_ == nullptr || silent_) return;
+    if (!bytes_.empty()) return Give();
+    if (ended_) EndRead(SocketOutcome::kEnd, 0);
+  }
+  // From the writer into the buffer, as far as there is room.
+  void Take() {
+    if (write_ == nullptr) return;
+    size_t skip = write_->length_actual;
+    bool all = true;
+    for (Bytes piece : write_->pieces) {
+      const size_t skipped = std::min(skip, piece.size());
+      skip -= skipped;
+      piece = piece.subspan(skipped);
+      const Bytes part = usbtwin::Take(piece, RoomLeft());
+      bytes_.insert(bytes_.end(), part.begin(), part.end());
+      write_->length_actual += part.size();
+      if (part.size() < piece.size()) {
+        all = false;
+        break;
+      }
+    }
+    if (all) EndWrite(SocketOutcome::kOk);
+  }
+  // A silent connection still takes what its buffer holds: nobody has told the writer.
+  size_t RoomLeft() const {
+    return options_.buffer_length - std::min(options_.buffer_length, bytes_.size());
+  }
+  void Give() {
+    size_t length = std::min(read_->room.size(), bytes_.size());
+    if (options_.split) {
+      length = world_.chooser().Between(1, length, "how many bytes arrive");
+    }
+    std::copy_n(bytes_.begin(), length, read_->room.begin());
+    bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(length));
+    EndRead(SocketOutcome::kOk, length);
+    if (write_ != nullptr) Wake();
+  }
+  void EndRead(SocketOutcome outcome, size_t length) {
+    SocketRead& read = *std::exchange(read_, nullptr);
+    read.outcome = outcome;
+    read.length_actual = length;
+    world_.Post(read);
+  }
+  void EndWrite(SocketOutcome outcome) {
+    SocketWrite& write = *std::exchange(write_, nullptr);
+    write.outcome = outcome;
+    world_.Post(write);
+  }
+
+  World& world_;
+  const PipesOptions& options_;
+  std::deque<uint8_t> bytes_;
+  SocketRead* read_ = nullptr;
+  SocketWrite* write_ = nullptr;
+  bool ended_ = false;
+  bool abandoned_ = false;
+  bool broken_ = false;
+  bool silent_ = false;
+};
+
+struct Pipes::Connection {
+  Connection(World& world, const PipesOptions& options)
+      : directions{Direction(world, options), Direction(world, options)} {}
+  std::array<Direction, 2> directions;
+};
+
+class Pipes::End final : public async::Socket {
+ public:
+  End(Pipes& pipes, std::shared_ptr<Connection> connection, size_t side, std::string peer)
+      : pipes_(pipes), connection_(std::move(connection)), side_(side), peer_(std::move(peer)) {}
+  ~End() override {
+    // Bytes that nobody will read any more break the connection, as they do with TCP.
+    if (in().holds_bytes()) out().Break();
+    if (!shut_down_) out().End();
+    in().Abandon();
+  }
+
+  void Read(SocketRead& read) override {
+    MayBreak();
+    in().Read(read);
+  }
+  void Write(SocketWrite& write) override {
+    CHECK(!shut_down_);
+    MayBreak();
+    out().Write(write);
+  }
+  void Cancel(SocketRead&) override { in().CancelRead(); }
+  void Cancel(SocketWrite&) override { out().CancelWrite(); }
+  void ShutDownWriting() override {
+    shut_down_ = true;
+    out().End();
+  }
+  const std::string& peer() const override { return peer_; }
+
+ private:
+  Direction& in() { return connection_->directions[1 - side_]; }
+  Direction& out() { return connection_->directions[side_]; }
+  bool Draw(uint64_t one_in, std::string_view what) {
+    return one_in != 0 && pipes_.world_.chooser().Choose(one_in, what) == one_in - 1;
+  }
+  void MayBreak() {
+    if (Draw(pipes_.options_.reset_one_in, "whether the connection breaks")) {
+      for (Direction& direction : connection_->directions) direction.Break();
+    }
+    if (Draw(pipes_.options_.silence_one_in, "whether the connection goes silent")) {
+      for (Direction& direction : connection_->directions) direction.Silence();
+    }
+  }
+
+  Pipes& pipes_;
+  const std::shared_ptr<Connection> connection_;
+  const size_t side_;
+  const std::string peer_;
+  bool shut_down_ = false;
+};
+
+class Pipes::SimListener final : public async::Listener {
+ public:
+  SimListener(Pipes& pipes, std::string address) : pipes_(pipes), address_(std::move(address)) {}
+  ~SimListener() override {
+    CHECK(accept_ == nullptr);
+    pipes_.listeners_.erase(address_);
+  }
+  void Accept(SocketAccept& accept) override {
+    CHECK(accept_ == nullptr);
+    accept_ = &accept;
+    Serve();
+  }
+  void Cancel(SocketAccept&) override {
+    if (accept_ == nullptr) return;
+    SocketAccept& accept = *std::exchange(accept_, nullptr);
+    accept.outcome = SocketOutcome::kCancelled;
+    pipes_.world_.Post(accept);
+  }
+  const std::string& address() const override { return address_; }
+  void Add(std::unique_ptr<async::Socket> socket) {
+    waiting_.push_back(std::move(socket));
+    Serve();
+  }
+
+ private:
+  void Serve() {
+    if (accept_ == nullptr || waiting_.empty()) return;
+    SocketAccept& accept = *std::exchange(accept_, nullptr);
+    accept.socket = std::move(waiting_.front());
+    waiting_.pop_front();
+    accept.outcome = SocketOutcome::kOk;
+    pipes_.world_.Post(accept);
+  }
+
+  Pipes& pipes_;
+  const std::string address_;
+  std::deque<std::unique_ptr<async::Socket>> waiting_;
+  SocketAccept* accept_ = nullptr;
+};
+
+Pipes::~Pipes() {
+  CHECK(listeners_.empty());
+}
+
+std::pair<std::unique_ptr<async::Socket>, std::unique_ptr<async::Socket>> Pipes::MakePair() {
+  const auto connection = std::make_shared<Connection>(world_, options_);
+  return {std::make_unique<End>(*this, connection, 0, "pipe:1"),
+          std::make_unique<End>(*this, connection, 1, "pipe:0")};
+}
+
+void Pipes::Connect(SocketConnect& connect) {
+  const auto listener = listeners_.find(connect.address);
+  if (listener == listeners_.end()) {
+    connect.outcome = SocketOutcome::kRefused;
+  } else {
+    const auto connection = std::make_shared<Connection>(world_, options_);
+    connect.socket = std::make_unique<End>(*this, connection, 0, connect.address);
+    connect.outcome = SocketOutcome::kOk;
+    listener->second->Add(std::make_unique<End>(*this, connection, 1, "pipe:client"));
+  }
+  world_.Post(connect);
+}
+
+// It was decided when it was asked for.
+void Pipes::Cancel(SocketConnect&) {}
+
+Result<std::unique_ptr<async::Listener>> Pipes::Listen(const std::string& address) {
+  if (listeners_.contains(address)) {
+    return Error{.kind = ErrorKind::kBusy, .phase = Phase::kOpen, .text = "the address is taken"};
+  }
+  auto listener = std::make_unique<SimListener>(*this, address);
+  listeners_[address] = listener.get();
+  return std::unique_ptr<async::Listener>(std::move(listener));
+}
+
+}  // namespace usbtwin::sim
