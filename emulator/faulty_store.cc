@@ -85,9 +85,10 @@ bool FaultyStore::Submit(StoreOp& op) {
         .lun = options_.lun,
         .lba = op.offset / size,
         .blocks_count = (op.offset + op.length + size - 1) / size - op.offset / size};
-    const fault::Rule* rule = player_.Draw({.moment = moment, .command = &context});
-    if (rule != nullptr && Plays(*rule, op)) return Play(op, *rule);
-    if (rule != nullptr) player_.Retract();
+    const fault::Occasion occasion{.moment = moment, .command = &context};
+    const fault::Rule* rule = player_.Draw(occasion);
+    while (rule != nullptr && !Plays(*rule, op)) rule = player_.Redraw(occasion);
+    if (rule != nullptr) return Play(op, *rule);
   }
   const bool changes = op.kind != StoreOp::Kind::kRead;
   if (!undoing() && !(options_.volatile_cache && changes)) return store_.Submit(op);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "emulator/unit_faults.h"
+
 namespace usbtwin::emulator {
 
 using fault::Kind;
@@ -13,58 +15,6 @@ using scsi::SenseKey;
 using scsi::Status;
 
 namespace {
-
-template <class... Meanings>
-bool IsAnyOf(const Meaning& meaning) {
-  return (std::holds_alternative<Meanings>(meaning) || ...);
-}
-
-bool NeedsMedium(const Meaning& meaning) {
-  return IsAnyOf<scsi::cdb::TestUnitReady, scsi::cdb::ReadCapacity10, scsi::cdb::ReadCapacity16,
-                 scsi::cdb::Read, scsi::cdb::Write, scsi::cdb::Verify, scsi::cdb::SynchronizeCache>(
-      meaning);
-}
-
-// Whether a condition that lasts refuses the command.
-bool Concerns(Kind kind, const Meaning& meaning) {
-  if (kind == Kind::kDataProtect) return IsAnyOf<scsi::cdb::Write>(meaning);
-  return NeedsMedium(meaning);
-}
-
-// What the kinds that refuse a command say. SPC-4, annex F.
-struct Refusal {
-  Kind kind;
-  Sense sense;
-};
-constexpr Refusal kRefusals[] = {
-    {Kind::kNoSense, {.key = SenseKey::kNoSense}},
-    {Kind::kRecoveredError, {.key = SenseKey::kRecoveredError, .asc = 0x17}},
-    {Kind::kNotReady, {.key = SenseKey::kNotReady, .asc = 0x04, .ascq = 0x01}},
-    {Kind::kMediumError, {.key = SenseKey::kMediumError, .asc = 0x11}},
-    {Kind::kHardwareError, {.key = SenseKey::kHardwareError, .asc = 0x44}},
-    {Kind::kIllegalRequest, {.key = SenseKey::kIllegalRequest, .asc = 0x24}},
-    {Kind::kUnitAttention, {.key = SenseKey::kUnitAttention, .asc = 0x29}},
-    {Kind::kDataProtect, {.key = SenseKey::kDataProtect, .asc = 0x27}},
-    {Kind::kBlankCheck, {.key = SenseKey::kBlankCheck}},
-    {Kind::kVendorSpecific, {.key = SenseKey::kVendorSpecific, .asc = 0x80}},
-    {Kind::kCopyAborted, {.key = SenseKey::kCopyAborted}},
-    {Kind::kAbortedCommand, {.key = SenseKey::kAbortedCommand, .asc = 0x47}},
-    {Kind::kVolumeOverflow, {.key = SenseKey::kVolumeOverflow}},
-    {Kind::kMiscompare, {.key = SenseKey::kMiscompare, .asc = 0x1d}},
-    {Kind::kMediumRemoved, {.key = SenseKey::kNotReady, .asc = 0x3a}},
-};
-
-// None for the kinds that do something else.
-std::optional<Sense> SenseOf(Kind kind) {
-  for (const Refusal& refusal : kRefusals) {
-    if (refusal.kind == kind) return refusal.sense;
-  }
-  return std::nullopt;
-}
-
-bool Lasts(Kind kind) {
-  return kind == Kind::kNotReady || kind == Kind::kDataProtect || kind == Kind::kMediumRemoved;
-}
 
 // Empties what came of the command before it.
 void Begin(Command& command) {
@@ -147,12 +97,13 @@ void FaultyUnit::Execute(Command& command) {
   if (!player_.watches(Moment::kExecute)) return unit_.Execute(command);
   const fault::CommandContext context =
       fault::ContextOf(command.cdb(), static_cast<uint8_t>(command.lun), 0);
-  const fault::Rule* rule = player_.Draw({.moment = Moment::kExecute, .command = &context});
+  const fault::Occasion occasion{.moment = Moment::kExecute, .command = &context};
+  const auto plays = [&](Kind kind) {
+    return kind == Kind::kPowerLoss ? power_ != nullptr : CanPlay(kind, meaning);
+  };
+  const fault::Rule* rule = player_.Draw(occasion);
+  while (rule != nullptr && !plays(rule->kind)) rule = player_.Redraw(occasion);
   if (rule == nullptr) return unit_.Execute(command);
-  if (!Plays(*rule, meaning)) {
-    player_.Retract();
-    return unit_.Execute(command);
-  }
   Play(command, *rule, context);
 }
 
@@ -169,7 +120,7 @@ std::optional<FaultyUnit::Kept> FaultyUnit::TakeKept(const Command& command) {
 const FaultyUnit::Lasting* FaultyUnit::FindLasting(uint64_t lun, const Meaning& meaning) {
   const TimePoint now = clock_.Now();
   std::erase_if(lasting_, [now](const Lasting& lasting) { return now >= lasting.until; });
-  const bool ask = IsAnyOf<scsi::cdb::RequestSense>(meaning);
+  const bool ask = std::holds_alternative<scsi::cdb::RequestSense>(meaning);
   for (const Lasting& lasting : lasting_) {
     if (lasting.lun != lun) continue;
     if (ask ? lasting.kind != Kind::kDataProtect : Concerns(lasting.kind, meaning)) {
@@ -177,25 +128,6 @@ const FaultyUnit::Lasting* FaultyUnit::FindLasting(uint64_t lun, const Meaning& 
     }
   }
   return nullptr;
-}
-
-bool FaultyUnit::Plays(const fault::Rule& rule, const std::optional<Meaning>& meaning) const {
-  const Kind kind = rule.kind;
-  if (kind == Kind::kSlow || kind == Kind::kNever) return true;
-  if (kind == Kind::kPowerLoss) return power_ != nullptr;
-  // What is no known command can be refused in any way that a command without medium can.
-  const Meaning what = meaning.value_or(scsi::cdb::StartStopUnit{});
-  const scsi::DataPhase data = scsi::ExpectedData(what, 512);
-  if (kind == Kind::kShortData) return data.direction == scsi::Direction::kIn && data.length != 0;
-  if (kind == Kind::kLyingCapacity) {
-    return IsAnyOf<scsi::cdb::ReadCapacity10, scsi::cdb::ReadCapacity16>(what);
-  }
-  if (IsAnyOf<scsi::cdb::RequestSense>(what)) return false;
-  if (Lasts(kind)) return Concerns(kind, what);
-  if (kind == Kind::kRecoveredError) return data.length != 0;
-  if (kind == Kind::kUnitAttention)
-    return !IsAnyOf<scsi::cdb::Inquiry, scsi::cdb::ReportLuns>(what);
-  return true;
 }
 
 void FaultyUnit::Play(Command& command, const fault::Rule& rule,
@@ -214,6 +146,7 @@ void FaultyUnit::Play(Command& command, const fault::Rule& rule,
   Begin(command);
   Charge& charge = Take(command, rule.kind);
   if (rule.kind == Kind::kUnitBusy) {
+    unit_.ForgetSense(command.initiator);
     command.status = Status::kBusy;
     charge.observes = true;
     Post(charge);
@@ -276,6 +209,7 @@ void FaultyUnit::ForgetSense(uint8_t initiator) {
 
 void FaultyUnit::Refuse(Command& command, Kind kind, const Sense& sense) {
   Begin(command);
+  unit_.ForgetSense(command.initiator);
   command.status = Status::kCheckCondition;
   command.sense = sense;
   Charge& charge = Take(command, kind);
@@ -320,6 +254,11 @@ void FaultyUnit::Abort(Command& command) {
     case Charge::State::kCutting:
     case Charge::State::kCuttingWindow: charge->aborted = true; return;
   }
+}
+
+void FaultyUnit::ForgetSense(uint8_t initiator) {
+  std::erase_if(kept_, [initiator](const Kept& kept) { return kept.initiator == initiator; });
+  unit_.ForgetSense(initiator);
 }
 
 void FaultyUnit::Reset() {

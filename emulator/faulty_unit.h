@@ -6,7 +6,7 @@
 // A refused command's sense is delivered with its status where the transport does autosense;
 // otherwise it is kept for the REQUEST SENSE of the same initiator and LUN, and forgotten with any
 // other command. SPC-4, 6.39; SAM-5, 5.13. REQUEST SENSE itself is never refused. Some kinds play
-// only where they can: a rule that was drawn elsewhere is retracted and waits for its next command.
+// only where they can; elsewhere the rules behind them have their turn.
 //
 //   unit attention                INQUIRY and REPORT LUNS never report it
 //   not ready, medium removed     commands that need the medium, for the rule's delay
@@ -67,7 +67,6 @@ class FaultyUnit final : public scsi::LogicalUnit {
   std::optional<Kept> TakeKept(const scsi::Command& command);
   // The condition that refuses the command, or that REQUEST SENSE reports. The oldest counts.
   const Lasting* FindLasting(uint64_t lun, const scsi::Meaning& meaning);
-  bool Plays(const fault::Rule& rule, const std::optional<scsi::Meaning>& meaning) const;
   void Play(scsi::Command& command, const fault::Rule& rule, const fault::CommandContext& context);
 
   Charge& Take(scsi::Command& command, fault::Kind kind);

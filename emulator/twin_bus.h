@@ -1,5 +1,6 @@
-// TwinBus: the Bus whose devices are twins in this process. Opening one hands out its controller as
-// the Link; it stays the bus's, and two openings of one twin share it.
+// TwinBus: the Bus whose devices are twins in this process. Opening one hands out a Link to its
+// controller for as long as it stays plugged in: a twin that is plugged in again is opened again,
+// and the old Link stays disconnected. Two openings of one twin share its controller.
 #pragma once
 
 #include <vector>

@@ -28,6 +28,7 @@ VirtualController::~VirtualController() {
 void VirtualController::Attach(ControllerClient& client) {
   CHECK(client_ == nullptr);
   client_ = &client;
+  ++attachments_count_;
   suspended_ = false;
   configuration_.reset();
   reset_due_ = true;

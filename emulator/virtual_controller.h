@@ -29,6 +29,7 @@ class VirtualController final : public usb::Link, public Controller, private Def
   // that saw kDisconnected opens a new link.
   void Detach();
   bool attached() const { return client_ != nullptr && !detaching_; }
+  uint64_t attachments_count() const { return attachments_count_; }  // how often it was attached
   // Nothing is plugged in, and nothing of the last device is under way.
   bool idle() const { return client_ == nullptr && !linked(); }
 
@@ -74,6 +75,7 @@ class VirtualController final : public usb::Link, public Controller, private Def
   Clock& clock_;
   const usb::Speed speed_;
   ControllerClient* client_ = nullptr;
+  uint64_t attachments_count_ = 0;
   bool detaching_ = false;
   bool suspended_ = false;
   bool reset_due_ = false;

@@ -17,6 +17,10 @@ Error Invalid(const char* text, std::array<uint64_t, 3> values = {}) {
   return {.kind = ErrorKind::kInvalid, .text = text, .values = values};
 }
 
+constexpr Error kCacheLost{
+    .kind = ErrorKind::kDisconnected,
+    .text = "the device was gone for a while; what was written before may be lost"};
+
 // Whether the transport may have had to reset the unit; a request it refused did nothing.
 bool MayHaveReset(const Result<ScsiResult>& answer) {
   return !answer && answer.error().kind != ErrorKind::kInvalid &&
@@ -58,7 +62,12 @@ async::Task<BlockResult> BlockDevice::ReadLent(uint64_t lba, uint32_t blocks_cou
 async::Task<BlockResult> BlockDevice::Flush() {
   const Command command{.cdb = scsi::SynchronizeCache10(0, 0), .timeout = options_.flush_timeout};
   const bool done = co_await Run(command);
-  if (done) co_return BlockResult();
+  if (done) {
+    unflushed_ = false;
+    const bool lost = std::exchange(cache_lost_, false);
+    if (!lost) co_return BlockResult();
+    co_return BlockError{.error = kCacheLost, .opcode = command.cdb.bytes[0], .attempts_count = 1};
+  }
   const bool unknown = error_.kind == BlockError::Kind::kSense &&
                        error_.sense.key == scsi::SenseKey::kIllegalRequest &&
                        error_.sense.asc == kAscInvalidOpcode;
@@ -112,6 +121,8 @@ async::Task<BlockResult> BlockDevice::Move(Extent extent) {
       co_return error_;
     }
     done += count;
+    const bool cached = extent.verb == Verb::kWrite && !extent.caching.force_unit_access;
+    unflushed_ = unflushed_ || cached;
   }
   co_return BlockResult();
 }
@@ -162,7 +173,7 @@ async::Task<bool> BlockDevice::Run(const Command& command) {
                             .timeout = command.timeout};
   for (uint32_t attempts_count = 1;; ++attempts_count) {
     Result<ScsiResult> answer = co_await transport_.Execute(request);
-    disturbed_ = disturbed_ || MayHaveReset(answer);
+    NoteDisturbance(answer);
     Step step = answer ? policy.HandleResult(*answer) : policy.HandleError(answer.error());
     if (step == Step::kDone) {
       const std::optional<Error> fault = CheckLengths(command, *answer);
@@ -196,7 +207,13 @@ async::Task<void> BlockDevice::StartUnit() {
   const ScsiRequest request{
       .lun = options_.lun, .cdb = cdb.view(), .timeout = options_.command_timeout};
   const Result<ScsiResult> answer = co_await transport_.Execute(request);
+  NoteDisturbance(answer);
+}
+
+void BlockDevice::NoteDisturbance(const Result<ScsiResult>& answer) {
   disturbed_ = disturbed_ || MayHaveReset(answer);
+  const bool gone = !answer && answer.error().kind == ErrorKind::kDisconnected;
+  cache_lost_ = cache_lost_ || (gone && unflushed_);
 }
 
 void BlockDevice::Explain(const Command& command, const Result<ScsiResult>& answer) {

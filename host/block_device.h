@@ -65,6 +65,9 @@ class BlockDevice {
   // Has the device read the blocks, and keep them.
   async::Task<BlockResult> Verify(uint64_t lba, uint64_t blocks_count);
   // Everything written is on the medium afterwards. A device without the command has no cache.
+  // Where the device was disconnected since it took a write that was neither forced nor flushed,
+  // that write may be lost with its power: the flush then fails once (kDisconnected), and the
+  // caller writes again.
   async::Task<BlockResult> Flush();
 
   // Reads without a copy, where the transport lends: blocks of one command, at most blocks_max().
@@ -116,6 +119,7 @@ class BlockDevice {
   async::Task<bool> Run(const Command& command);
   async::Task<void> StartUnit();
   RetryPolicy::Guard guard() const;
+  void NoteDisturbance(const Result<ScsiResult>& answer);
   void Explain(const Command& command, const Result<ScsiResult>& answer);
   std::optional<Error> CheckLengths(const Command& command, const ScsiResult& result) const;
   // Bytes of data that count: the wire's, less what the residue takes away.
@@ -127,7 +131,9 @@ class BlockDevice {
   ScsiResult result_;
   BlockError error_;
   bool is_open_ = false;
-  bool disturbed_ = false;  // the transport broke since a command last succeeded
+  bool disturbed_ = false;   // the transport broke since a command last succeeded
+  bool unflushed_ = false;   // something was written that may be in the device's cache
+  bool cache_lost_ = false;  // the device was disconnected since
 };
 
 }  // namespace usbtwin::host

@@ -255,8 +255,7 @@ void Keep(const Options& options, const std::string& name, const sim::ChoiceList
   const std::string text = sim::Print(list);
   const auto choices = system->CreateFile(stem + ".choices");
   if (!choices) return os::PrintError("no list of choices: " + choices.error().text + "\n");
-  if ((*choices)->Write({reinterpret_cast<const uint8_t*>(text.data()), text.size()}) &&
-      (*choices)->Flush()) {
+  if ((*choices)->Write(std::vector<uint8_t>(text.begin(), text.end())) && (*choices)->Flush()) {
     os::PrintError(
         fmt::format("choices: {0}.choices ({1}, {2})\n"
                     "replay: usbtwin sim --replay {0}.choices\n",
@@ -283,8 +282,8 @@ int TellFailure(const Options& options, const Failed& failed) {
 int Replay(const Options& options) {
   const auto bytes = os::ReadInput({.path = options.replay_path, .length_max = 256 << 20});
   if (!bytes) return Fail("sim", bytes.error(), options.json);
-  const auto list = sim::ParseChoices({reinterpret_cast<const char*>(bytes->data()), bytes->size()},
-                                      options.replay_path);
+  const auto list =
+      sim::ParseChoices(std::string(bytes->begin(), bytes->end()), options.replay_path);
   if (!list) return Fail("sim", list.error(), options.json);
   const sim::RunResult result = sim::RunList(*list);
   Options shown = options;

@@ -77,7 +77,17 @@ uint64_t Player::Gap(const Rule& rule) {
 }
 
 const Rule* Player::Draw(const Occasion& occasion) {
+  return DrawFrom(occasion, 0);
+}
+
+const Rule* Player::Redraw(const Occasion& occasion) {
+  Retract();
+  return DrawFrom(occasion, last_ + 1);
+}
+
+const Rule* Player::DrawFrom(const Occasion& occasion, uint32_t first) {
   for (const uint32_t index : rules_at_[static_cast<size_t>(occasion.moment)]) {
+    if (index < first) continue;
     const Rule& rule = plan_.rules[index];
     State& state = states_[index];
     if (!Fits(rule, occasion)) continue;

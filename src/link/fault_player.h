@@ -51,6 +51,8 @@ class Player {
   const Rule* Draw(const Occasion& occasion);
   // The rule drawn last cannot be played here after all (data-out of no bytes cannot be cut).
   void Retract();
+  // Retracts it and draws again at the same occasion, among the rules that follow.
+  const Rule* Redraw(const Occasion& occasion);
   // The host noticed the latest fault of this kind that it had not noticed before.
   void Observe(Kind kind);
 
@@ -85,6 +87,7 @@ class Player {
 
   static bool Fits(const Rule& rule, const Occasion& occasion);
   uint64_t Gap(const Rule& rule);
+  const Rule* DrawFrom(const Occasion& occasion, uint32_t first);
 
   const Clock& clock_;
   Chooser& chooser_;

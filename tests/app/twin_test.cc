@@ -40,6 +40,10 @@ struct Rig {
     auto made = Twin::Make(system, *parsed);
     BOOST_REQUIRE_MESSAGE(made, (made ? "" : made.error().text));
     twin = std::move(*made);
+    Open();
+  }
+
+  void Open() {
     usb::OpenOp op;
     Done done;
     op.id = twin->id();
@@ -340,6 +344,10 @@ BOOST_AUTO_TEST_CASE(a_replugged_twin_starts_anew) {
   rig.system.manual_clock.RunPosted();
   BOOST_TEST((rig.Control("80 08 0000 0000 0100"_hex).outcome == Outcome::kDisconnected));
   rig.twin->Plug();
+  // The old link stays disconnected, whatever is there again.
+  BOOST_TEST((rig.Control("80 08 0000 0000 0100"_hex).outcome == Outcome::kDisconnected));
+  BOOST_TEST((rig.Port(usb::SetConfiguration{1}) == Outcome::kDisconnected));
+  rig.Open();
   BOOST_TEST(rig.Control("80 08 0000 0000 0100"_hex).bytes == std::vector<uint8_t>{0});
   rig.Port(usb::SetConfiguration{1});
   BOOST_TEST(Product(rig.Inquiry(1, 0)) == "Two-door disk   ");

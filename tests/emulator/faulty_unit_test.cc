@@ -95,6 +95,17 @@ BOOST_AUTO_TEST_CASE(kept_sense_ends_with_any_other_command) {
   BOOST_TEST(rig.Account(Kind::kHardwareError) == "1 played, 0 observed");
 }
 
+BOOST_AUTO_TEST_CASE(a_refused_command_ends_what_the_unit_keeps) {
+  FaultRig rig({{Once(Kind::kHardwareError, 0x2a)}});
+  rig.host.Do("28 00 7fffffff 00 0002 00");
+  BOOST_TEST(rig.host.codes() == "05/21/00");
+  rig.host.Do(kWrite5, Pattern(512));
+  rig.host.Do(kAskSense);
+  BOOST_TEST(Codes(rig.host.in) == "04/44/00");
+  rig.host.Do(kAskSense);
+  BOOST_TEST(Codes(rig.host.in) == "00/00/00");
+}
+
 BOOST_AUTO_TEST_CASE(kept_sense_ends_with_a_reset) {
   FaultRig rig({{Once(Kind::kHardwareError, 0x28)}});
   rig.host.Do(kRead5);
@@ -187,6 +198,16 @@ BOOST_AUTO_TEST_CASE(recovered_errors_wait_for_a_command_with_data) {
   BOOST_TEST((rig.host.Do("35 00 00000000 00 0000 00") == Status::kGood));
   rig.host.Do(kRead5);
   BOOST_TEST(rig.host.codes() == "01/17/00");
+}
+
+BOOST_AUTO_TEST_CASE(a_rule_that_cannot_play_lets_the_next_one) {
+  FaultRig rig(
+      {{Once(Kind::kLyingCapacity), Once(Kind::kDataProtect), Once(Kind::kHardwareError)}});
+  rig.host.Do(kRead5);
+  BOOST_TEST(rig.host.codes() == "04/44/00");
+  BOOST_TEST(rig.player.injected() == 1u);
+  rig.host.Do(kWrite5, Pattern(512));
+  BOOST_TEST(rig.host.codes() == "07/27/00");
 }
 
 BOOST_AUTO_TEST_CASE(a_busy_unit_keeps_no_sense) {
