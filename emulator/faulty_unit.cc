@@ -202,11 +202,6 @@ void FaultyUnit::Post(Charge& charge) {
   clock_.Post(*charge.command);
 }
 
-void FaultyUnit::ForgetSense(uint8_t initiator) {
-  std::erase_if(kept_, [initiator](const Kept& kept) { return kept.initiator == initiator; });
-  unit_.ForgetSense(initiator);
-}
-
 void FaultyUnit::Refuse(Command& command, Kind kind, const Sense& sense) {
   Begin(command);
   unit_.ForgetSense(command.initiator);
