@@ -1,5 +1,6 @@
 // The commands of a Disk that reach its store: capacity, READ, WRITE, VERIFY, SYNCHRONIZE CACHE,
 // and the walk through the store operations each of them needs.
+#include "base/canary.h"
 #include "emulator/disk.h"
 
 namespace usbtwin::emulator {
@@ -104,6 +105,9 @@ void Disk::Run(Command& command, const scsi::cdb::SynchronizeCache& what) {
                               ? blocks_count_ * options_.block_size - command.store_offset
                               : uint64_t{what.range.blocks_count} * options_.block_size;
   // IMMED would allow the status first; a host that then pulls the plug would lose data.
+  if (canary::Planted(canary::Canary::kLostFlush)) {
+    return Post(command, Command::Step::kExecuted);
+  }
   SetFlush(command, Work::kFlush, length == 0 ? 0 : command.store_offset, length);
   Drive(command);
 }
@@ -205,6 +209,10 @@ bool Disk::SetWrite(Command& command) {
   op.kind = StoreOp::Kind::kWrite;
   op.offset = command.store_offset + command.length_out;
   op.length = op.data.size();
+  if (canary::Planted(canary::Canary::kWrongBlock) && command.length_total == 13 * block_size &&
+      op.offset + op.length < store_.size()) {
+    op.offset += block_size;
+  }
   return true;
 }
 

@@ -1,5 +1,7 @@
 #include "emulator/target.h"
 
+#include "base/canary.h"
+
 namespace usbtwin::emulator {
 
 using scsi::Command;
@@ -25,6 +27,9 @@ void Target::AddUnit(scsi::LogicalUnit& unit) {
 }
 
 scsi::LogicalUnit* Target::UnitOf(const Command& command) const {
+  const bool wrong = canary::Planted(canary::Canary::kWrongUnit) && units_.size() > 1 &&
+                     command.lun == units_.size() - 1;
+  if (wrong) return units_[command.lun - 1];
   return command.lun < units_.size() ? units_[command.lun] : nullptr;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/canary.h"
+
 namespace usbtwin::emulator {
 
 void WriteHistory::Save(uint64_t offset, const Lease& bytes) {
@@ -33,6 +35,10 @@ void WriteHistory::Forget(uint64_t offset, uint64_t length) {
   const uint64_t first = (offset + block_size_ - 1) / block_size_;
   const uint64_t end = (offset + length) / block_size_;
   auto block = blocks_.lower_bound(first);
+  if (canary::Planted(canary::Canary::kPowerLossTooMuch) && block != blocks_.end() &&
+      length > block_size_) {
+    ++block;
+  }
   while (block != blocks_.end() && block->first < end) {
     for (const std::vector<uint8_t>& version : block->second) length_ -= version.size();
     block = blocks_.erase(block);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/canary.h"
+
 namespace usbtwin::host {
 
 using usb::Outcome;
@@ -65,6 +67,9 @@ async::Task<Result<ScsiResult>> BotTransport::Execute(ScsiRequest request) {
       in_flight_ = false;
       const bool expired = outcome == Outcome::kCancelled && timed_out_;
       Deliver(action, request, expired ? Outcome::kTimedOut : outcome);
+    } else if (step == Step::kPort && action.kind == Kind::kClearHalt &&
+               canary::Planted(canary::Canary::kHaltNotCleared)) {
+      engine_.HandleRecovered(Outcome::kOk);
     } else if (step == Step::kPort) {
       const Outcome outcome = co_await async::PerformPort(*link_, port_op_);
       engine_.HandleRecovered(outcome);
@@ -230,7 +235,7 @@ Result<ScsiResult> BotTransport::Conclude() {
   const bool passed = done.status == wire::bot::Status::kPassed;
   result_.status = passed ? scsi::Status::kGood : scsi::Status::kCheckCondition;
   result_.length_actual = done.length_actual;
-  result_.residue = done.residue;
+  result_.residue = canary::Planted(canary::Canary::kResidueIgnored) ? 0 : done.residue;
   result_.recoveries = done.recoveries;
   if (done.sense_length != 0) {
     const Bytes bytes = Take(Bytes(sense_), done.sense_length);
@@ -250,7 +255,9 @@ void BotTransport::SetDeadline(Duration from_now) {
 
 void BotTransport::HandleTimer() {
   if (deadline_ == kNever) return;
-  if (clock_.Now() < deadline_) return clock_.Arm(*this, deadline_);
+  if (clock_.Now() < deadline_ && !canary::Planted(canary::Canary::kSpuriousTimeout)) {
+    return clock_.Arm(*this, deadline_);
+  }
   if (!in_flight_) return;
   timed_out_ = true;
   link_->Cancel(transfer_);

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/canary.h"
 #include "base/text.h"
 #include "os/console.h"
 #include "os/system.h"
@@ -38,6 +39,7 @@ struct Options {
   uint64_t commands_per_run = 5000;
   size_t jobs = 0;
   bool no_faults = false;
+  std::string canary;
   std::string replay_path;
   std::string output_folder = ".";
   bool json = false;
@@ -57,16 +59,42 @@ struct Plan {
 // The seeds under way, for a crash: CHECK aborts, and no stack frame could say more.
 std::array<std::atomic<uint64_t>, kJobsMax> seeds_running{};
 std::atomic<uint64_t> commands_of_runs{};
+const char* more_of_runs = "";  // options that are needed to repeat one
 
 void HandleAbort(int) {
   for (const std::atomic<uint64_t>& seed : seeds_running) {
     if (seed == 0) continue;
     std::fprintf(stderr,
                  "usbtwin sim: the program broke in a run; one of these repeats it:\n"
-                 "  usbtwin sim --seed %llu --runs 1 --commands-per-run %llu\n",
+                 "  usbtwin sim --seed %llu --runs 1 --commands-per-run %llu%s\n",
                  static_cast<unsigned long long>(seed - 1),
-                 static_cast<unsigned long long>(commands_of_runs));
+                 static_cast<unsigned long long>(commands_of_runs), more_of_runs);
   }
+}
+
+std::string MoreOf(const Options& options) {
+  std::string more = options.no_faults ? " --no-faults" : "";
+  if (!options.canary.empty()) more += " --canary " + options.canary;
+  return more;
+}
+
+// False, and told, where there is no such canary.
+Result<void, Failure> PlantCanary(const std::string& name) {
+  if (name.empty()) return {};
+  if (!canary::kPossible) {
+    return Failure{Failure::Kind::kUsage,
+                   "this build has no canaries; meson setup -Dcanaries=true makes one that has"};
+  }
+  const std::optional<canary::Canary> canary = canary::Parse(name);
+  if (canary) {
+    canary::Plant(*canary);
+    return {};
+  }
+  std::string names;
+  for (const canary::CanaryName& known : canary::kCanaries)
+    names += "\n  " + std::string(known.name);
+  return Failure{Failure::Kind::kUsage,
+                 "no canary is called " + Quote(name) + "; there are" + names};
 }
 
 Plan PlanOf(const Options& options) {
@@ -256,10 +284,10 @@ void Keep(const Options& options, const std::string& name, const sim::ChoiceList
   const auto choices = system->CreateFile(stem + ".choices");
   if (!choices) return os::PrintError("no list of choices: " + choices.error().text + "\n");
   if ((*choices)->Write(std::vector<uint8_t>(text.begin(), text.end())) && (*choices)->Flush()) {
-    os::PrintError(
-        fmt::format("choices: {0}.choices ({1}, {2})\n"
-                    "replay: usbtwin sim --replay {0}.choices\n",
-                    stem, Count(list.values.size(), "choice"), Count(list.commands, "command")));
+    os::PrintError(fmt::format(
+        "choices: {0}.choices ({1}, {2})\n"
+        "replay: usbtwin sim --replay {0}.choices\n",
+        stem, Count(list.values.size(), "choice"), Count(list.commands, "command"), more_of_runs));
   }
 }
 
@@ -268,7 +296,7 @@ int TellFailure(const Options& options, const Failed& failed) {
       fmt::format("usbtwin sim: seed {}, command {}: {}\n"
                   "reproduce: usbtwin sim --seed {} --runs 1 --commands-per-run {}{}\n",
                   failed.seed, failed.result.failed_command, failed.result.failure, failed.seed,
-                  failed.commands, options.no_faults ? " --no-faults" : ""));
+                  failed.commands, more_of_runs));
   sim::ChoiceList list = sim::ListOf(
       failed.seed, {.commands = failed.commands, .swarm = {.faults = !options.no_faults}});
   const size_t length = list.values.size();
@@ -301,11 +329,16 @@ int Replay(const Options& options) {
 
 int Run(const Options& given) {
   Options options = given;
+  if (const auto planted = PlantCanary(options.canary); !planted) {
+    return Fail("sim", planted.error(), options.json);
+  }
   if (!options.replay_path.empty()) return Replay(options);
   if (!options.runs && !options.commands && !options.minutes) options.commands = 200'000;
   if (options.jobs == 0) options.jobs = std::max(1u, std::thread::hardware_concurrency());
   options.jobs = std::min(options.jobs, kJobsMax);
   commands_of_runs = options.commands_per_run;
+  const std::string more = MoreOf(options);
+  more_of_runs = more.c_str();
   std::signal(SIGABRT, HandleAbort);
   os::PrintError(fmt::format("usbtwin sim: seed {}\n", options.seed));
   Campaign campaign(options, PlanOf(options));
@@ -344,6 +377,8 @@ void AddSimVerb(CLI::App& cli, Chosen& chosen) {
             ->check(CLI::PositiveNumber);
         verb.add_option("--jobs", options.jobs, "threads (default: one for each processor)");
         verb.add_flag("--no-faults", options.no_faults, "nothing is made to go wrong");
+        verb.add_option("--canary", options.canary,
+                        "plant this known bug, in a build made for it, and see it found");
         verb.add_option("--replay", options.replay_path, "run the choices of a failed run again");
         verb.add_option("--output-folder", options.output_folder,
                         "where captures and choices of a failed run go (default: here)");

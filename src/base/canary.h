@@ -1,0 +1,75 @@
+// Canaries: bugs planted on purpose, to prove that the simulation finds bugs. A build with
+// -Dcanaries=true can plant one of them when the program starts (usbtwin sim --canary NAME); in
+// every other build Planted() is false at compile time and nothing of them is left.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace usbtwin::canary {
+
+enum class Canary : uint8_t {
+  kNone,
+  kResidueIgnored,     // the host ignores the residue
+  kStaleStatus,        // the host accepts a status of another command
+  kSignatureIgnored,   // the host accepts a status without signature
+  kPhaseErrorPasses,   // the host takes a phase error for success
+  kHaltNotCleared,     // the host goes on without clearing a halt
+  kStalledDataCounts,  // the host counts bytes that a stalled data phase did not bring
+  kSpuriousTimeout,    // a timer that was moved fires at its old time
+  kLostCancel,         // a cancelled transfer never completes
+  kTornLease,          // a write shows in bytes that were lent before
+  kLostFlush,          // SYNCHRONIZE CACHE answers without flushing
+  kPowerLossTooMuch,   // power loss takes one synchronised block with it
+  kWrongBlock,         // a write of thirteen blocks goes one block too far
+  kWrongUnit,          // the last of several units answers for its neighbour
+};
+
+struct CanaryName {
+  Canary canary;
+  std::string_view name;
+};
+inline constexpr std::array<CanaryName, 13> kCanaries{{
+    {Canary::kResidueIgnored, "residue-ignored"},
+    {Canary::kStaleStatus, "stale-status"},
+    {Canary::kSignatureIgnored, "signature-ignored"},
+    {Canary::kPhaseErrorPasses, "phase-error-passes"},
+    {Canary::kHaltNotCleared, "halt-not-cleared"},
+    {Canary::kStalledDataCounts, "stalled-data-counts"},
+    {Canary::kSpuriousTimeout, "spurious-timeout"},
+    {Canary::kLostCancel, "lost-cancel"},
+    {Canary::kTornLease, "torn-lease"},
+    {Canary::kLostFlush, "lost-flush"},
+    {Canary::kPowerLossTooMuch, "power-loss-too-much"},
+    {Canary::kWrongBlock, "wrong-block"},
+    {Canary::kWrongUnit, "wrong-unit"},
+}};
+
+#ifdef USBTWIN_CANARIES
+inline constexpr bool kPossible = true;
+// Set once, before anything runs.
+inline Canary planted = Canary::kNone;
+inline bool Planted(Canary canary) {
+  return planted == canary;
+}
+inline void Plant(Canary canary) {
+  planted = canary;
+}
+#else
+inline constexpr bool kPossible = false;
+constexpr bool Planted(Canary) {
+  return false;
+}
+inline void Plant(Canary) {}
+#endif
+
+inline std::optional<Canary> Parse(std::string_view name) {
+  for (const CanaryName& known : kCanaries) {
+    if (known.name == name) return known.canary;
+  }
+  return std::nullopt;
+}
+
+}  // namespace usbtwin::canary
