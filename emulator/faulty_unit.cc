@@ -98,11 +98,11 @@ void FaultyUnit::Execute(Command& command) {
   const fault::CommandContext context =
       fault::ContextOf(command.cdb(), static_cast<uint8_t>(command.lun), 0);
   const fault::Occasion occasion{.moment = Moment::kExecute, .command = &context};
-  const auto plays = [&](Kind kind) {
-    return kind == Kind::kPowerLoss ? power_ != nullptr : CanPlay(kind, meaning);
+  const auto plays = [&](const fault::Rule& drawn) {
+    return drawn.kind == Kind::kPowerLoss ? power_ != nullptr : CanPlay(drawn, meaning);
   };
   const fault::Rule* rule = player_.Draw(occasion);
-  while (rule != nullptr && !plays(rule->kind)) rule = player_.Redraw(occasion);
+  while (rule != nullptr && !plays(*rule)) rule = player_.Redraw(occasion);
   if (rule == nullptr) return unit_.Execute(command);
   Play(command, *rule, context);
 }

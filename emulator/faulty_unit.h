@@ -13,7 +13,7 @@
 //   data protect                  writes, for the rule's delay
 //   recovered error               commands with data, which the host will find missing: that of any
 //                                 other would say that it had been carried out
-//   short data                    commands with data for the host
+//   short data                    commands with more data for the host than that
 //   lying capacity                READ CAPACITY
 //   power loss                    where there is a switch
 #pragma once

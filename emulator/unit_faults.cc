@@ -1,5 +1,7 @@
 #include "emulator/unit_faults.h"
 
+#include "emulator/logical_unit.h"
+
 namespace usbtwin::emulator {
 
 using fault::Kind;
@@ -60,13 +62,16 @@ bool Concerns(Kind kind, const Meaning& meaning) {
   return NeedsMedium(meaning);
 }
 
-bool CanPlay(Kind kind, const std::optional<Meaning>& meaning) {
+bool CanPlay(const fault::Rule& rule, const std::optional<Meaning>& meaning) {
+  const Kind kind = rule.kind;
   if (kind == Kind::kSlow || kind == Kind::kNever) return true;
   // A command that nobody knows can meet what one without data and medium can.
   const Meaning what = meaning.value_or(scsi::cdb::StartStopUnit{});
-  // Only whether there is data counts, so any block size does.
-  const scsi::DataPhase data = scsi::ExpectedData(what, 512);
-  if (kind == Kind::kShortData) return data.direction == scsi::Direction::kIn && data.length != 0;
+  // At most: the block size is the unit's business.
+  const scsi::DataPhase data = scsi::ExpectedData(what, scsi::kBlockLengthMax);
+  if (kind == Kind::kShortData) {
+    return data.direction == scsi::Direction::kIn && rule.length_or_default() < data.length;
+  }
   if (kind == Kind::kLyingCapacity) {
     return IsAnyOf<scsi::cdb::ReadCapacity10, scsi::cdb::ReadCapacity16>(what);
   }

@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "link/fault_kinds.h"
+#include "link/fault_plan.h"
 #include "proto/scsi_command.h"
 
 namespace usbtwin::emulator {
@@ -18,6 +18,6 @@ bool Lasts(fault::Kind kind);
 bool Concerns(fault::Kind kind, const scsi::Meaning& meaning);
 
 // Whether the fault can begin with this command; null for one that nobody knows.
-bool CanPlay(fault::Kind kind, const std::optional<scsi::Meaning>& meaning);
+bool CanPlay(const fault::Rule& rule, const std::optional<scsi::Meaning>& meaning);
 
 }  // namespace usbtwin::emulator

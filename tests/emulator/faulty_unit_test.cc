@@ -340,9 +340,11 @@ BOOST_AUTO_TEST_CASE(short_data_ends_anywhere) {
 }
 
 BOOST_AUTO_TEST_CASE(data_that_is_no_longer_is_left_alone) {
-  fault::Rule rule = Once(Kind::kShortData, 0x28);
+  fault::Rule rule = Once(Kind::kShortData);
   rule.length = 1024;
   FaultRig rig({{rule}});
+  rig.host.Do(kInquiry);
+  BOOST_TEST(rig.Account(Kind::kShortData) == "0 played, 0 observed");
   rig.host.Do(kRead5);
   BOOST_TEST(rig.host.in.size() == 1024u);
   BOOST_TEST(rig.Account(Kind::kShortData) == "1 played, 0 observed");

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "rig.h"
+#include "tests/emulator/fault_rig.h"
 
 namespace {
 size_t allocations = 0;
@@ -91,6 +92,33 @@ BOOST_AUTO_TEST_CASE(the_steady_state_allocates_nothing) {
 }
 BOOST_AUTO_TEST_CASE(neither_does_the_auditor) {
   CountMix(true);
+}
+
+// Rules that are asked at every command and never due.
+BOOST_AUTO_TEST_CASE(neither_do_faults_that_do_not_happen) {
+  constexpr uint64_t kNeverDue = UINT64_MAX;
+  tests::FaultRig rig({{{.kind = fault::Kind::kHardwareError, .nth = kNeverDue},
+                        {.kind = fault::Kind::kLyingCapacity, .nth = kNeverDue},
+                        {.kind = fault::Kind::kSlowStore, .nth = kNeverDue}}});
+  const std::vector<uint8_t> data(4096, 0x11);
+  const scsi::Cdb read = scsi::Read10(8, 8);
+  const scsi::Cdb write = scsi::Write10(8, 8);
+  const scsi::Cdb flush = scsi::SynchronizeCache10(0, 0);
+  const scsi::Cdb beyond = scsi::Read10(0x7fffffff, 1);
+  const scsi::Cdb sense = scsi::RequestSense(false, 18);
+  const auto mix = [&] {
+    rig.below.log.clear();
+    rig.below.lengths.clear();
+    BOOST_CHECK(rig.host.Do(write, data) == scsi::Status::kGood);
+    BOOST_CHECK(rig.host.Do(read) == scsi::Status::kGood);
+    BOOST_CHECK(rig.host.Do(flush) == scsi::Status::kGood);
+    BOOST_CHECK(rig.host.Do(beyond) == scsi::Status::kCheckCondition);
+    BOOST_CHECK(rig.host.Do(sense) == scsi::Status::kGood);
+  };
+  for (int warm = 0; warm < 3; ++warm) mix();
+  const size_t before = allocations;
+  for (int round = 0; round < 100; ++round) mix();
+  BOOST_TEST(allocations - before == 0u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
