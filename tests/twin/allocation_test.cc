@@ -69,8 +69,8 @@ void RunMix(Rig& rig, MutableBytes room, LeaseList& lent) {
   CHECK(failed->sense_valid);
 }
 
-void CountMix(bool audited) {
-  Rig rig({.size = 4 << 20, .audited = audited});
+void CountMix(bool audited, fault::Plan faults = {}) {
+  Rig rig({.size = 4 << 20, .audited = audited, .faults = std::move(faults)});
   rig.Settle();
   std::vector<uint8_t> room(1 << 20);
   LeaseList lent;
@@ -92,6 +92,14 @@ BOOST_AUTO_TEST_CASE(the_steady_state_allocates_nothing) {
 }
 BOOST_AUTO_TEST_CASE(neither_does_the_auditor) {
   CountMix(true);
+}
+// It watches every moment, and plays nothing.
+BOOST_AUTO_TEST_CASE(nor_the_injector_where_no_fault_is_played) {
+  fault::Plan plan;
+  for (const fault::KindInfo& info : fault::Kinds()) {
+    plan.rules.push_back({.kind = info.kind, .nth = UINT64_MAX / 2});
+  }
+  CountMix(true, plan);
 }
 
 // Rules that are asked at every command and never due.

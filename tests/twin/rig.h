@@ -15,6 +15,7 @@
 #include "emulator/virtual_controller.h"
 #include "host/bot_transport.h"
 #include "link/auditor.h"
+#include "link/fault_injector.h"
 
 namespace usbtwin {
 
@@ -23,6 +24,13 @@ struct RigOptions {
   uint64_t size = 1 << 20;  // bytes
   emulator::DiskOptions disk;
   bool audited = true;
+  fault::Plan faults;  // an injector plays them, where there are any
+};
+
+// Always the first of what there is to choose.
+class FirstChooser final : public Chooser {
+ public:
+  uint64_t Choose(uint64_t, std::string_view) override { return 0; }
 };
 
 class Rig {
@@ -43,7 +51,11 @@ class Rig {
     device = std::move(*made);
     CHECK(device->Bind(controller).has_value());
     controller.Attach(*device);
-    if (options.audited) auditor = std::make_unique<link::Auditor>(controller);
+    if (!options.faults.rules.empty()) {
+      player.emplace(clock, chooser, options.faults);
+      injector = std::make_unique<link::FaultInjector>(clock, controller, *player);
+    }
+    if (options.audited) auditor = std::make_unique<link::Auditor>(unaudited());
     CHECK(Port(usb::SetConfiguration{1}) == usb::Outcome::kOk);
     const uint16_t packet = options.speed >= usb::Speed::kSuper  ? 1024
                             : options.speed == usb::Speed::kHigh ? 512
@@ -59,6 +71,10 @@ class Rig {
 
   usb::Link& link() {
     if (auditor != nullptr) return *auditor;
+    return unaudited();
+  }
+  usb::Link& unaudited() {
+    if (injector != nullptr) return *injector;
     return controller;
   }
 
@@ -157,6 +173,9 @@ class Rig {
   emulator::VirtualController controller;
   std::unique_ptr<emulator::BotFunction> function;
   std::unique_ptr<emulator::Device> device;
+  FirstChooser chooser;
+  std::optional<fault::Player> player;
+  std::unique_ptr<link::FaultInjector> injector;
   std::unique_ptr<link::Auditor> auditor;
   host::BotTransportOptions transport_options;
   std::unique_ptr<host::BotTransport> transport;
