@@ -39,6 +39,7 @@ struct Options {
   uint64_t commands_per_run = 5000;
   size_t jobs = 0;
   bool no_faults = false;
+  bool exhaustive = false;
   std::string canary;
   std::string replay_path;
   std::string output_folder = ".";
@@ -327,12 +328,35 @@ int Replay(const Options& options) {
   return kExitDiffers;
 }
 
+int RunExhaustive(const Options& options) {
+  const bool shown = os::IsCapableTerminal(os::kStandardError);
+  const sim::Exhausted all = sim::RunAll([shown](const sim::Exhausted& so_far) {
+    if (shown) os::ShowProgress(Count(so_far.schedules, "schedule"));
+    return true;
+  });
+  if (shown) os::ShowProgress("");
+  std::optional<Failed> failed;
+  if (!all.failed.failure.empty()) failed = Failed{0, 2, all.failed};
+  const std::string text = options.json
+                               ? ReportJson(options, all.report, failed)
+                               : fmt::format("{} of two commands and at most one fault\n\n",
+                                             Count(all.schedules, "schedule")) +
+                                     ReportText(options, all.report);
+  if (const auto printed = os::PrintOutput(text); !printed) return kExitFile;
+  if (!failed) return kExitGood;
+  os::PrintError(fmt::format("usbtwin sim: command {}: {}\n", failed->result.failed_command,
+                             failed->result.failure));
+  Keep(options, "sim-exhaustive", all.list);
+  return kExitDiffers;
+}
+
 int Run(const Options& given) {
   Options options = given;
   if (const auto planted = PlantCanary(options.canary); !planted) {
     return Fail("sim", planted.error(), options.json);
   }
   if (!options.replay_path.empty()) return Replay(options);
+  if (options.exhaustive) return RunExhaustive(options);
   if (!options.runs && !options.commands && !options.minutes) options.commands = 200'000;
   if (options.jobs == 0) options.jobs = std::max(1u, std::thread::hardware_concurrency());
   options.jobs = std::min(options.jobs, kJobsMax);
@@ -377,6 +401,8 @@ void AddSimVerb(CLI::App& cli, Chosen& chosen) {
             ->check(CLI::PositiveNumber);
         verb.add_option("--jobs", options.jobs, "threads (default: one for each processor)");
         verb.add_flag("--no-faults", options.no_faults, "nothing is made to go wrong");
+        verb.add_flag("--exhaustive", options.exhaustive,
+                      "every schedule of two commands with at most one fault");
         verb.add_option("--canary", options.canary,
                         "plant this known bug, in a build made for it, and see it found");
         verb.add_option("--replay", options.replay_path, "run the choices of a failed run again");

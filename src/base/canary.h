@@ -12,32 +12,30 @@ namespace usbtwin::canary {
 
 enum class Canary : uint8_t {
   kNone,
-  kResidueIgnored,     // the host ignores the residue
-  kStaleStatus,        // the host accepts a status of another command
-  kSignatureIgnored,   // the host accepts a status without signature
-  kPhaseErrorPasses,   // the host takes a phase error for success
-  kHaltNotCleared,     // the host goes on without clearing a halt
-  kStalledDataCounts,  // the host counts bytes that a stalled data phase did not bring
-  kSpuriousTimeout,    // a timer that was moved fires at its old time
-  kLostCancel,         // a cancelled transfer never completes
-  kTornLease,          // a write shows in bytes that were lent before
-  kLostFlush,          // SYNCHRONIZE CACHE answers without flushing
-  kPowerLossTooMuch,   // power loss takes one synchronised block with it
-  kWrongBlock,         // a write of thirteen blocks goes one block too far
-  kWrongUnit,          // the last of several units answers for its neighbour
+  kResidueIgnored,    // the host ignores the residue
+  kStaleStatus,       // the host accepts a status of another command
+  kSignatureIgnored,  // the host accepts a status without signature
+  kPhaseErrorPasses,  // the host takes a phase error for success
+  kHaltNotCleared,    // the host goes on without clearing a halt
+  kSpuriousTimeout,   // a timer that was moved fires at its old time
+  kLostCancel,        // a cancelled transfer never completes
+  kTornLease,         // a write shows in bytes that were lent before
+  kLostFlush,         // SYNCHRONIZE CACHE answers without flushing
+  kPowerLossTooMuch,  // power loss takes one synchronised block with it
+  kWrongBlock,        // a write of thirteen blocks goes one block too far
+  kWrongUnit,         // the last of several units answers for its neighbour
 };
 
 struct CanaryName {
   Canary canary;
   std::string_view name;
 };
-inline constexpr std::array<CanaryName, 13> kCanaries{{
+inline constexpr std::array<CanaryName, 12> kCanaries{{
     {Canary::kResidueIgnored, "residue-ignored"},
     {Canary::kStaleStatus, "stale-status"},
     {Canary::kSignatureIgnored, "signature-ignored"},
     {Canary::kPhaseErrorPasses, "phase-error-passes"},
     {Canary::kHaltNotCleared, "halt-not-cleared"},
-    {Canary::kStalledDataCounts, "stalled-data-counts"},
     {Canary::kSpuriousTimeout, "spurious-timeout"},
     {Canary::kLostCancel, "lost-cancel"},
     {Canary::kTornLease, "torn-lease"},

@@ -107,7 +107,7 @@ void HostEngine::HandleData(Outcome outcome, uint32_t length, Bytes head) {
   const uint32_t asked = std::min(length_ - moved_, transfer_length_max_);
   CHECK_LE(length, asked);
   if (outcome == Outcome::kStall) {
-    moved_ += canary::Planted(canary::Canary::kStalledDataCounts) ? asked : length;
+    moved_ += length;
     ++result_.recoveries;
     result_.rung = std::max(result_.rung, Rung::kClearHalt);
     state_ = State::kClearData;

@@ -30,8 +30,9 @@ RunResult RunSeed(uint64_t seed, const RunOptions& options) {
 
 RunResult RunList(const ChoiceList& list, ByteSink* record) {
   Replayed chooser(list.values);
-  return RunDisk(chooser,
-                 {.commands = list.commands, .swarm = {.faults = list.faults}, .record = record});
+  return RunDisk(chooser, {.commands = list.commands,
+                           .swarm = {.faults = list.faults, .small = list.small},
+                           .record = record});
 }
 
 ChoiceList ListOf(uint64_t seed, const RunOptions& options) {
@@ -45,9 +46,11 @@ ChoiceList ListOf(uint64_t seed, const RunOptions& options) {
 std::string Print(const ChoiceList& list) {
   Replayed replayed(list.values);
   Recording recording(replayed);
-  RunDisk(recording, {.commands = list.commands, .swarm = {.faults = list.faults}});
+  RunDisk(recording,
+          {.commands = list.commands, .swarm = {.faults = list.faults, .small = list.small}});
   std::string text = std::string(kHead) + "\ncommands " + std::to_string(list.commands) + "\n";
   if (!list.faults) text += "no faults\n";
+  if (list.small) text += "small\n";
   const auto& choices = recording.choices();
   for (size_t index = 0; index < std::min(choices.size(), list.values.size()); ++index) {
     const Recording::Choice& choice = choices[index];
@@ -83,6 +86,8 @@ Result<ChoiceList, app::Failure> ParseChoices(std::string_view text, const std::
       }
     } else if (word == "no faults") {
       list.faults = false;
+    } else if (word == "small") {
+      list.small = true;
     } else if (word.empty()) {
       continue;
     } else if (number(word, value)) {
@@ -93,6 +98,25 @@ Result<ChoiceList, app::Failure> ParseChoices(std::string_view text, const std::
   }
   if (list.commands == 0) return fail(2, "the line \"commands N\" is missing");
   return list;
+}
+
+Exhausted RunAll(const std::function<bool(const Exhausted&)>& progress) {
+  Exhausted all;
+  Exhaustive chooser;
+  const RunOptions options{.commands = 2, .swarm = {.small = true}};
+  do {
+    Recording recording(chooser);
+    RunResult result = RunDisk(recording, options);
+    ++all.schedules;
+    all.report.Add(result.report);
+    if (!result.failure.empty()) {
+      all.failed = std::move(result);
+      all.list = {.commands = 2, .small = true, .values = recording.values()};
+      break;
+    }
+    if (all.schedules % 256 == 0 && !progress(all)) break;
+  } while (chooser.Next());
+  return all;
 }
 
 ChoiceList Shrink(ChoiceList list, const RunResult& failed, uint64_t tries_max) {

@@ -7,6 +7,7 @@
 //   3 # of 4: how many units
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@ namespace usbtwin::sim {
 struct ChoiceList {
   uint64_t commands = 0;  // RunOptions::commands
   bool faults = true;     // SwarmOptions::faults
+  bool small = false;     // SwarmOptions::small
   std::vector<uint64_t> values;
 };
 
@@ -32,6 +34,16 @@ RunResult RunSeed(uint64_t seed, const RunOptions& options);
 RunResult RunList(const ChoiceList& list, ByteSink* record = nullptr);
 // The choices that the seed leads to.
 ChoiceList ListOf(uint64_t seed, const RunOptions& options);
+
+// Every schedule of DrawSmall's worlds, depth first, until one fails.
+struct Exhausted {
+  uint64_t schedules = 0;
+  RunReport report;
+  RunResult failed;  // where a schedule failed
+  ChoiceList list;   // and its choices
+};
+// `progress` is called now and then; false ends the search early.
+Exhausted RunAll(const std::function<bool(const Exhausted&)>& progress);
 
 // Makes the list of a failing run smaller while it still fails in the same way:
 // its first words are the same. Tries at most `tries_max` runs.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "link/throttle.h"
+
 namespace usbtwin::sim {
 
 using fault::Injection;
@@ -43,6 +45,20 @@ Result<std::unique_ptr<ByteSink>, app::Failure> DiskRun::WorldSystem::CreateFile
   return app::Failure{app::Failure::Kind::kFile, path + ": a world has no files"};
 }
 
+void DiskRun::SlowBus::Open(usb::OpenOp& op) {
+  op.Push(*this);
+  inner_.Open(op);
+}
+void DiskRun::SlowBus::OnDone(usb::OpenOp& op, uint64_t) {
+  if (op.result) {
+    usb::LinkStack& stack = *op.result;
+    stack.owned.push_back(std::make_unique<link::Throttle>(
+        clock_, *stack.top, link::ThrottleOptions{.latency = latency_}));
+    stack.top = stack.owned.back().get();
+  }
+  op.Complete();
+}
+
 DiskRun::DiskRun(Chooser& chooser, const RunOptions& options)
     : chooser_(chooser),
       options_(options),
@@ -53,7 +69,12 @@ DiskRun::DiskRun(Chooser& chooser, const RunOptions& options)
   auto twin = app::Twin::Make(system_, swarm_.profile, &player_);
   CHECK(twin.has_value());
   twin_ = std::move(*twin);
-  fault_bus_ = std::make_unique<link::FaultBus>(world_, twin_->bus(), player_);
+  usb::Bus* bus = &twin_->bus();
+  if (swarm_.script) {
+    slow_bus_ = std::make_unique<SlowBus>(world_, *bus, swarm_.script->latency);
+    bus = slow_bus_.get();
+  }
+  fault_bus_ = std::make_unique<link::FaultBus>(world_, *bus, player_);
   if (options_.record != nullptr)
     writer_ = std::make_unique<link::PcapWriter>(*options_.record, link::PcapFormat::kPcapng);
   bus_ = std::make_unique<app::DecoratedBus>(
@@ -152,11 +173,12 @@ bool DiskRun::Reopen() {
 RunResult DiskRun::Run() {
   RunReport& report = result_.report;
   report.runs = 1;
+  const uint64_t commands = swarm_.script ? swarm_.script->writes.size() : options_.commands;
   if (Open()) {
-    for (command_ = 1; command_ <= options_.commands && !failed(); ++command_) {
+    for (command_ = 1; command_ <= commands && !failed(); ++command_) {
       if (Due(reopen_next_, swarm_.reopen_one_in, "when the host reopens") && !Reopen()) break;
       if (transport_ == nullptr && !Reopen()) break;
-      if (!Execute(Draw())) break;
+      if (!Execute(Next())) break;
       ++report.commands;
       if (Due(pause_next_, swarm_.pause_one_in, "when time passes") &&
           !Sleep(std::chrono::microseconds(chooser_.Choose(20'000, "how long")))) {
@@ -177,6 +199,45 @@ RunResult DiskRun::Run() {
   }
   report.virtual_time = world_.Now() - TimePoint{};
   return std::move(result_);
+}
+
+DiskRun::Request DiskRun::Next() {
+  if (!swarm_.script) return Draw();
+  Request request;
+  request.kind = swarm_.script->writes[command_ - 1] ? Request::Kind::kWrite : Request::Kind::kRead;
+  request.lba = 1;
+  request.blocks = 1;
+  request.length = models_[0].block_size();
+  request.cdb = scsi::Read10(request.lba, request.blocks);
+  if (request.kind == Request::Kind::kWrite) {
+    request.cdb = scsi::Write10(request.lba, request.blocks);
+    request.version = models_[0].FillNew(request.lba, MutableBytes(room_).first(request.length));
+  }
+  return request;
+}
+
+std::optional<Duration> DiskRun::DrawCancel() {
+  if (!swarm_.script) {
+    if (!Due(cancel_next_, swarm_.cancel_one_in, "when the host cancels")) return std::nullopt;
+    return std::chrono::microseconds(chooser_.Choose(1000, "how soon it is cancelled"));
+  }
+  if (command_ != 1 || swarm_.script->interruptions_max == 0) return std::nullopt;
+  const uint64_t choice =
+      chooser_.Choose(swarm_.script->interruptions_max + 2, "when it is cancelled");
+  if (choice == 0) return std::nullopt;
+  return swarm_.script->latency * (choice - 1);
+}
+
+Duration DiskRun::DrawWait() {
+  if (swarm_.script) return 100 * swarm_.script->latency;
+  return std::chrono::microseconds(chooser_.Choose(200'000, "how long to wait"));
+}
+
+Duration DiskRun::DrawTimeout() {
+  if (!swarm_.script || command_ != 1) return swarm_.command_timeout;
+  const auto choice =
+      static_cast<int64_t>(chooser_.Choose(swarm_.script->interruptions_max + 1, "its deadline"));
+  return choice == 0 ? swarm_.command_timeout : swarm_.script->latency * choice;
 }
 
 DiskRun::Request DiskRun::Draw() {
@@ -266,8 +327,8 @@ void DiskRun::Build(Request& request) {
 }
 
 bool DiskRun::Execute(const Request& request) {
-  host::ScsiRequest sent{
-      .lun = request.lun, .cdb = request.cdb.view(), .timeout = swarm_.command_timeout};
+  timeout_ = DrawTimeout();
+  host::ScsiRequest sent{.lun = request.lun, .cdb = request.cdb.view(), .timeout = timeout_};
   const MutableBytes room = MutableBytes(room_).first(request.length);
   if (request.kind == Request::Kind::kWrite) {
     sent.out = room;
@@ -276,13 +337,13 @@ bool DiskRun::Execute(const Request& request) {
     request.lent ? void(sent.lent = &lent_) : void(sent.in = room);
   }
   injected_before_ = player_.injected();
+  start_ = world_.Now();
   doing_ = "waits for operation code";
   async::Job<Result<host::ScsiResult>> job(world_, transport_->Execute(sent));
-  const bool cancelled = Due(cancel_next_, swarm_.cancel_one_in, "when the host cancels");
+  const std::optional<Duration> cancelled = DrawCancel();
   if (cancelled) {
     alarm_.cancelled = &job;
-    world_.Arm(alarm_, world_.Now() + std::chrono::microseconds(
-                                          chooser_.Choose(1000, "how soon it is cancelled")));
+    world_.Arm(alarm_, world_.Now() + *cancelled);
   }
   if (!Finish(job, "a command")) return false;
   if (cancelled) {
@@ -295,13 +356,13 @@ bool DiskRun::Execute(const Request& request) {
   Judge(request, answer);
   if (!good) {
     calm_commands_ = 0;
+    trouble_ = world_.Now();
     // What the ladder's last rung did not mend is for the caller: close and open.
     if (!answer && transport_->last_rung() == bot::Rung::kReopen) transport_ = nullptr;
-    if (!Sleep(std::chrono::microseconds(chooser_.Choose(200'000, "how long to wait")))) {
-      return false;
-    }
+    if (!Sleep(DrawWait())) return false;
   } else if (cancelled || player_.injected() != injected_before_) {
     calm_commands_ = 0;
+    trouble_ = world_.Now();
   } else {
     ++calm_commands_;
   }
@@ -421,7 +482,9 @@ void DiskRun::JudgeData(const Request& request, const host::ScsiResult& answer) 
 }
 
 void DiskRun::JudgeFailure(const Request& request, const Result<host::ScsiResult>& answer) {
+  if (!answer) JudgeNeedless(answer.error());
   if (calm_commands_ < kCalm || !Injections().empty()) return;
+  if (world_.Now() - trouble_ < kCalmTime) return;
   if (!answer && answer.error().kind == ErrorKind::kCancelled) return;
   if (answer && answer->sense_valid && answer->sense.key == SenseKey::kUnitAttention) return;
   std::string what =
@@ -431,6 +494,30 @@ void DiskRun::JudgeFailure(const Request& request, const Result<host::ScsiResult
   }
   Fail("operation code " + Hex({&request.cdb.bytes[0], 1}) + " failed (" + what +
        ") though nothing was made to go wrong for " + std::to_string(calm_commands_) + " commands");
+}
+
+// Errors that the host need not have had.
+void DiskRun::JudgeNeedless(const Error& error) {
+  if (error.kind == ErrorKind::kTimedOut && world_.Now() - start_ < timeout_) {
+    return Fail("timed out after " + std::to_string((world_.Now() - start_).count()) +
+                " ns, before its deadline");
+  }
+  if (calm_commands_ == 0 || error.kind == ErrorKind::kCancelled) return;
+  const auto injections = Injections();
+  if (injections.size() != 1 || !injections[0].observed) return;
+  switch (injections[0].kind) {
+    case Kind::kStallStatus:
+    case Kind::kStallData:
+    case Kind::kZeroPacket:
+    case Kind::kDelayRequest:
+    case Kind::kDelayCompletion:
+    case Kind::kReorder:
+    case Kind::kSuspend:
+      Fail(std::string(fault::Info(injections[0].kind).name) +
+           " alone must be recovered from, and led to: " + error.Describe());
+      break;
+    default: break;
+  }
 }
 
 // Faults after which a good answer without any recovery means that the host believed nonsense.

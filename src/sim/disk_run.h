@@ -73,6 +73,8 @@ class DiskRun final : private link::BreachSink {
  private:
   static constexpr uint64_t kStepsMax = 2'000'000;  // of one command
   static constexpr uint64_t kCalm = 64;             // commands
+  // Longer than anything that lasts: a medium that is gone, a slow command.
+  static constexpr Duration kCalmTime = std::chrono::seconds(5);
 
   // The system of one world: its clock, and no files.
   class WorldSystem final : public app::System {
@@ -97,6 +99,20 @@ class DiskRun final : private link::BreachSink {
     }
     bool rang = false;
     async::Job<Result<host::ScsiResult>>* cancelled = nullptr;
+  };
+  // Puts a Throttle on every Link it opens, where the script says that transfers take time.
+  class SlowBus final : public usb::Bus, private usb::Sink<usb::OpenOp> {
+   public:
+    SlowBus(Clock& clock, usb::Bus& inner, Duration latency)
+        : clock_(clock), inner_(inner), latency_(latency) {}
+    Result<std::vector<usb::DeviceInfo>> Enumerate() override { return inner_.Enumerate(); }
+    void Open(usb::OpenOp& op) override;
+
+   private:
+    void OnDone(usb::OpenOp& op, uint64_t word) override;
+    Clock& clock_;
+    usb::Bus& inner_;
+    const Duration latency_;
   };
   // A command as it is about to be sent, and what the model must be told afterwards.
   struct Request {
@@ -136,6 +152,11 @@ class DiskRun final : private link::BreachSink {
   bool Reopen();
 
   Request Draw();
+  Request Next();
+  // When the command is cancelled, as long as it has not ended; and how long it may take.
+  std::optional<Duration> DrawCancel();
+  Duration DrawTimeout();
+  Duration DrawWait();  // after a command that failed
   void DrawRange(Request& request);
   void Build(Request& request);
   bool Execute(const Request& request);
@@ -143,6 +164,7 @@ class DiskRun final : private link::BreachSink {
   void JudgeData(const Request& request, const host::ScsiResult& answer);
   void JudgeWrite(const Request& request, const Result<host::ScsiResult>& answer);
   void JudgeFailure(const Request& request, const Result<host::ScsiResult>& answer);
+  void JudgeNeedless(const Error& error);
   void JudgeUnnoticed(const host::ScsiResult& answer);
   void Account(bool reported);
   bool Due(uint64_t& next, uint64_t one_in, std::string_view what);
@@ -161,6 +183,7 @@ class DiskRun final : private link::BreachSink {
   Swarm swarm_;
   fault::Player player_;
   std::unique_ptr<app::Twin> twin_;
+  std::unique_ptr<SlowBus> slow_bus_;  // where there is a script
   std::unique_ptr<link::FaultBus> fault_bus_;
   std::unique_ptr<link::PcapWriter> writer_;
   std::unique_ptr<app::DecoratedBus> bus_;
@@ -180,6 +203,9 @@ class DiskRun final : private link::BreachSink {
   bool stuck_ = false;
   // Nothing was made to go wrong for so long that what goes wrong now is nobody's fault but ours.
   uint64_t calm_commands_ = 0;
+  TimePoint trouble_;   // when something was last made to go wrong, or went wrong
+  TimePoint start_;     // of the command under way
+  Duration timeout_{};  // its deadline
   RunResult result_;
 };
 

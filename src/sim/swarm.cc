@@ -84,7 +84,41 @@ emulator::Profile DrawProfile(Chooser& chooser) {
 
 }  // namespace
 
+Swarm DrawSmall(Chooser& chooser) {
+  constexpr uint64_t kOccasionsMax = 6;
+  Swarm swarm;
+  swarm.pause_one_in = 0;
+  emulator::UnitProfile unit;
+  unit.size = 4 * unit.disk.block_size;
+  swarm.profile.units = {unit};
+  swarm.profile.device.speeds = emulator::SpeedsUpTo(swarm.profile.speed);
+  emulator::FunctionProfile function;
+  function.units = {0};
+  emulator::ConfigurationProfile configuration;
+  configuration.functions = {function};
+  swarm.profile.configurations = {configuration};
+  swarm.script = Script{.writes = {chooser.Choose(2, "the first command") == 0,
+                                   chooser.Choose(2, "the second command") == 0}};
+  // What stands before the SCSI units is what the Bulk-Only engines must deal with.
+  const uint64_t kinds = static_cast<uint64_t>(Kind::kNoSense);
+  const uint64_t kind = chooser.Choose(kinds + 1, "which fault");
+  if (kind == kinds) return swarm;
+  const fault::KindInfo& info = fault::Info(static_cast<Kind>(kind));
+  fault::Rule rule{.kind = info.kind, .times = 1};
+  rule.nth = chooser.Between(1, kOccasionsMax, "at which occasion");
+  if (info.parameter == Parameter::kDelay) {
+    rule.delay = swarm.script->latency * chooser.Between(1, 2, "how long");
+  }
+  if (info.parameter == Parameter::kLength) {
+    rule.length = chooser.Choose(2, "how many bytes") == 0 ? 1 : 511;
+    if (info.kind == Kind::kShortStatus) rule.length = 12;
+  }
+  swarm.plan.rules = {rule};
+  return swarm;
+}
+
 Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
+  if (options.small) return DrawSmall(chooser);
   Swarm swarm;
   swarm.profile = DrawProfile(chooser);
   if (options.faults) {

@@ -3,6 +3,9 @@
 // the device is like; and what the host does with it.
 #pragma once
 
+#include <optional>
+#include <vector>
+
 #include "base/chooser.h"
 #include "emulator/profile.h"
 #include "link/fault_plan.h"
@@ -11,6 +14,17 @@ namespace usbtwin::sim {
 
 struct SwarmOptions {
   bool faults = true;  // false: nothing goes wrong
+  bool small = false;  // DrawSmall instead
+};
+
+// A run so small that all of its schedules can be tried: a few commands that are given, on a link
+// where everything takes the same time, so that a deadline or a cancellation may be due together
+// with any of the transfers, and then either comes first.
+struct Script {
+  std::vector<bool> writes;  // one command each: WRITE or READ of one block, always the same
+  Duration latency = std::chrono::milliseconds(1);  // of each transfer
+  // The first command is cancelled, or has its deadline, after up to so many latencies; 0: neither.
+  uint32_t interruptions_max = 6;
 };
 
 struct Swarm {
@@ -26,8 +40,12 @@ struct Swarm {
   uint64_t reopen_one_in = 0;        // before each n-th the host opens the device anew
   uint64_t pause_one_in = 16;        // after each n-th some time passes
   Duration command_timeout = std::chrono::seconds(2);
+  std::optional<Script> script;  // does this instead
 };
 
+// One unit of a few blocks, two commands and at most one fault: every way in which they can be put
+// together is one list of choices.
+Swarm DrawSmall(Chooser& chooser);
 Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options);
 
 }  // namespace usbtwin::sim
