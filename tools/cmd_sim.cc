@@ -200,17 +200,23 @@ std::string TimeText(Duration time) {
   return fmt::format("{} h {:02} min {:02} s", seconds / 3600, seconds / 60 % 60, seconds % 60);
 }
 
-std::string ReportText(const Options& options, const sim::RunReport& report) {
+std::string SeedsOf(const Options& options, const sim::RunReport& report) {
+  return fmt::format("seeds {} to {}", options.seed,
+                     options.seed + std::max<uint64_t>(report.runs, 1) - 1);
+}
+
+// `what` ran: "seeds 1 to 40".
+std::string ReportText(const std::string& what, const sim::RunReport& report) {
   std::string text = fmt::format(
-      "seeds {} to {}: {} runs, {} commands, {} openings, {} of virtual time\n"
+      "{}: {}, {}, {}, {} of virtual time\n"
       "{} reads and {} writes of {:.1f} blocks on average; {} MB compared\n\n",
-      options.seed, options.seed + std::max<uint64_t>(report.runs, 1) - 1, report.runs,
-      report.commands, report.opened, TimeText(report.virtual_time), report.reads, report.writes,
+      what, Count(report.runs, "run"), Count(report.commands, "command"),
+      Count(report.opened, "opening"), TimeText(report.virtual_time), report.reads, report.writes,
       MeanBlocks(report), report.bytes_compared / 1'000'000);
   text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}\n", "fault", "injected", "observed",
                       "recovered", "reported");
   sim::FaultCount all;
-  size_t unseen = 0;
+  std::string unseen;
   for (const fault::KindInfo& info : fault::Kinds()) {
     const sim::FaultCount& count = report.faults[static_cast<size_t>(info.kind)];
     text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}\n", info.name, count.injected,
@@ -219,13 +225,11 @@ std::string ReportText(const Options& options, const sim::RunReport& report) {
     all.observed += count.observed;
     all.recovered += count.recovered;
     all.reported += count.reported;
-    unseen += count.observed == 0;
+    if (count.observed == 0) unseen += std::string(unseen.empty() ? " " : ", ") + info.name;
   }
   text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}\n", "all", all.injected, all.observed,
                       all.recovered, all.reported);
-  if (unseen != 0 && !options.no_faults) {
-    text += fmt::format("{} of {} kinds were never observed\n", unseen, fault::kKindsCount);
-  }
+  if (!unseen.empty() && all.injected != 0) text += "never observed:" + unseen + "\n";
   text += "\ncommands by the highest rung of recovery:";
   for (size_t rung = 1; rung < report.rungs.size(); ++rung) {
     text += fmt::format("{} {} {}", rung == 1 ? "" : ",", bot::Name(static_cast<bot::Rung>(rung)),
@@ -319,8 +323,8 @@ int Replay(const Options& options) {
   shown.seed = 0;
   std::optional<Failed> failed;
   if (!result.failure.empty()) failed = Failed{0, list->commands, result};
-  const std::string text =
-      options.json ? ReportJson(shown, result.report, failed) : ReportText(shown, result.report);
+  const std::string text = options.json ? ReportJson(shown, result.report, failed)
+                                        : ReportText(options.replay_path, result.report);
   if (const auto printed = os::PrintOutput(text); !printed) return kExitFile;
   if (!failed) return kExitGood;
   os::PrintError(
@@ -341,7 +345,7 @@ int RunExhaustive(const Options& options) {
                                ? ReportJson(options, all.report, failed)
                                : fmt::format("{} of two commands and at most one fault\n\n",
                                              Count(all.schedules, "schedule")) +
-                                     ReportText(options, all.report);
+                                     ReportText("all of them", all.report);
   if (const auto printed = os::PrintOutput(text); !printed) return kExitFile;
   if (!failed) return kExitGood;
   os::PrintError(fmt::format("usbtwin sim: command {}: {}\n", failed->result.failed_command,
@@ -369,8 +373,8 @@ int Run(const Options& given) {
   campaign.Run(options.jobs);
   const sim::RunReport& report = campaign.report();
   const double seconds = campaign.seconds();
-  const std::string text =
-      options.json ? ReportJson(options, report, campaign.failed()) : ReportText(options, report);
+  const std::string text = options.json ? ReportJson(options, report, campaign.failed())
+                                        : ReportText(SeedsOf(options, report), report);
   if (const auto printed = os::PrintOutput(text); !printed) return kExitFile;
   os::PrintError(fmt::format(
       "{:.1f} s on {}: {:.0f} commands/s and {:.0f} MB/s compared a thread\n", seconds,

@@ -1,0 +1,179 @@
+// What the host of a run does, command by command.
+#include "sim/disk_run.h"
+
+#include <algorithm>
+#include <array>
+
+namespace usbtwin::sim {
+
+using scsi::Status;
+
+DiskRun::Request DiskRun::Next() {
+  if (!swarm_.script) return Draw();
+  Request request;
+  request.kind = swarm_.script->writes[command_ - 1] ? Request::Kind::kWrite : Request::Kind::kRead;
+  request.lba = 1;
+  request.blocks = 1;
+  request.length = models_[0].block_size();
+  request.cdb = scsi::Read10(request.lba, request.blocks);
+  if (request.kind == Request::Kind::kWrite) {
+    request.cdb = scsi::Write10(request.lba, request.blocks);
+    request.version = models_[0].FillNew(request.lba, MutableBytes(room_).first(request.length));
+  }
+  return request;
+}
+
+std::optional<Duration> DiskRun::DrawCancel() {
+  if (!swarm_.script) {
+    if (!Due(cancel_next_, swarm_.cancel_one_in, "when the host cancels")) return std::nullopt;
+    return std::chrono::microseconds(chooser_.Choose(1000, "how soon it is cancelled"));
+  }
+  if (command_ != 1 || swarm_.script->interruptions_max == 0) return std::nullopt;
+  const uint64_t choice =
+      chooser_.Choose(swarm_.script->interruptions_max + 2, "when it is cancelled");
+  if (choice == 0) return std::nullopt;
+  return swarm_.script->latency * (choice - 1);
+}
+
+Duration DiskRun::DrawWait() {
+  if (swarm_.script) return 100 * swarm_.script->latency;
+  return std::chrono::microseconds(chooser_.Choose(200'000, "how long to wait"));
+}
+
+Duration DiskRun::DrawTimeout() {
+  if (!swarm_.script || command_ != 1) return swarm_.command_timeout;
+  const auto choice =
+      static_cast<int64_t>(chooser_.Choose(swarm_.script->interruptions_max + 1, "its deadline"));
+  return choice == 0 ? swarm_.command_timeout : swarm_.script->latency * choice;
+}
+
+DiskRun::Request DiskRun::Draw() {
+  Request request;
+  request.lun = static_cast<uint8_t>(chooser_.Choose(models_.size(), "which unit"));
+  const uint64_t what = chooser_.Choose(100, "which command");
+  if (what < swarm_.reads_percent) {
+    request.kind = Request::Kind::kRead;
+  } else if (what < swarm_.reads_percent + swarm_.writes_percent) {
+    request.kind = Request::Kind::kWrite;
+  } else {
+    static constexpr std::array<Request::Kind, 8> kRest{
+        Request::Kind::kSynchronize, Request::Kind::kSynchronize, Request::Kind::kVerify,
+        Request::Kind::kCapacity,    Request::Kind::kOther,       Request::Kind::kOther,
+        Request::Kind::kOther,       Request::Kind::kOther};
+    request.kind = kRest[chooser_.Choose(kRest.size(), "which other command")];
+  }
+  Build(request);
+  return request;
+}
+
+void DiskRun::DrawRange(Request& request) {
+  const ModelDisk& model = models_[request.lun];
+  const uint64_t exponent = chooser_.Choose(swarm_.blocks_exponent_max + 1, "how long");
+  const uint64_t blocks_max = std::min(uint64_t{1} << exponent, model.blocks_count());
+  request.blocks = static_cast<uint32_t>(chooser_.Between(1, blocks_max, "how many blocks"));
+  request.lba = chooser_.Choose(model.blocks_count() - request.blocks + 1, "which block");
+  request.length = request.blocks * model.block_size();
+}
+
+void DiskRun::Build(Request& request) {
+  switch (request.kind) {
+    case Request::Kind::kRead: {
+      DrawRange(request);
+      const uint64_t form = chooser_.Choose(8, "which form");
+      request.lent = form % 2 == 1;
+      request.cdb = form == 0   ? scsi::Read16(request.lba, request.blocks)
+                    : form == 2 ? scsi::Read12(request.lba, request.blocks)
+                    : form == 4 ? scsi::Read6(request.lba, request.blocks)
+                                : scsi::Read10(request.lba, request.blocks);
+      return;
+    }
+    case Request::Kind::kWrite: {
+      DrawRange(request);
+      const uint64_t form = chooser_.Choose(8, "which form");
+      request.force_unit_access = form == 1;
+      const scsi::Caching caching{.force_unit_access = form == 1};
+      request.cdb = form == 0   ? scsi::Write16(request.lba, request.blocks)
+                    : form == 2 ? scsi::Write12(request.lba, request.blocks)
+                    : form == 4 ? scsi::Write6(request.lba, request.blocks)
+                                : scsi::Write10(request.lba, request.blocks, caching);
+      request.version =
+          models_[request.lun].FillNew(request.lba, MutableBytes(room_).first(request.length));
+      return;
+    }
+    case Request::Kind::kSynchronize: request.cdb = scsi::SynchronizeCache10(0, 0); return;
+    case Request::Kind::kVerify:
+      DrawRange(request);
+      request.length = 0;
+      request.cdb = scsi::Verify10(request.lba, request.blocks, false);
+      return;
+    case Request::Kind::kCapacity:
+      request.cdb = scsi::ReadCapacity10();
+      request.length = 8;
+      return;
+    case Request::Kind::kOther: break;
+  }
+  switch (chooser_.Choose(5, "which question")) {
+    case 0: request.cdb = scsi::TestUnitReady(); return;
+    case 1:
+      request.cdb = scsi::Inquiry(false, 0, 36);
+      request.length = 36;
+      return;
+    case 2:
+      request.cdb = scsi::ModeSense6({.page = 0x3f, .allocation_length = 192});
+      request.length = 192;
+      return;
+    case 3:
+      request.cdb = scsi::RequestSense(false, 18);
+      request.length = 18;
+      return;
+    default:
+      request.cdb = scsi::ReportLuns(0, 64);
+      request.length = 64;
+      return;
+  }
+}
+
+bool DiskRun::Execute(const Request& request) {
+  timeout_ = DrawTimeout();
+  host::ScsiRequest sent{.lun = request.lun, .cdb = request.cdb.view(), .timeout = timeout_};
+  const MutableBytes room = MutableBytes(room_).first(request.length);
+  if (request.kind == Request::Kind::kWrite) {
+    sent.out = room;
+  } else {
+    sent.in_length = request.length;
+    request.lent ? void(sent.lent = &lent_) : void(sent.in = room);
+  }
+  injected_before_ = player_.injected();
+  start_ = world_.Now();
+  doing_ = "waits for operation code";
+  async::Job<Result<host::ScsiResult>> job(world_, transport_->Execute(sent));
+  const std::optional<Duration> cancelled = DrawCancel();
+  if (cancelled) {
+    alarm_.cancelled = &job;
+    world_.Arm(alarm_, world_.Now() + *cancelled);
+  }
+  if (!Finish(job, "a command")) return false;
+  if (cancelled) {
+    alarm_.cancelled = nullptr;
+    world_.Disarm(alarm_);
+  }
+  const Result<host::ScsiResult> answer = job.result();
+  Digest(request, answer);
+  const bool good = answer && answer->status == Status::kGood;
+  Judge(request, answer);
+  if (!good) {
+    calm_commands_ = 0;
+    trouble_ = world_.Now();
+    // What the ladder's last rung did not mend is for the caller: close and open.
+    if (!answer && transport_->last_rung() == bot::Rung::kReopen) transport_ = nullptr;
+    if (!Sleep(DrawWait())) return false;
+  } else if (cancelled || player_.injected() != injected_before_) {
+    calm_commands_ = 0;
+    trouble_ = world_.Now();
+  } else {
+    ++calm_commands_;
+  }
+  return !failed();
+}
+
+}  // namespace usbtwin::sim
