@@ -49,6 +49,7 @@ class Throttle final : public usb::Link,
   TimePoint busy_until_{INT64_MIN};  // what has come so far is through by then
   std::vector<Waiting> waiting_;     // by `due`; keeps its memory
   uint64_t in_flight_count_ = 0;
+  uint32_t resets_count_ = 0;  // of the port, under way
 };
 
 }  // namespace usbtwin::link
