@@ -141,7 +141,11 @@ void FaultInjector::Answered(Flight& flight) {
   const bool ok = transfer.outcome == Outcome::kOk;
   if (flight.swapped) Restore(flight);
   // A halt must be told, or the host would not clear it.
-  if (transfer.outcome == Outcome::kStall && !transfer.setup) flight.doomed = false;
+  if (flight.doomed && transfer.outcome == Outcome::kStall && !transfer.setup) {
+    flight.doomed = false;
+    if (HasEarlier(flight)) flight.state = State::kReady;
+    return;
+  }
   if (flight.doomed && errand_ != Errand::kNone) {
     flight.state = State::kOwn;  // it ends when the port was reset
     return;

@@ -55,8 +55,19 @@ void Throttle::OnDone(usb::Transfer& transfer, uint64_t word) {
       return;
     }
   }
+  if (decided) --posted_count_;
+  if (!decided && !ended && resets_count_ != 0 && posted_count_ != 0) {
+    if (!IsHalt(transfer)) transfer.outcome = Outcome::kCancelled;
+    return Post(transfer);  // behind those that a reset has ended
+  }
   --in_flight_count_;
   transfer.Complete();
+}
+
+void Throttle::Post(usb::Transfer& transfer) {
+  ++posted_count_;
+  transfer.Push(*this, kDecided);
+  clock_.Post(transfer);
 }
 
 void Throttle::HandleTimer() {
@@ -78,8 +89,7 @@ void Throttle::Cancel(usb::Transfer& transfer) {
   waiting_.erase(place);
   if (waiting_.empty()) clock_.Disarm(*this);
   transfer.outcome = Outcome::kCancelled;
-  transfer.Push(*this, kDecided);
-  clock_.Post(transfer);
+  Post(transfer);
 }
 
 // Whatever waits ends now.
@@ -88,8 +98,7 @@ void Throttle::EndAll(Outcome outcome) {
     // A halt must be told, or the host would not clear it.
     const bool told = outcome == Outcome::kCancelled && IsHalt(*waiting.transfer);
     if (!told) waiting.transfer->outcome = outcome;
-    waiting.transfer->Push(*this, kDecided);
-    clock_.Post(*waiting.transfer);
+    Post(*waiting.transfer);
   }
   waiting_.clear();
   clock_.Disarm(*this);
