@@ -35,6 +35,7 @@ struct FaultFlight final : public ListNode, public Timer {
   std::optional<fault::Moment> moment;       // none for isochronous ones
   const fault::Rule* rule = nullptr;         // what is played on it
   const fault::Rule* cancel_rule = nullptr;  // what is played on its cancellation
+  usb::Outcome outcome = usb::Outcome::kOk;  // of the link below, while the host waits
   bool drawn = false;                        // the player was asked
   bool observed = false;                     // the host will notice `rule`
   bool cancelled = false;                    // the host asked

@@ -130,7 +130,7 @@ void FaultInjector::OnDone(Transfer& transfer, uint64_t word) {
   clock_.Disarm(flight);
   if (flight.state == State::kSent) {
     Answered(flight);
-    if (flight.state != State::kSent) return transfer.Push(*this, word);  // it is not over yet
+    if (flight.state != State::kSent) return Keep(flight);
   }
   Finish(flight);
 }
@@ -140,6 +140,12 @@ void FaultInjector::Answered(Flight& flight) {
   Transfer& transfer = *flight.transfer;
   const bool ok = transfer.outcome == Outcome::kOk;
   if (flight.swapped) Restore(flight);
+  // A halt must be told, or the host would not clear it.
+  if (flight.doomed && transfer.outcome == Outcome::kStall && !transfer.setup) {
+    flight.doomed = false;
+    if (HasEarlier(flight)) flight.state = State::kReady;
+    return;
+  }
   if (flight.doomed && errand_ != Errand::kNone) {
     flight.state = State::kOwn;  // it ends when the port was reset
     return;
@@ -150,6 +156,14 @@ void FaultInjector::Answered(Flight& flight) {
   if (ok && !flight.doomed && after != nullptr) (this->*after)(flight);
 }
 
+// It was answered, but not for those above: to them it is still under way.
+void FaultInjector::Keep(Flight& flight) {
+  Transfer& transfer = *flight.transfer;
+  transfer.Push(*this, flight.index);
+  if (flight.state == State::kReady || flight.state == State::kPosted) return;
+  flight.outcome = std::exchange(transfer.outcome, Outcome::kPending);
+}
+
 void FaultInjector::Decide(Flight& flight, Outcome outcome, uint32_t length) {
   flight.transfer->outcome = outcome;
   flight.transfer->length_actual = length;
@@ -158,6 +172,8 @@ void FaultInjector::Decide(Flight& flight, Outcome outcome, uint32_t length) {
 
 // Lets a transfer whose outcome is known complete, in its turn.
 void FaultInjector::Settle(Flight& flight) {
+  usb::Outcome& outcome = flight.transfer->outcome;
+  if (outcome == Outcome::kPending) outcome = flight.outcome;
   clock_.Disarm(flight);
   flight.state = State::kReady;
   if (HasEarlier(flight)) return;

@@ -75,6 +75,7 @@ class FaultInjector final : public usb::Link,
   void Begin(Flight& flight);
   void Send(Flight& flight);
   void Answered(Flight& flight);
+  void Keep(Flight& flight);
   void Decide(Flight& flight, usb::Outcome outcome, uint32_t length = 0);
   void Settle(Flight& flight);
   void EndCancelled(Flight& flight);

@@ -71,7 +71,8 @@ void FaultInjector::ForwardPort(PortFlight& flight) {
   inner_.Request(*flight.op);
 }
 
-// A reset ends what was queued: here too.
+// A reset ends what was queued: here too, when it begins and, because the link below may have
+// answered something just before, when it is done.
 void FaultInjector::CancelHeld() {
   if (live_.empty()) return;
   for (Flight* flight = &live_.front(); flight != nullptr; flight = live_.next(*flight)) {
@@ -81,9 +82,9 @@ void FaultInjector::CancelHeld() {
       case State::kHeld:
       case State::kDue:
       case State::kReady: EndCancelled(*flight); break;
+      case State::kPosted: flight->transfer->outcome = Outcome::kCancelled; break;
       case State::kSent:
-      case State::kOwn:
-      case State::kPosted: break;  // the link below ends these
+      case State::kOwn: break;  // the link below ends these
     }
   }
 }
@@ -111,7 +112,10 @@ void FaultInjector::HandlePortDone(const usb::PortRequest& request) {
     return;
   }
   halted_.reset();
-  if (reset) silent_.reset();
+  if (reset) {
+    CancelHeld();
+    silent_.reset();
+  }
   watch_.HandleReset();
   forged_ = stall_status_again_ = false;
   residue_.reset();

@@ -14,6 +14,10 @@ constexpr uint64_t kDecided = 1;
 
 constexpr uint64_t kNanosecondsInSecond = 1'000'000'000;
 
+bool IsHalt(const usb::Transfer& transfer) {
+  return transfer.outcome == Outcome::kStall && !transfer.setup;
+}
+
 }  // namespace
 
 Throttle::~Throttle() {
@@ -42,7 +46,8 @@ void Throttle::OnDone(usb::Transfer& transfer, uint64_t word) {
   const bool ended =
       transfer.outcome == Outcome::kCancelled || transfer.outcome == Outcome::kDisconnected;
   if (transfer.outcome == Outcome::kDisconnected) EndAll(Outcome::kDisconnected);
-  if (!decided && !ended) {
+  // During a reset nothing waits, or it would end after it.
+  if (!decided && !ended && resets_count_ == 0) {
     const TimePoint due = DueTime(transfer.length_actual);
     if (due > clock_.Now() || !waiting_.empty()) {
       waiting_.push_back({&transfer, due});
@@ -50,8 +55,19 @@ void Throttle::OnDone(usb::Transfer& transfer, uint64_t word) {
       return;
     }
   }
+  if (decided) --posted_count_;
+  if (!decided && !ended && resets_count_ != 0 && posted_count_ != 0) {
+    if (!IsHalt(transfer)) transfer.outcome = Outcome::kCancelled;
+    return Post(transfer);  // behind those that a reset has ended
+  }
   --in_flight_count_;
   transfer.Complete();
+}
+
+void Throttle::Post(usb::Transfer& transfer) {
+  ++posted_count_;
+  transfer.Push(*this, kDecided);
+  clock_.Post(transfer);
 }
 
 void Throttle::HandleTimer() {
@@ -73,16 +89,16 @@ void Throttle::Cancel(usb::Transfer& transfer) {
   waiting_.erase(place);
   if (waiting_.empty()) clock_.Disarm(*this);
   transfer.outcome = Outcome::kCancelled;
-  transfer.Push(*this, kDecided);
-  clock_.Post(transfer);
+  Post(transfer);
 }
 
 // Whatever waits ends now.
 void Throttle::EndAll(Outcome outcome) {
   for (const Waiting& waiting : waiting_) {
-    waiting.transfer->outcome = outcome;
-    waiting.transfer->Push(*this, kDecided);
-    clock_.Post(*waiting.transfer);
+    // A halt must be told, or the host would not clear it.
+    const bool told = outcome == Outcome::kCancelled && IsHalt(*waiting.transfer);
+    if (!told) waiting.transfer->outcome = outcome;
+    Post(*waiting.transfer);
   }
   waiting_.clear();
   clock_.Disarm(*this);
@@ -90,7 +106,10 @@ void Throttle::EndAll(Outcome outcome) {
 
 void Throttle::Request(usb::PortOp& op) {
   // A reset ends what was queued: here too.
-  if (std::holds_alternative<usb::ResetPort>(op.request)) EndAll(Outcome::kCancelled);
+  if (std::holds_alternative<usb::ResetPort>(op.request)) {
+    EndAll(Outcome::kCancelled);
+    ++resets_count_;
+  }
   ++in_flight_count_;
   op.Push(*this);
   inner_.Request(op);
@@ -98,6 +117,7 @@ void Throttle::Request(usb::PortOp& op) {
 
 void Throttle::OnDone(usb::PortOp& op, uint64_t /*word*/) {
   if (op.outcome == Outcome::kDisconnected) EndAll(Outcome::kDisconnected);
+  if (std::holds_alternative<usb::ResetPort>(op.request)) --resets_count_;
   --in_flight_count_;
   op.Complete();
 }

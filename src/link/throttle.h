@@ -41,6 +41,7 @@ class Throttle final : public usb::Link,
   void OnDone(usb::PortOp& op, uint64_t word) override;
   void HandleTimer() override;
   TimePoint DueTime(uint32_t length);
+  void Post(usb::Transfer& transfer);
   void EndAll(usb::Outcome outcome);
 
   Clock& clock_;
@@ -49,6 +50,8 @@ class Throttle final : public usb::Link,
   TimePoint busy_until_{INT64_MIN};  // what has come so far is through by then
   std::vector<Waiting> waiting_;     // by `due`; keeps its memory
   uint64_t in_flight_count_ = 0;
+  uint64_t posted_count_ = 0;
+  uint32_t resets_count_ = 0;  // of the port, under way
 };
 
 }  // namespace usbtwin::link
