@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Runs the simulation as its users do.
+
+  run_sim.py many USBTWIN RUNS COMMANDS   so many commands over so many seeds; no run may fail
+  run_sim.py exhaustive USBTWIN           every schedule of two commands with at most one fault
+  run_sim.py same USBTWIN                 the same seed gives the same table, byte for byte
+  run_sim.py canaries SOURCE BUILD        each planted bug is found within a minute, and its
+                                          printed command finds it again
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+SECONDS_MAX = 60  # to find a canary
+
+
+def run(*arguments, **options):
+    return subprocess.run(arguments, capture_output=True, text=True, check=False, **options)
+
+
+def check(condition, text):
+    if not condition:
+        sys.exit(f"failed: {text}")
+
+
+def many(usbtwin, runs, commands):
+    result = run(usbtwin, "sim", "--seed", "1", "--runs", runs, "--commands", commands,
+                 "--commands-per-run", str(int(commands) // int(runs)), "--json")
+    print(f"seeds 1 to {runs}, {commands} commands")
+    print(result.stderr)
+    check(result.returncode == 0, f"status {result.returncode}")
+    table = json.loads(result.stdout)
+    check(table["runs"] == int(runs), "not all runs ran")
+    check(table["commands"] == int(commands), "not all commands ran")
+    moving = table["reads"] + table["writes"]
+    print(f"mean {table['mean_blocks']:.1f} blocks, {moving} READs and WRITEs that were judged")
+    if int(commands) >= 1_000_000:
+        unseen = [name for name, count in table["faults"].items() if count["observed"] == 0]
+        check(not unseen, f"never observed: {unseen}")
+
+
+def exhaustive(usbtwin):
+    result = run(usbtwin, "sim", "--exhaustive")
+    print(result.stdout, result.stderr)
+    check(result.returncode == 0, f"status {result.returncode}")
+    schedules = int(re.match(r"(\d+) schedules", result.stdout)[1])
+    check(schedules > 100_000, f"only {schedules} schedules")
+
+
+def same(usbtwin):
+    tables = [run(usbtwin, "sim", "--seed", seed, "--commands", "50000", "--jobs", jobs).stdout
+              for seed, jobs in (("7", "1"), ("7", "2"), ("8", "1"))]
+    check(tables[0] and tables[0] == tables[1], "the same seed gave another table")
+    check(tables[0].split("\n")[-2] != tables[2].split("\n")[-2], "another seed, same history")
+
+
+def canaries(source, build):
+    setup = run("meson", "setup", "--wrap-mode=nofallback", build, source, "-Doptimization=1",
+                "-Dtests=false", "-Dbenchmarks=disabled", "-Dcanaries=true")
+    check(setup.returncode == 0, setup.stdout + setup.stderr)
+    ninja = run("ninja", "-C", build, "tools/usbtwin")
+    check(ninja.returncode == 0, ninja.stdout[-4000:])
+    usbtwin = os.path.abspath(os.path.join(build, "tools", "usbtwin"))
+    unknown = run(usbtwin, "sim", "--canary", "?")
+    check(unknown.returncode == 4, "an unknown canary is refused")
+    names = re.findall(r"^  ([a-z-]+)$", unknown.stderr, re.M)
+    check(len(names) >= 10, f"only {len(names)} canaries")
+    healthy = run(usbtwin, "sim", "--commands", "100000")
+    check(healthy.returncode == 0, "without a canary the build is healthy:\n" + healthy.stderr)
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.monotonic()
+            found = run(usbtwin, "sim", "--canary", name, "--minutes", "1", cwd=folder)
+            seconds = time.monotonic() - start
+            command = re.search(r"usbtwin (sim --seed.*--canary.*)", found.stderr)
+            first = found.stderr.split("\n")[1]
+            print(f"{name}: {seconds:.1f} s: {first}", flush=True)
+            check(found.returncode != 0 and command, f"{name} was not found")
+            check(seconds < SECONDS_MAX, f"{name} took {seconds:.0f} s")
+            again = run(usbtwin, *command[1].split(), cwd=folder)
+            check(again.returncode == found.returncode, f"{name}: {command[0]} repeats nothing")
+            for list_name in os.listdir(folder):
+                if not list_name.endswith(".choices"):
+                    continue
+                replay = run(usbtwin, "sim", "--canary", name, "--replay", list_name, cwd=folder)
+                check(replay.returncode == 1, f"{name}: {list_name} repeats nothing")
+
+
+if __name__ == "__main__":
+    {"many": many, "exhaustive": exhaustive, "same": same, "canaries": canaries}[sys.argv[1]](
+        *sys.argv[2:])
