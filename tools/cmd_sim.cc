@@ -57,20 +57,18 @@ struct Plan {
   }
 };
 
-// The seeds under way, for a crash: CHECK aborts, and no stack frame could say more.
-std::array<std::atomic<uint64_t>, kJobsMax> seeds_running{};
+// The run under way in this thread, for a crash: CHECK aborts, and no stack frame could say more.
+thread_local std::optional<uint64_t> seed_running;
 std::atomic<uint64_t> commands_of_runs{};
 const char* more_of_runs = "";  // options that are needed to repeat one
 
 void HandleAbort(int) {
-  for (const std::atomic<uint64_t>& seed : seeds_running) {
-    if (seed == 0) continue;
-    std::fprintf(stderr,
-                 "usbtwin sim: the program broke in a run; one of these repeats it:\n"
-                 "  usbtwin sim --seed %llu --runs 1 --commands-per-run %llu%s\n",
-                 static_cast<unsigned long long>(seed - 1),
-                 static_cast<unsigned long long>(commands_of_runs), more_of_runs);
-  }
+  if (!seed_running) return;
+  std::fprintf(stderr,
+               "usbtwin sim: the program broke in a run\n"
+               "reproduce: usbtwin sim --seed %llu --runs 1 --commands-per-run %llu%s\n",
+               static_cast<unsigned long long>(*seed_running),
+               static_cast<unsigned long long>(commands_of_runs), more_of_runs);
 }
 
 std::string MoreOf(const Options& options) {
@@ -130,8 +128,8 @@ class Campaign {
     start_ = steady_clock::now();
     next_show_ = start_ + std::chrono::milliseconds(500);
     std::vector<std::thread> threads;
-    for (size_t job = 1; job < jobs; ++job) threads.emplace_back([this, job] { Work(job); });
-    Work(0);
+    for (size_t job = 1; job < jobs; ++job) threads.emplace_back([this] { Work(); });
+    Work();
     for (std::thread& thread : threads) thread.join();
     if (shown_) os::ShowProgress("");
   }
@@ -148,15 +146,15 @@ class Campaign {
     run = next_++;
     return true;
   }
-  void Work(size_t job) {
+  void Work() {
     uint64_t run = 0;
     while (Take(run)) {
       const uint64_t seed = options_.seed + run;
       const uint64_t commands = plan_.CommandsOf(run, options_.commands_per_run);
-      seeds_running[job] = seed + 1;
+      seed_running = seed;
       const sim::RunResult result =
           sim::RunSeed(seed, {.commands = commands, .swarm = {.faults = !options_.no_faults}});
-      seeds_running[job] = 0;
+      seed_running.reset();
       Finish(run, {seed, commands, result});
     }
   }
