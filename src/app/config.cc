@@ -245,14 +245,9 @@ void ReadTables(TomlFile& file, const toml::table& source, ProfileFile& target) 
 
 Result<ProfileFile, Failure> ParseProfileFile(std::string_view text, const std::string& path) {
   TomlFile file{.path = path, .failure = std::nullopt};
-  const toml::parse_result parsed = toml::parse(text, path);
-  if (!parsed) {
-    const toml::parse_error& error = parsed.error();
-    file.Fail(error.source(), "", std::string(error.description()));
-    return *file.failure;
-  }
   ProfileFile target;
-  ReadTables(file, parsed.table(), target);
+  const std::optional<toml::table> table = ParseToml(file, text);
+  if (table) ReadTables(file, *table, target);
   if (file.failure) return *file.failure;
   return target;
 }
@@ -264,7 +259,7 @@ Result<Profile, Failure> ParseProfile(std::string_view text, const std::string& 
 }
 
 Result<ProfileFile, Failure> LoadProfile(System& system, const std::string& path) {
-  const Result<std::vector<uint8_t>, Failure> bytes = system.ReadFile(path);
+  const Result<std::vector<uint8_t>, Failure> bytes = system.ReadFile(path, kTomlLengthMax);
   if (!bytes) return bytes.error();
   return ParseProfileFile(std::string(bytes->begin(), bytes->end()), path);
 }

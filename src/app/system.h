@@ -32,7 +32,9 @@ class System {
   // Opens and locks a disk image.
   virtual Result<std::unique_ptr<emulator::BlockStore>, Failure> OpenImage(
       const std::string& path, const ImageOptions& options) = 0;
-  virtual Result<std::vector<uint8_t>, Failure> ReadFile(const std::string& path) = 0;
+  // The whole file; more than `length_max` bytes are refused.
+  virtual Result<std::vector<uint8_t>, Failure> ReadFile(const std::string& path,
+                                                         size_t length_max) = 0;
   virtual Result<std::unique_ptr<ByteSink>, Failure> CreateFile(const std::string& path) = 0;
 };
 

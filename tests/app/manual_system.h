@@ -25,9 +25,10 @@ class ManualSystem final : public app::System {
     return std::unique_ptr<emulator::BlockStore>(
         std::make_unique<emulator::MemoryStore>(file->second.size()));
   }
-  Result<std::vector<uint8_t>, app::Failure> ReadFile(const std::string& path) override {
+  Result<std::vector<uint8_t>, app::Failure> ReadFile(const std::string& path,
+                                                      size_t length_max) override {
     const auto file = files.find(path);
-    if (file == files.end()) return Missing(path);
+    if (file == files.end() || file->second.size() > length_max) return Missing(path);
     return std::vector<uint8_t>(file->second.begin(), file->second.end());
   }
   // What was created is in `files` once it was flushed. Paths below "full/" have no room, those

@@ -194,6 +194,14 @@ class Info(UsbTwin):
         run = self.run_program("info", "-d", "emu:q.toml", code=3)
         self.assertIn("q.toml:3: key 'unit.image': cannot open image 'gone.img'", run.complaint)
 
+    def test_profiles_without_bounds(self):
+        self.write("deep.toml", b"a." * 30000 + b"a=1")
+        run = self.run_program("info", "-d", "emu:deep.toml", code=3)
+        self.assertIn("deep.toml:1: nested too deep", run.complaint)
+        self.write("long.toml", b"a." * 250000 + b"a=1")
+        run = self.run_program("info", "-d", "emu:long.toml", code=3)
+        self.assertIn("'long.toml': it has more than 65536 bytes", run.complaint)
+
     def test_pipes_and_devices_are_no_files(self):
         os.mkfifo(self.path("pipe.toml"))
         run = self.run_program("info", "-d", "emu:pipe.toml", code=3)

@@ -18,6 +18,11 @@ Failure FileFailure(const char* verb, const std::string& path, int error) {
           std::string("cannot ") + verb + " '" + Printable(path) + "': " + ErrorText(error)};
 }
 
+Failure TooLong(const std::string& path, size_t length_max) {
+  return {Failure::Kind::kFile, "cannot read '" + Printable(path) + "': it has more than " +
+                                    std::to_string(length_max) + " bytes, the limit"};
+}
+
 class FileSink final : public ByteSink {
  public:
   FileSink(FileDescriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {
@@ -87,7 +92,7 @@ Result<std::vector<uint8_t>, Failure> ReadWholeFile(const std::string& path, siz
     if (got < 0) return FileFailure("read", path, errno);
     if (got == 0) break;
     length += static_cast<size_t>(got);
-    if (length > length_max) return FileFailure("read", path, EFBIG);
+    if (length > length_max) return TooLong(path, length_max);
   }
   bytes.resize(length);
   return bytes;

@@ -11,11 +11,9 @@
 
 namespace usbtwin::os {
 
-inline constexpr size_t kReadFileLengthMax = size_t{1} << 30;
-
-// Bounded, so that /dev/zero is an error and not the end of all memory.
+// Bounded, so that a file without an end is an error and not the end of all memory.
 Result<std::vector<uint8_t>, app::Failure> ReadWholeFile(const std::string& path,
-                                                         size_t length_max = kReadFileLengthMax);
+                                                         size_t length_max);
 
 // Creates or empties the file. What was written reaches it with Flush, when the buffer is full, or
 // when the sink goes; only Flush tells whether the last of it did.
