@@ -242,6 +242,7 @@ using Work = Result<Summary, Failure> (*)(const Options&, OpenDevice&, host::Blo
 struct Verb {
   const char* name;
   Work work;
+  bool writes_file = false;
   bool compares = false;
 };
 
@@ -266,7 +267,9 @@ std::string SummaryJson(const Verb& verb, const Options& options, const Summary&
 
 int RunDisk(const Verb& verb, const Options& options) {
   const auto fail = [&](const Failure& failure) { return Fail(verb.name, failure, options.json); };
-  auto opened = OpenDevice::Open(options.device);
+  app::FileNames files;
+  (verb.writes_file ? files.outputs : files.inputs).push_back(options.path);
+  auto opened = OpenDevice::Open(options.device, std::move(files));
   if (!opened) return fail(opened.error());
   OpenDevice& device = **opened;
   const Result<host::BlockDevice*, Failure> blocks = device.OpenBlocks();
@@ -290,7 +293,7 @@ int RunRead(const Options& options) {
   if (options.json && options.path == "-") {
     return Fail("disk read", Usage("--json and -o - both want standard output"), true);
   }
-  return RunDisk({.name = "disk read", .work = Read}, options);
+  return RunDisk({.name = "disk read", .work = Read, .writes_file = true}, options);
 }
 int RunWrite(const Options& options) {
   return RunDisk({.name = "disk write", .work = Write}, options);

@@ -85,9 +85,13 @@ Failure FailureOf(const host::BlockError& error) {
   return {is_answer ? Failure::Kind::kRefused : Failure::Kind::kTransport, text};
 }
 
-Result<std::unique_ptr<OpenDevice>, Failure> OpenDevice::Open(const DeviceOptions& options) {
+Result<std::unique_ptr<OpenDevice>, Failure> OpenDevice::Open(const DeviceOptions& options,
+                                                              app::FileNames files) {
   std::unique_ptr<OpenDevice> device(new OpenDevice(options));
   device->system_ = os::MakeSystem();
+  if (!options.record_path.empty()) files.outputs.push_back(options.record_path);
+  const auto checked = app::CheckFiles(*device->system_, options.device, std::move(files));
+  if (!checked) return checked.error();
   auto opened = app::OpenBus(*device->system_, options.device,
                              {.record_path = options.record_path, .audit = options.audit});
   if (!opened) {

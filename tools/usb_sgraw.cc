@@ -3,6 +3,7 @@
 #include <new>
 
 #include "app/hex_dump.h"
+#include "app/opener.h"
 #include "app/send_cdb.h"
 #include "os/console.h"
 #include "os/system.h"
@@ -88,6 +89,16 @@ Result<void, app::Failure> ShowData(const SgRawOptions& options,
   return os::Write(os::kStandardOutput, "standard output", data);
 }
 
+// Nothing that is written may be something that is read.
+Result<void, app::Failure> CheckFiles(const SgRawOptions& options, app::System& system) {
+  app::FileNames names;
+  if (!options.command_path.empty()) names.inputs.push_back(options.command_path);
+  if (options.sends_data) names.inputs.push_back(options.input_path);
+  if (options.output_path) names.outputs.push_back(*options.output_path);
+  if (!options.open.record_path.empty()) names.outputs.push_back(options.open.record_path);
+  return app::CheckFiles(system, options.open.device, std::move(names));
+}
+
 int Run(SgRawOptions options) {
   Result<std::vector<uint8_t>, app::Failure> command = ReadCommand(options);
   if (!command) return FileExit(options, command.error());
@@ -97,6 +108,9 @@ int Run(SgRawOptions options) {
         os::PrintOutput(options.json ? CommandJson(options.cdb) : CommandText(options.cdb));
     return printed ? kExitGood : FileExit(options, printed.error());
   }
+  const std::unique_ptr<app::System> system = os::MakeSystem();
+  const Result<void, app::Failure> checked = CheckFiles(options, *system);
+  if (!checked) return FileExit(options, checked.error());
   const Result<std::vector<uint8_t>, app::Failure> data_out = ReadDataOut(options);
   if (!data_out) return FileExit(options, data_out.error());
   if (options.sends_data) options.send_length = data_out->size();
@@ -107,7 +121,6 @@ int Run(SgRawOptions options) {
     file.emplace(std::move(*opened));
   }
 
-  const std::unique_ptr<app::System> system = os::MakeSystem();
   const app::CdbRequest request{.lun = options.lun,
                                 .cdb = options.cdb,
                                 .data_out = *data_out,

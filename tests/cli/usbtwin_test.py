@@ -117,6 +117,29 @@ class Disk(UsbTwin):
         self.assertIn("/nonexistent", run.complaint)
         self.assertFalse(self.exists("f"))
 
+    def test_no_output_is_an_input(self):
+        self.write("p.toml", b'[[unit]]\nimage = "d.img"\n')
+        self.write("in.img", self.data[:BLOCK])
+        os.symlink("in.img", self.path("link.img"))
+        os.link(self.path("in.img"), self.path("hard.img"))
+        before = {name: self.read(name) for name in os.listdir(self.directory)}
+        write, read = ["disk", "write", "-d"], ["disk", "read", "-d"]
+        for arguments in ([*write, "emu:?size=8M", "-i", "in.img", "--record", "in.img"],
+                          [*write, "emu:?size=8M", "-i", "in.img", "--record", "link.img"],
+                          [*write, "emu:?size=8M", "-i", "hard.img", "--record", "./in.img"],
+                          [*read, "emu:p.toml", "-o", "p.toml"],
+                          [*read, "emu:p.toml", "-o", "d.img"],
+                          [*read, "emu:d.img?ro=1", "-o", "d.img"],
+                          [*read, "emu:d.img", "-o", "in.img", "--record", "in.img"],
+                          [*read, "emu:d.img", "-o", "new", "--record", "new"],
+                          ["info", "-d", "emu:p.toml", "--record", "p.toml"],
+                          ["info", "-d", "emu:p.toml", "--record", "d.img"],
+                          ["info", "-d", "emu:p.toml", "--record", "-"]):
+            run = self.run_program(*arguments, code=4)
+            self.assertIn("name ", run.complaint)
+            now = {name: self.read(name) for name in os.listdir(self.directory)}
+            self.assertEqual(now, before, str(run))
+
     def test_json(self):
         run = self.run_program("disk", "read", "-d", self.device, "-o", "f", "--json", code=0)
         document = self.json(run)

@@ -69,6 +69,33 @@ BOOST_AUTO_TEST_CASE(an_image_in_use_is_not_overwritten) {
   BOOST_TEST((*content == std::vector<uint8_t>(4096, 0x5a)));
 }
 
+// A record that named the input of `disk write` destroyed it.
+BOOST_AUTO_TEST_CASE(an_output_is_never_what_is_read_or_another_output) {
+  const TempDir dir;
+  const auto system = os::MakeSystem();
+  const std::string input = dir.File("in", std::vector<uint8_t>(16, 0x5a));
+  const std::string other = dir.File("other", std::vector<uint8_t>(16, 0x5a));
+  BOOST_TEST_REQUIRE(symlink(input.c_str(), dir.path("soft").c_str()) == 0);
+  BOOST_TEST_REQUIRE(link(input.c_str(), dir.path("hard").c_str()) == 0);
+  for (const char* output : {"in", "soft", "hard", "./in"}) {
+    const auto checked = system->CheckOutputs({{other, input}, {dir.path(output)}});
+    BOOST_TEST_REQUIRE(!checked.has_value(), output);
+    BOOST_TEST((checked.error().kind == app::Failure::Kind::kUsage));
+    BOOST_TEST(checked.error().text == "the output \"" + dir.path(output) +
+                                           "\" would overwrite \"" + input +
+                                           "\", which this command reads: name another file");
+  }
+  const std::string fresh = dir.path("new");
+  const auto twice = system->CheckOutputs({{input}, {fresh, dir.path("./new")}});
+  BOOST_TEST_REQUIRE(!twice.has_value());
+  BOOST_TEST(twice.error().text.find("which this command writes as well") != std::string::npos);
+  BOOST_TEST(!system->CheckOutputs({{}, {dir.path("soft"), dir.path("hard")}}).has_value());
+
+  BOOST_TEST(system->CheckOutputs({{input, "-"}, {other, fresh, "-", "-"}}).has_value());
+  BOOST_TEST(system->CheckOutputs({{"/dev/null"}, {"/dev/null", "/dev/null"}}).has_value());
+  BOOST_TEST(access(fresh.c_str(), F_OK) != 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_sink_writes_through_its_buffer) {
   const TempDir dir;
   const auto system = os::MakeSystem();

@@ -33,6 +33,10 @@ Result<std::vector<uint8_t>, app::Failure> LinuxSystem::ReadFile(const std::stri
   return ReadWholeFile(path, length_max);
 }
 
+Result<void, app::Failure> LinuxSystem::CheckOutputs(const app::FileNames& names) {
+  return os::CheckOutputs(names);
+}
+
 Result<std::unique_ptr<ByteSink>, app::Failure> LinuxSystem::CreateFile(const std::string& path) {
   return CreateFileSink(path);
 }
