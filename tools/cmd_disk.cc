@@ -227,10 +227,14 @@ Result<Summary, Failure> Verify(const Options& options, OpenDevice& device,
   return Summary{.length = done * block_size};
 }
 
+std::string DifferenceText(const Summary& summary) {
+  return fmt::format("disk and file differ first at LBA {} (byte {} of the file)",
+                     *summary.difference_lba, *summary.difference_offset);
+}
+
 std::string SummaryText(const char* verb, const Summary& summary) {
   if (summary.difference_lba) {
-    return fmt::format("usbtwin {}: disk and file differ first at LBA {} (byte {} of the file)\n",
-                       verb, *summary.difference_lba, *summary.difference_offset);
+    return fmt::format("usbtwin {}: {}\n", verb, DifferenceText(summary));
   }
   return fmt::format("usbtwin {}: {} ({})\n", verb, app::DescribeSize(summary.length),
                      Count(summary.length, "byte"));
@@ -249,9 +253,13 @@ struct Verb {
 std::string SummaryJson(const Verb& verb, const Options& options, const Summary& summary) {
   const auto elapsed = std::chrono::duration<double>(summary.elapsed);
   Json json = JsonHead(std::string("usbtwin ") + verb.name);
+  if (summary.difference_lba) {
+    json["exit_status"] = static_cast<int>(kExitDiffers);
+    json["error"]["text"] = DifferenceText(summary);
+    json["error"]["kind"] = "difference";
+  }
   json["device"] = options.device.device;
   json["file"] = options.path;
-  json["length"] = summary.length;
   json["bytes"] = summary.length;
   json["elapsed_us"] =
       std::chrono::duration_cast<std::chrono::microseconds>(summary.elapsed).count();

@@ -133,20 +133,23 @@ int Run(SgRawOptions options) {
     return FileExit(options, {app::Failure::Kind::kUsage, result.text});
   }
 
+  std::string file_error;
+  if (!result.record_error.empty()) file_error = "the record is incomplete: " + result.record_error;
   if (KeepsData(result) && options.data_in_length != 0) {
     const Result<void, app::Failure> shown = ShowData(options, file, ValidData(options, result));
-    if (!shown) return FileExit(options, shown.error());
+    if (!shown && !options.json) return FileExit(options, shown.error());
+    if (!shown) file_error = shown.error().text;
   }
   int exit_status = ExitStatus(options.exit_table, result);
-  if (!result.record_error.empty()) {
-    os::PrintError("usb_sgraw: the record is incomplete: " + result.record_error + "\n");
+  if (!file_error.empty()) {
+    os::PrintError("usb_sgraw: " + file_error + "\n");
     if (exit_status == kExitGood) {
       exit_status = ExitStatus(options.exit_table, app::Failure::Kind::kFile);
     }
   }
   if (options.json) {
     const Result<void, app::Failure> printed =
-        os::PrintOutput(ReportJson(options, result, exit_status));
+        os::PrintOutput(ReportJson(options, result, exit_status, file_error));
     if (!printed) return FileExit(options, printed.error());
     if (result.outcome == app::CdbOutcome::kCompleted) return exit_status;
   }

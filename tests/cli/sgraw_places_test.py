@@ -103,6 +103,19 @@ class Outputs(SgRaw):
         self.assertEqual(self.read("new"), self.data[:512])
 
 
+    def test_json_keeps_the_answer_where_a_file_breaks(self):
+        if not os.path.exists("/dev/full"):
+            self.skip("no /dev/full")
+        for option in ["--dout-file", "--record"]:
+            run = self.sgraw("--json", "--cdb", INQUIRY, "--din", 36, option, "/dev/full", code=5)
+            document = self.json(run)
+            self.assertEqual(document["error"]["kind"], "file")
+            self.assertIn("No space left", document["error"]["text"])
+            self.assertIn("No space left", run.complaint)
+            self.assertEqual([document[key] for key in ["scsi_status", "length_wire", "residue"]],
+                             [0, 36, 0])
+
+
 class Twins(SgRaw):
     def test_memory_disks(self):
         capacity = "25 00 00 00 00 00 00 00 00 00"
