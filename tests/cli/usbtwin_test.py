@@ -81,6 +81,15 @@ class Disk(UsbTwin):
         self.run_program("disk", "write", "-d", self.device, "-i", "missing", code=4)
         self.assertEqual(self.read("d.img"), self.data)
 
+    def test_an_empty_input_is_refused(self):
+        self.write("empty", b"")
+        for verb in ["write", "verify"]:
+            for name, shown in [("empty", "empty is empty"), ("-", "standard input is empty"),
+                                ("/dev/null", "/dev/null is empty")]:
+                run = self.run_program("disk", verb, "-d", self.device, "-i", name, code=4)
+                self.assertIn(shown, run.complaint)
+        self.assertEqual(self.read("d.img"), self.data)
+
     def test_pipes_that_do_not_fit_fail(self):
         run = self.run_program("disk", "write", "-d", self.device, "-i", "-",
                                stdin=b"x" * (64 * 1024 + 1), code=5)
@@ -236,13 +245,19 @@ class Dump(UsbTwin):
     def test_any_bytes(self):
         for length in [0, 1, 7, 512, 100000]:
             self.run_program("dump", stdin=b"\xa5" * length, code=0)
-        for kind in ["setup", "descriptors", "cbw", "csw", "cdb", "sense", "usbmon", "capture"]:
+        for kind in ["setup", "descriptors", "cbw", "csw", "cdb", "sense", "inquiry", "usbmon",
+                     "capture"]:
             self.run_program("dump", "--as", kind, stdin=b"\xff" * 100, code=0)
 
     def test_bad_input(self):
         self.run_program("dump", "missing", code=4)
         self.run_program("dump", "--hex-input", stdin=b"zz", code=4)
         self.run_program("dump", "--as", "poem", code=4)
+
+    def test_help_says_what_as_takes(self):
+        text = " ".join(self.run_program("dump", "--help", code=0).text.split())
+        for kind in ["auto,", "setup,", "cdb,", "sense,", "inquiry,", "capture;"]:
+            self.assertIn(kind, text)
 
 
 class Usage(UsbTwin):
