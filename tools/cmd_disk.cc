@@ -65,6 +65,10 @@ Result<Range, Failure> RangeOf(const Options& options, const host::BlockFacts& f
   return Range{*lba, *count};
 }
 
+Failure Empty(const os::InputFile& file) {
+  return Usage(Printable(file.name()) + " is empty: there is nothing to copy or to compare");
+}
+
 // The range cut to what the file holds. Files of another length than the range are told early where
 // their length is known; pipes end where they end.
 Result<Range, Failure> RangeOfFile(const Options& options, const os::InputFile& file,
@@ -73,6 +77,7 @@ Result<Range, Failure> RangeOfFile(const Options& options, const os::InputFile& 
   const std::optional<uint64_t> length = file.length();
   if (!range || !length) return range;
   const uint64_t range_length = range->blocks_count * facts.block_size;
+  if (*length == 0) return Empty(file);
   if (!options.count.empty() && *length >= range_length) return range;
   if (!options.count.empty()) {
     return Usage(fmt::format("{} has {}, and --count {} asks for {}", file.name(),
@@ -180,6 +185,7 @@ Result<Summary, Failure> Write(const Options& options, OpenDevice& device,
     const Result<Bytes, Failure> source =
         Fill(*file, Take(MutableBytes(buffer), window.length), *range, done, options, block_size);
     if (!source) return source.error();
+    if (source->empty() && done == 0) return Empty(*file);
     if (source->empty()) break;
     const host::BlockResult written = app::Run(device.system(), blocks.Write(window.lba, *source));
     if (!written) return FailureOf(written.error());
@@ -209,6 +215,7 @@ Result<Summary, Failure> Verify(const Options& options, OpenDevice& device,
     const Result<Bytes, Failure> source =
         Fill(*file, Take(MutableBytes(expected), window.length), *range, done, options, block_size);
     if (!source) return source.error();
+    if (source->empty() && done == 0) return Empty(*file);
     if (source->empty()) break;
     const MutableBytes target = Take(MutableBytes(found), source->size());
     if (const auto failure = ReadWindow(device, blocks, window.lba, target)) return *failure;
