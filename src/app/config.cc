@@ -148,8 +148,8 @@ void ReadUnit(TomlFile& file, const toml::table& source, ProfileFile& target) {
   if (size) {
     unit.size = *size;
     if (*size == 0 || *size % disk.block_size != 0) {
-      table.Fail("size", std::to_string(*size) + " bytes are not a whole number of blocks of " +
-                             std::to_string(disk.block_size));
+      table.Fail("size", Count(*size, "byte") + (*size == 1 ? " is" : " are") +
+                             " not a whole number of blocks of " + std::to_string(disk.block_size));
     } else if (*size > emulator::MemoryStore::kSizeMax) {
       table.Fail("size", DescribeSize(*size) + " are more than the " +
                              DescribeSize(emulator::MemoryStore::kSizeMax) +

@@ -301,6 +301,8 @@ const std::vector<Bad> kBad{
      "profile.toml:2: key 'unit.size': a boolean, and not a size such as \"64M\""},
     {"size zero", "[[unit]]\nsize = 0\n",
      "profile.toml:2: key 'unit.size': 0 bytes are not a whole number of blocks of 512"},
+    {"unit of one byte", "[[unit]]\nsize = 1\n",
+     "profile.toml:2: key 'unit.size': 1 byte is not a whole number of blocks of 512"},
     {"half a block", "[[unit]]\nsize = 6144\nblock_size = 4096\n",
      "profile.toml:2: key 'unit.size': 6144 bytes are not a whole number of blocks of 4096"},
     {"too large", "[[unit]]\nsize = \"2048T\"\n",
