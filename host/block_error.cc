@@ -38,13 +38,17 @@ std::string SenseText(const scsi::Sense& sense) {
 
 }  // namespace
 
-std::string BlockError::Describe() const {
+std::string BlockError::DescribeCommand() const {
   std::string text = attempts_count == 0 ? "nothing sent" : CommandName(opcode);
   if (lba) text += " at LBA " + std::to_string(*lba);
   if (blocks_count > 1) text += " of a command of " + std::to_string(blocks_count) + " blocks";
   if (blocks_done != 0) text += ", after " + Count(blocks_done, "block");
   if (attempts_count > 1) text += ", tried " + std::to_string(attempts_count) + " times";
-  text += ": ";
+  return text;
+}
+
+std::string BlockError::Describe() const {
+  std::string text = DescribeCommand() + ": ";
   switch (kind) {
     case Kind::kTransport: return text + error.Describe();
     case Kind::kStatus:

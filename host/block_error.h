@@ -31,6 +31,8 @@ struct BlockError {
   uint64_t blocks_done = 0;   // of the call: blocks that had moved before this command
   uint32_t attempts_count = 0;  // how often the command was sent; 0: refused without being sent
 
+  // "READ(10) at LBA 103 of a command of 8 blocks, tried 2 times"
+  std::string DescribeCommand() const;
   // "READ(10) at LBA 103 of a command of 8 blocks, tried 2 times: check condition, Medium Error
   // (03/11/00)"
   std::string Describe() const;

@@ -182,8 +182,11 @@ std::string ReportText(const std::vector<Series>& all) {
   return text;
 }
 
-std::string ReportJson(const Options& options, const std::vector<Series>& all) {
+// `failure` is of the record; null where there is none.
+std::string ReportJson(const Options& options, const std::vector<Series>& all,
+                       const Failure* failure) {
   Json json = JsonHead("usbtwin bench");
+  if (failure != nullptr) SetError(json, *failure);
   json["device"] = options.device.device;
   json["results"] = Json::array();
   for (const Series& series : all) {
@@ -239,11 +242,12 @@ int RunBench(const Options& options) {
   if (!filled) return fail(filled.error());
   const Result<std::vector<Series>, Failure> measured = Measure(options, device, **blocks);
   if (!measured) return fail(measured.error());
-  const Result<void, Failure> printed =
-      os::PrintOutput(options.json ? ReportJson(options, *measured) : ReportText(*measured));
-  if (!printed) return Fail("bench", printed.error());
   const Result<void, Failure> closed = device.Close();
-  return closed ? kExitGood : Fail("bench", closed.error());
+  const Failure* const failure = closed ? nullptr : &closed.error();
+  const Result<void, Failure> printed = os::PrintOutput(
+      options.json ? ReportJson(options, *measured, failure) : ReportText(*measured));
+  if (!printed) return Fail("bench", printed.error());
+  return failure == nullptr ? kExitGood : Fail("bench", *failure);
 }
 
 }  // namespace

@@ -65,6 +65,10 @@ Result<Range, Failure> RangeOf(const Options& options, const host::BlockFacts& f
   return Range{*lba, *count};
 }
 
+Failure Empty(const os::InputFile& file) {
+  return Usage(Printable(file.name()) + " is empty: there is nothing to copy or to compare");
+}
+
 // The range cut to what the file holds. Files of another length than the range are told early where
 // their length is known; pipes end where they end.
 Result<Range, Failure> RangeOfFile(const Options& options, const os::InputFile& file,
@@ -73,6 +77,7 @@ Result<Range, Failure> RangeOfFile(const Options& options, const os::InputFile& 
   const std::optional<uint64_t> length = file.length();
   if (!range || !length) return range;
   const uint64_t range_length = range->blocks_count * facts.block_size;
+  if (*length == 0) return Empty(file);
   if (!options.count.empty() && *length >= range_length) return range;
   if (!options.count.empty()) {
     return Usage(fmt::format("{} has {}, and --count {} asks for {}", file.name(),
@@ -180,6 +185,7 @@ Result<Summary, Failure> Write(const Options& options, OpenDevice& device,
     const Result<Bytes, Failure> source =
         Fill(*file, Take(MutableBytes(buffer), window.length), *range, done, options, block_size);
     if (!source) return source.error();
+    if (source->empty() && done == 0) return Empty(*file);
     if (source->empty()) break;
     const host::BlockResult written = app::Run(device.system(), blocks.Write(window.lba, *source));
     if (!written) return FailureOf(written.error());
@@ -209,6 +215,7 @@ Result<Summary, Failure> Verify(const Options& options, OpenDevice& device,
     const Result<Bytes, Failure> source =
         Fill(*file, Take(MutableBytes(expected), window.length), *range, done, options, block_size);
     if (!source) return source.error();
+    if (source->empty() && done == 0) return Empty(*file);
     if (source->empty()) break;
     const MutableBytes target = Take(MutableBytes(found), source->size());
     if (const auto failure = ReadWindow(device, blocks, window.lba, target)) return *failure;
@@ -227,10 +234,14 @@ Result<Summary, Failure> Verify(const Options& options, OpenDevice& device,
   return Summary{.length = done * block_size};
 }
 
+std::string DifferenceText(const Summary& summary) {
+  return fmt::format("disk and file differ first at LBA {} (byte {} of the file)",
+                     *summary.difference_lba, *summary.difference_offset);
+}
+
 std::string SummaryText(const char* verb, const Summary& summary) {
   if (summary.difference_lba) {
-    return fmt::format("usbtwin {}: disk and file differ first at LBA {} (byte {} of the file)\n",
-                       verb, *summary.difference_lba, *summary.difference_offset);
+    return fmt::format("usbtwin {}: {}\n", verb, DifferenceText(summary));
   }
   return fmt::format("usbtwin {}: {} ({})\n", verb, app::DescribeSize(summary.length),
                      Count(summary.length, "byte"));
@@ -242,15 +253,20 @@ using Work = Result<Summary, Failure> (*)(const Options&, OpenDevice&, host::Blo
 struct Verb {
   const char* name;
   Work work;
+  bool writes_file = false;
   bool compares = false;
 };
 
 std::string SummaryJson(const Verb& verb, const Options& options, const Summary& summary) {
   const auto elapsed = std::chrono::duration<double>(summary.elapsed);
   Json json = JsonHead(std::string("usbtwin ") + verb.name);
+  if (summary.difference_lba) {
+    json["exit_status"] = static_cast<int>(kExitDiffers);
+    json["error"]["text"] = DifferenceText(summary);
+    json["error"]["kind"] = "difference";
+  }
   json["device"] = options.device.device;
   json["file"] = options.path;
-  json["length"] = summary.length;
   json["bytes"] = summary.length;
   json["elapsed_us"] =
       std::chrono::duration_cast<std::chrono::microseconds>(summary.elapsed).count();
@@ -266,7 +282,9 @@ std::string SummaryJson(const Verb& verb, const Options& options, const Summary&
 
 int RunDisk(const Verb& verb, const Options& options) {
   const auto fail = [&](const Failure& failure) { return Fail(verb.name, failure, options.json); };
-  auto opened = OpenDevice::Open(options.device);
+  app::FileNames files;
+  (verb.writes_file ? files.outputs : files.inputs).push_back(options.path);
+  auto opened = OpenDevice::Open(options.device, std::move(files));
   if (!opened) return fail(opened.error());
   OpenDevice& device = **opened;
   const Result<host::BlockDevice*, Failure> blocks = device.OpenBlocks();
@@ -290,7 +308,7 @@ int RunRead(const Options& options) {
   if (options.json && options.path == "-") {
     return Fail("disk read", Usage("--json and -o - both want standard output"), true);
   }
-  return RunDisk({.name = "disk read", .work = Read}, options);
+  return RunDisk({.name = "disk read", .work = Read, .writes_file = true}, options);
 }
 int RunWrite(const Options& options) {
   return RunDisk({.name = "disk write", .work = Write}, options);

@@ -21,7 +21,7 @@ struct Kind {
   const char* name;
   std::string (*dump)(Bytes);
 };
-constexpr std::array<Kind, 9> kKinds{{
+constexpr std::array<Kind, 10> kKinds{{
     {"auto", wire::Dump},
     {"setup", wire::DumpSetup},
     {"descriptors", wire::DumpDescriptors},
@@ -29,6 +29,7 @@ constexpr std::array<Kind, 9> kKinds{{
     {"csw", wire::DumpStatusWrapper},
     {"cdb", wire::DumpCdb},
     {"sense", wire::DumpSense},
+    {"inquiry", wire::DumpInquiry},
     {"usbmon", wire::DumpUsbmon},
     {"capture", wire::DumpCapture},
 }};
@@ -65,8 +66,11 @@ void AddDumpVerb(CLI::App& cli, Chosen& chosen) {
         for (const Kind& kind : kKinds) names.push_back(kind.name);
         verb.add_option("FILE", options.path, "file to read; - or nothing: standard input");
         verb.add_flag("--hex-input", options.hex_input, "the input is hex text; # comments");
-        verb.add_option("--as", options.kind, "what the bytes are; auto guesses")
-            ->check(OneOf(names));
+        std::string list;
+        for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+        verb.add_option("--as", options.kind, "what the bytes are: " + list + "; auto guesses")
+            ->check(OneOf(names))
+            ->type_name("KIND");
         verb.footer("The output is for people and at most " + std::to_string(wire::kDumpLinesMax) +
                     " lines long.");
       },

@@ -1,12 +1,15 @@
-// usbtwin info: what a device says about itself, as a tree: descriptors, and the logical units
-// where it has storage. Text and JSON are made from the same values.
+// usbtwin info: what a device says about itself, as a tree: descriptors with the names they point
+// to, on request the BOS, and the logical units where it has storage. It makes the JSON;
+// info_text.h makes text of that.
 #include <fmt/format.h>
 
+#include <map>
+
 #include "app/run.h"
-#include "app/size.h"
 #include "base/text.h"
 #include "os/console.h"
 #include "tools/exit_status.h"
+#include "tools/info_text.h"
 #include "tools/json_text.h"
 #include "tools/open_device.h"
 
@@ -19,6 +22,30 @@ struct Options {
   DeviceOptions device;
   bool json = false;
   bool no_storage = false;
+  bool bos = false;
+};
+
+// The strings that descriptors point to, each read once. Null for one that is not there or cannot
+// be read, which is a defect.
+class Names {
+ public:
+  explicit Names(OpenDevice& device) : device_(device) {}
+
+  Json Read(uint8_t index) {
+    if (index == 0) return nullptr;
+    const auto known = names_.find(index);
+    if (known != names_.end()) return known->second;
+    const Result<std::string> text =
+        app::Run(device_.system(), device_.session().ReadString(index));
+    if (!text) defects_.push_back(fmt::format("string {}: {}", index, text.error().Describe()));
+    return names_[index] = text ? Json(*text) : Json(nullptr);
+  }
+  const std::vector<std::string>& defects() const { return defects_; }
+
+ private:
+  OpenDevice& device_;
+  std::map<uint8_t, Json> names_;
+  std::vector<std::string> defects_;
 };
 
 // Names for the classes that matter to a person here; others are shown by number alone.
@@ -50,12 +77,14 @@ Json EndpointJson(const usb::EndpointConfig& endpoint) {
   json["burst_max"] = endpoint.burst_max;
   json["streams_max"] = endpoint.streams_max;
   json["pipe_usage"] = endpoint.pipe_usage;
+  json["transactions_extra"] = endpoint.transactions_extra;
   return json;
 }
 
-Json AlternateJson(const usb::Alternate& alternate) {
+Json AlternateJson(const usb::Alternate& alternate, Names& names) {
   Json json;
   json["setting"] = alternate.setting;
+  json["name"] = names.Read(alternate.string_index);
   json["class"] = alternate.interface_class;
   json["subclass"] = alternate.interface_subclass;
   json["protocol"] = alternate.interface_protocol;
@@ -73,19 +102,36 @@ Json Defects(const std::vector<Error>& defects) {
   return json;
 }
 
-Json ConfigurationJson(const usb::Configuration& configuration, usb::Speed speed) {
+Json FunctionJson(const usb::Association& association, Names& names) {
+  Json json;
+  json["interface_first"] = association.interface_first;
+  json["interface_last"] = association.interface_first + association.interfaces_count - 1;
+  json["name"] = names.Read(association.string_index);
+  json["class"] = association.function_class;
+  json["subclass"] = association.function_subclass;
+  json["protocol"] = association.function_protocol;
+  return json;
+}
+
+Json ConfigurationJson(const usb::Configuration& configuration, usb::Speed speed, Names& names) {
   Json json;
   json["value"] = configuration.value;
+  json["name"] = names.Read(configuration.string_index);
   json["self_powered"] = configuration.self_powered();
   json["remote_wakeup"] = configuration.remote_wakeup();
   json["power_ma"] = configuration.power_ma(speed);
+  json["functions"] = Json::array();
   json["interfaces"] = Json::array();
   for (const usb::Interface& interface : configuration.interfaces) {
+    const auto& association = interface.association;
+    if (association && association->interface_first == interface.number) {
+      json["functions"].push_back(FunctionJson(*association, names));
+    }
     Json entry;
     entry["number"] = interface.number;
     entry["alternates"] = Json::array();
     for (const usb::Alternate& alternate : interface.alternates) {
-      entry["alternates"].push_back(AlternateJson(alternate));
+      entry["alternates"].push_back(AlternateJson(alternate, names));
     }
     json["interfaces"].push_back(entry);
   }
@@ -97,7 +143,68 @@ Json Optional(const std::optional<std::string>& text) {
   return text ? Json(*text) : Json(nullptr);
 }
 
-Json DeviceJson(host::Session& session, const std::string& name) {
+std::string Uuid(const std::array<uint8_t, 16>& id) {
+  // RFC 4122 with the first three fields in little-endian order, as in the descriptor.
+  return fmt::format(
+      "{:02x}{:02x}{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-"
+      "{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}",
+      id[3], id[2], id[1], id[0], id[5], id[4], id[7], id[6], id[8], id[9], id[10], id[11], id[12],
+      id[13], id[14], id[15]);
+}
+
+Json SuperSpeedJson(const wire::usb::SuperSpeedCapability& capability) {
+  Json json;
+  json["attributes"] = capability.attributes;
+  json["speeds"] = uint16_t{capability.speeds};
+  json["functional_from"] = capability.functional_from;
+  json["u1_exit_latency_us"] = capability.u1_exit_latency_us;
+  json["u2_exit_latency_us"] = uint16_t{capability.u2_exit_latency_us};
+  return json;
+}
+
+Json SuperSpeedPlusJson(const usb::SuperSpeedPlusInfo& info) {
+  Json json;
+  json["speed_id"] = info.speed_id;
+  json["rx_lanes_min"] = info.rx_lanes_min;
+  json["tx_lanes_min"] = info.tx_lanes_min;
+  json["sublinks"] = info.sublinks;
+  return json;
+}
+
+// A device without a BOS refuses the request, and nothing is wrong with it.
+Json BosJson(OpenDevice& device, std::optional<Failure>& failure) {
+  const Result<host::BosDescription> bos = app::Run(device.system(), device.session().ReadBos());
+  Json json;
+  json["error"] = nullptr;
+  if (!bos) {
+    json["error"] = bos.error().Describe();
+    if (bos.error().kind != ErrorKind::kStalled) {
+      failure = Failure{Failure::Kind::kTransport, "BOS: " + bos.error().Describe()};
+    }
+    return json;
+  }
+  const usb::BinaryObjectStore& store = bos->store;
+  json["bytes"] = Hex(bos->bytes);
+  json["usb2"] = nullptr;
+  if (store.usb2_attributes) json["usb2"]["attributes"] = *store.usb2_attributes;
+  json["super_speed"] = store.super_speed ? SuperSpeedJson(*store.super_speed) : Json(nullptr);
+  json["super_speed_plus"] =
+      store.super_speed_plus ? SuperSpeedPlusJson(*store.super_speed_plus) : Json(nullptr);
+  json["container_id"] = store.container_id ? Json(Uuid(*store.container_id)) : Json(nullptr);
+  json["others"] = Json::array();
+  for (const usb::Capability& capability : store.others) {
+    Json other;
+    other["type"] = capability.type;
+    other["bytes"] = Hex(capability.bytes);
+    json["others"].push_back(other);
+  }
+  json["defects"] = Defects(store.defects);
+  return json;
+}
+
+Json DeviceJson(OpenDevice& opened, const std::string& name) {
+  host::Session& session = opened.session();
+  Names names(opened);
   const host::DeviceDescription& description = session.description();
   const wire::usb::DeviceDescriptor& device = description.device;
   const usb::Speed speed = session.caps().speed;
@@ -119,9 +226,11 @@ Json DeviceJson(host::Session& session, const std::string& name) {
   json["active_configuration"] = nullptr;
   json["configurations"] = Json::array();
   for (const host::ConfigurationDescription& configuration : description.configurations) {
-    json["configurations"].push_back(ConfigurationJson(configuration.tree, speed));
+    json["configurations"].push_back(ConfigurationJson(configuration.tree, speed, names));
   }
   json["defects"] = Defects(description.defects);
+  for (const std::string& defect : names.defects()) json["defects"].push_back(defect);
+  json["bos"] = nullptr;
   json["storage"] = nullptr;
   return json;
 }
@@ -148,7 +257,7 @@ Json UnitJson(OpenDevice& device, host::ScsiTransport& transport, uint8_t lun,
   json["removable"] = facts.removable;
   json["block_size"] = opened ? Json(facts.block_size) : Json(nullptr);
   json["blocks_count"] = opened ? Json(facts.blocks_count) : Json(nullptr);
-  json["error"] = opened ? Json(nullptr) : Json(opened.error().Describe());
+  json["error"] = opened ? Json(nullptr) : Json(FailureOf(opened.error()).text);
   if (!opened && !IsEmpty(opened.error()) && !failure) {
     failure = FailureOf(opened.error());
     failure->text = "unit " + std::to_string(lun) + ": " + failure->text;
@@ -199,112 +308,26 @@ bool HasStorage(const host::DeviceDescription& description) {
   return false;
 }
 
-// Text of a JSON value, "-" for null. A device's strings may hold anything.
-std::string Text(const Json& json) {
-  if (json.is_null()) return "-";
-  return json.is_string() ? Printable(json.get<std::string>()) : json.dump();
-}
-
-std::string Version(const Json& json) {
-  const uint16_t version = json.get<uint16_t>();
-  return fmt::format("{:x}.{:02x}", version >> 8, version & 0xff);
-}
-
-void AppendAlternate(const Json& interface, const Json& alternate, std::string& text) {
-  text += fmt::format("    interface {} alternate {}: {:02x}/{:02x}/{:02x} {}\n",
-                      interface["number"].get<int>(), alternate["setting"].get<int>(),
-                      alternate["class"].get<int>(), alternate["subclass"].get<int>(),
-                      alternate["protocol"].get<int>(), Text(alternate["class_text"]));
-  for (const Json& endpoint : alternate["endpoints"]) {
-    text += fmt::format("      endpoint {:02x} {:<3} {}, {} bytes", endpoint["address"].get<int>(),
-                        Text(endpoint["direction"]), Text(endpoint["type"]),
-                        endpoint["packet_size_max"].get<int>());
-    if (endpoint["burst_max"] != 0) {
-      text += fmt::format(", bursts of {}", endpoint["burst_max"].get<int>() + 1);
-    }
-    if (endpoint["streams_max"] != 0) {
-      text += fmt::format(", {} streams", endpoint["streams_max"].get<int>());
-    }
-    if (endpoint["interval"] != 0) text += fmt::format(", interval {}", Text(endpoint["interval"]));
-    text += "\n";
-  }
-}
-
-void AppendStorage(const Json& storage, std::string& text) {
-  if (storage.is_null()) return;
-  if (!storage["error"].is_null()) {
-    text += fmt::format("  storage: {}\n", Text(storage["error"]));
-    return;
-  }
-  text += fmt::format("  storage: {} on interface {}\n", Text(storage["transport"]),
-                      storage["interface"].get<int>());
-  for (const Json& defect : storage["defects"]) {
-    text += fmt::format("    worked around: {}\n", Text(defect));
-  }
-  for (const Json& unit : storage["units"]) {
-    text += fmt::format("    unit {}: {} {} {}{}", unit["lun"].get<int>(), Text(unit["vendor"]),
-                        Text(unit["product"]), Text(unit["revision"]),
-                        unit["removable"].get<bool>() ? ", removable" : "");
-    if (unit["error"].is_null()) {
-      const uint64_t blocks_count = unit["blocks_count"].get<uint64_t>();
-      const uint64_t block_size = unit["block_size"].get<uint64_t>();
-      text += fmt::format(", {} of {} bytes ({})\n", Count(blocks_count, "block"), block_size,
-                          app::DescribeSize(blocks_count * block_size));
-    } else {
-      text += fmt::format(", no capacity: {}\n", Text(unit["error"]));
-    }
-  }
-}
-
-std::string TreeText(const Json& json) {
-  std::string text =
-      fmt::format("{} {:04x}:{:04x} {} {}, serial {}\n", Text(json["port_path"]),
-                  json["vendor_id"].get<int>(), json["product_id"].get<int>(),
-                  Text(json["manufacturer"]), Text(json["product"]), Text(json["serial"]));
-  text += fmt::format("  USB {}, {} speed, device {}, class {:02x}/{:02x}/{:02x}\n",
-                      Version(json["usb_version"]), Text(json["speed"]),
-                      Version(json["device_version"]), json["class"].get<int>(),
-                      json["subclass"].get<int>(), json["protocol"].get<int>());
-  for (const Json& configuration : json["configurations"]) {
-    const bool active = configuration["value"] == json["active_configuration"];
-    text += fmt::format("  configuration {}{}: {} powered, {} mA\n",
-                        configuration["value"].get<int>(), active ? " (active)" : "",
-                        configuration["self_powered"].get<bool>() ? "self" : "bus",
-                        configuration["power_ma"].get<int>());
-    for (const Json& interface : configuration["interfaces"]) {
-      for (const Json& alternate : interface["alternates"]) {
-        AppendAlternate(interface, alternate, text);
-      }
-    }
-    for (const Json& defect : configuration["defects"]) {
-      text += fmt::format("    worked around: {}\n", Text(defect));
-    }
-  }
-  for (const Json& defect : json["defects"]) {
-    text += fmt::format("  worked around: {}\n", Text(defect));
-  }
-  AppendStorage(json["storage"], text);
-  return text;
-}
-
 int RunInfo(const Options& options) {
   auto opened = OpenDevice::Open(options.device);
   if (!opened) return Fail("info", opened.error(), options.json);
   OpenDevice& device = **opened;
-  Json json = DeviceJson(device.session(), options.device.device);
-  std::optional<Failure> failure;  // of the storage; the rest is shown all the same
+  Json json = DeviceJson(device, options.device.device);
+  std::optional<Failure> failure;  // of BOS or storage; the rest is shown all the same
+  if (options.bos) json["bos"] = BosJson(device, failure);
   if (!options.no_storage && HasStorage(device.session().description())) {
     json["storage"] = StorageJson(device, options.device.lun, failure);
   }
   // Opening the storage may have configured the device. 0 stands for "not configured".
   const std::optional<uint8_t> active = device.session().description().active_value;
   if (active.value_or(0) != 0) json["active_configuration"] = *active;
+  const Result<void, Failure> closed = device.Close();
+  if (!closed && !failure) failure = closed.error();
+  if (failure) SetError(json, *failure);
   const std::string text = options.json ? JsonText(json) : TreeText(json);
   const Result<void, Failure> printed = os::PrintOutput(text);
   if (!printed) return Fail("info", printed.error());
-  if (failure) return Fail("info", *failure);
-  const Result<void, Failure> closed = device.Close();
-  return closed ? kExitGood : Fail("info", closed.error());
+  return failure ? Fail("info", *failure) : kExitGood;
 }
 
 }  // namespace
@@ -315,6 +338,8 @@ void AddInfoVerb(CLI::App& cli, Chosen& chosen) {
       [](CLI::App& verb, Options& options) {
         AddDeviceOptions(verb, options.device, true);
         verb.get_option("--lun")->description("this logical unit alone; default: all of them");
+        verb.add_flag("--bos", options.bos,
+                      "read the BOS as well; unasked it is not, because that crashed a device");
         verb.add_flag("--no-storage", options.no_storage,
                       "only descriptors: claim no interface, send no SCSI command");
         verb.add_flag("--json", options.json, "the same as one JSON object");

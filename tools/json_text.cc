@@ -1,5 +1,6 @@
 #include "tools/json_text.h"
 
+#include "app/sense_text.h"
 #include "tools/exit_status.h"
 
 namespace usbtwin::tools {
@@ -12,6 +13,8 @@ Json JsonHead(const std::string& program) {
   json["schema"] = kSchema;
   json["program"] = program;
   json["version"] = USBTWIN_VERSION;
+  json["exit_status"] = static_cast<int>(kExitGood);
+  json["error"] = nullptr;
   return json;
 }
 
@@ -30,11 +33,30 @@ const char* Name(Failure::Kind kind) {
   return "";
 }
 
-std::string FailureJson(const std::string& program, const Failure& failure) {
-  Json json = JsonHead(program);
+Json SenseJson(const scsi::Sense& sense) {
+  Json json;
+  json["key"] = static_cast<int>(sense.key);
+  json["asc"] = sense.asc;
+  json["ascq"] = sense.ascq;
+  json["text"] = app::DescribeSense(sense);
+  json["key_text"] = scsi::Name(sense.key);
+  json["additional_text"] = app::AdditionalSenseText(sense.asc, sense.ascq);
+  json["deferred"] = sense.deferred;
+  json["information"] = sense.information_valid ? Json(sense.information) : Json(nullptr);
+  return json;
+}
+
+void SetError(Json& json, const Failure& failure) {
   json["exit_status"] = ExitStatus(ExitTable::kPlain, failure.kind);
+  json["error"] = Json::object();
   json["error"]["text"] = failure.text;
   json["error"]["kind"] = Name(failure.kind);
+  if (failure.sense) json["sense"] = SenseJson(*failure.sense);
+}
+
+std::string FailureJson(const std::string& program, const Failure& failure) {
+  Json json = JsonHead(program);
+  SetError(json, failure);
   return JsonText(json);
 }
 

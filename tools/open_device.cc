@@ -1,6 +1,7 @@
 #include "tools/open_device.h"
 
 #include "app/run.h"
+#include "app/sense_text.h"
 #include "base/text.h"
 #include "os/system.h"
 #include "tools/complaint.h"
@@ -77,6 +78,12 @@ Failure FailureOf(const Error& error, const std::string& device) {
 }
 
 Failure FailureOf(const host::BlockError& error) {
+  if (error.kind == host::BlockError::Kind::kSense) {
+    // In the standard's words, which the host's floor does not know.
+    const std::string text = error.DescribeCommand() + ": " + scsi::Name(error.status) + ", " +
+                             app::DescribeSense(error.sense);
+    return {Failure::Kind::kRefused, text, error.sense};
+  }
   const bool is_answer = error.kind != host::BlockError::Kind::kTransport;
   std::string text = error.Describe();
   if (text.find("residue") != std::string::npos) {
@@ -85,9 +92,13 @@ Failure FailureOf(const host::BlockError& error) {
   return {is_answer ? Failure::Kind::kRefused : Failure::Kind::kTransport, text};
 }
 
-Result<std::unique_ptr<OpenDevice>, Failure> OpenDevice::Open(const DeviceOptions& options) {
+Result<std::unique_ptr<OpenDevice>, Failure> OpenDevice::Open(const DeviceOptions& options,
+                                                              app::FileNames files) {
   std::unique_ptr<OpenDevice> device(new OpenDevice(options));
   device->system_ = os::MakeSystem();
+  if (!options.record_path.empty()) files.outputs.push_back(options.record_path);
+  const auto checked = app::CheckFiles(*device->system_, options.device, std::move(files));
+  if (!checked) return checked.error();
   auto opened = app::OpenBus(*device->system_, options.device,
                              {.record_path = options.record_path, .audit = options.audit});
   if (!opened) {

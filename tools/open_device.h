@@ -35,7 +35,10 @@ app::Failure FailureOf(const host::BlockError& error);
 class OpenDevice {
  public:
   // Opens the device and reads its descriptors.
-  static Result<std::unique_ptr<OpenDevice>, app::Failure> Open(const DeviceOptions& options);
+  // `files` are what else the verb reads and writes; none of its outputs may be one of them, nor a
+  // file behind the device.
+  static Result<std::unique_ptr<OpenDevice>, app::Failure> Open(const DeviceOptions& options,
+                                                                app::FileNames files = {});
   ~OpenDevice();
   OpenDevice(const OpenDevice&) = delete;
   OpenDevice& operator=(const OpenDevice&) = delete;

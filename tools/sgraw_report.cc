@@ -66,14 +66,18 @@ void AppendSense(const SgRawOptions& options, const app::CdbResult& result, std:
   }
 }
 
+// "Check Condition: Illegal Request, Logical block address out of range (05/21/00)".
+std::string RefusalText(const app::CdbResult& result) {
+  const std::string title = StatusTitle(result.scsi_status);
+  if (result.sense_bytes.empty()) return title;
+  return title + ": " + app::DescribeSense(result.sense_bytes, false);
+}
+
 // One line, because a failure is told in any case.
 std::string QuietFailure(const SgRawOptions& options, const app::CdbResult& result) {
-  std::string text = "usb_sgraw: " + StatusTitle(result.scsi_status);
   const bool shows_sense = options.sense_output != SgRawOptions::SenseOutput::kNever;
-  if (shows_sense && !result.sense_bytes.empty()) {
-    text += ": " + app::DescribeSense(result.sense_bytes, false);
-  }
-  return text + "\n";
+  return "usb_sgraw: " + (shows_sense ? RefusalText(result) : StatusTitle(result.scsi_status)) +
+         "\n";
 }
 
 Json SenseJson(const app::CdbResult& result) {
@@ -86,6 +90,7 @@ Json SenseJson(const app::CdbResult& result) {
   }
   const app::SenseInfo& sense = *result.sense;
   json["valid"] = true;
+  json["text"] = app::DescribeSense(result.sense_bytes, false);
   json["key"] = sense.key;
   json["asc"] = sense.asc;
   json["ascq"] = sense.ascq;
@@ -96,9 +101,16 @@ Json SenseJson(const app::CdbResult& result) {
   return json;
 }
 
-Json ErrorJson(const app::CdbResult& result) {
-  if (result.outcome == app::CdbOutcome::kCompleted) return nullptr;
+// Null where all is good; the sense has an object of its own beside it.
+Json ErrorJson(const app::CdbResult& result, const std::string& file_error) {
   Json json;
+  if (result.outcome == app::CdbOutcome::kCompleted) {
+    const bool refused = ExitStatus(ExitTable::kPlain, result) != kExitGood;
+    if (!refused && file_error.empty()) return nullptr;
+    json["text"] = refused ? RefusalText(result) : file_error;
+    json["kind"] = Name(refused ? app::Failure::Kind::kRefused : app::Failure::Kind::kFile);
+    return json;
+  }
   json["text"] = result.text;
   json["kind"] = app::Name(result.outcome);
   if (result.error.kind == app::TransportErrorKind::kNone) return json;
@@ -159,16 +171,17 @@ std::string ReportText(const SgRawOptions& options, const app::CdbResult& result
   return text;
 }
 
-std::string ReportJson(const SgRawOptions& options, const app::CdbResult& result, int exit_status) {
+std::string ReportJson(const SgRawOptions& options, const app::CdbResult& result, int exit_status,
+                       const std::string& file_error) {
   const bool completed = result.outcome == app::CdbOutcome::kCompleted;
   Json json = JsonHead("usb_sgraw");
+  json["exit_status"] = exit_status;
+  json["error"] = ErrorJson(result, file_error);
   json["device"] = options.open.device;
   json["lun"] = options.lun;
   json["cdb"] = Hex(options.cdb);
   json["command"] = options.cdb.empty() ? "" : app::CommandName(options.cdb);
   json["outcome"] = app::Name(result.outcome);
-  json["exit_status"] = exit_status;
-  json["error"] = ErrorJson(result);
   json["scsi_status"] = completed ? Json(result.scsi_status) : Json(nullptr);
   json["scsi_status_text"] =
       completed ? Json(scsi::Name(static_cast<scsi::Status>(result.scsi_status))) : Json(nullptr);

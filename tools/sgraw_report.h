@@ -19,7 +19,9 @@ Bytes ValidData(const SgRawOptions& options, const app::CdbResult& result);
 // Lines for standard error; may be empty.
 std::string ReportText(const SgRawOptions& options, const app::CdbResult& result);
 
-// The JSON object, in lines, with the last one ended.
-std::string ReportJson(const SgRawOptions& options, const app::CdbResult& result, int exit_status);
+// The JSON object, in lines, with the last one ended. `file_error` is what went wrong with a file
+// or the record after the command; empty: nothing.
+std::string ReportJson(const SgRawOptions& options, const app::CdbResult& result, int exit_status,
+                       const std::string& file_error = "");
 
 }  // namespace usbtwin::tools

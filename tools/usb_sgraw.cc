@@ -3,6 +3,7 @@
 #include <new>
 
 #include "app/hex_dump.h"
+#include "app/opener.h"
 #include "app/send_cdb.h"
 #include "os/console.h"
 #include "os/system.h"
@@ -88,6 +89,16 @@ Result<void, app::Failure> ShowData(const SgRawOptions& options,
   return os::Write(os::kStandardOutput, "standard output", data);
 }
 
+// Nothing that is written may be something that is read.
+Result<void, app::Failure> CheckFiles(const SgRawOptions& options, app::System& system) {
+  app::FileNames names;
+  if (!options.command_path.empty()) names.inputs.push_back(options.command_path);
+  if (options.sends_data) names.inputs.push_back(options.input_path);
+  if (options.output_path) names.outputs.push_back(*options.output_path);
+  if (!options.open.record_path.empty()) names.outputs.push_back(options.open.record_path);
+  return app::CheckFiles(system, options.open.device, std::move(names));
+}
+
 int Run(SgRawOptions options) {
   Result<std::vector<uint8_t>, app::Failure> command = ReadCommand(options);
   if (!command) return FileExit(options, command.error());
@@ -97,6 +108,9 @@ int Run(SgRawOptions options) {
         os::PrintOutput(options.json ? CommandJson(options.cdb) : CommandText(options.cdb));
     return printed ? kExitGood : FileExit(options, printed.error());
   }
+  const std::unique_ptr<app::System> system = os::MakeSystem();
+  const Result<void, app::Failure> checked = CheckFiles(options, *system);
+  if (!checked) return FileExit(options, checked.error());
   const Result<std::vector<uint8_t>, app::Failure> data_out = ReadDataOut(options);
   if (!data_out) return FileExit(options, data_out.error());
   if (options.sends_data) options.send_length = data_out->size();
@@ -107,7 +121,6 @@ int Run(SgRawOptions options) {
     file.emplace(std::move(*opened));
   }
 
-  const std::unique_ptr<app::System> system = os::MakeSystem();
   const app::CdbRequest request{.lun = options.lun,
                                 .cdb = options.cdb,
                                 .data_out = *data_out,
@@ -120,20 +133,23 @@ int Run(SgRawOptions options) {
     return FileExit(options, {app::Failure::Kind::kUsage, result.text});
   }
 
+  std::string file_error;
+  if (!result.record_error.empty()) file_error = "the record is incomplete: " + result.record_error;
   if (KeepsData(result) && options.data_in_length != 0) {
     const Result<void, app::Failure> shown = ShowData(options, file, ValidData(options, result));
-    if (!shown) return FileExit(options, shown.error());
+    if (!shown && !options.json) return FileExit(options, shown.error());
+    if (!shown) file_error = shown.error().text;
   }
   int exit_status = ExitStatus(options.exit_table, result);
-  if (!result.record_error.empty()) {
-    os::PrintError("usb_sgraw: the record is incomplete: " + result.record_error + "\n");
+  if (!file_error.empty()) {
+    os::PrintError("usb_sgraw: " + file_error + "\n");
     if (exit_status == kExitGood) {
       exit_status = ExitStatus(options.exit_table, app::Failure::Kind::kFile);
     }
   }
   if (options.json) {
     const Result<void, app::Failure> printed =
-        os::PrintOutput(ReportJson(options, result, exit_status));
+        os::PrintOutput(ReportJson(options, result, exit_status, file_error));
     if (!printed) return FileExit(options, printed.error());
     if (result.outcome == app::CdbOutcome::kCompleted) return exit_status;
   }

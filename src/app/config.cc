@@ -148,8 +148,8 @@ void ReadUnit(TomlFile& file, const toml::table& source, ProfileFile& target) {
   if (size) {
     unit.size = *size;
     if (*size == 0 || *size % disk.block_size != 0) {
-      table.Fail("size", std::to_string(*size) + " bytes are not a whole number of blocks of " +
-                             std::to_string(disk.block_size));
+      table.Fail("size", Count(*size, "byte") + (*size == 1 ? " is" : " are") +
+                             " not a whole number of blocks of " + std::to_string(disk.block_size));
     } else if (*size > emulator::MemoryStore::kSizeMax) {
       table.Fail("size", DescribeSize(*size) + " are more than the " +
                              DescribeSize(emulator::MemoryStore::kSizeMax) +
@@ -245,14 +245,9 @@ void ReadTables(TomlFile& file, const toml::table& source, ProfileFile& target) 
 
 Result<ProfileFile, Failure> ParseProfileFile(std::string_view text, const std::string& path) {
   TomlFile file{.path = path, .failure = std::nullopt};
-  const toml::parse_result parsed = toml::parse(text, path);
-  if (!parsed) {
-    const toml::parse_error& error = parsed.error();
-    file.Fail(error.source(), "", std::string(error.description()));
-    return *file.failure;
-  }
   ProfileFile target;
-  ReadTables(file, parsed.table(), target);
+  const std::optional<toml::table> table = ParseToml(file, text);
+  if (table) ReadTables(file, *table, target);
   if (file.failure) return *file.failure;
   return target;
 }
@@ -264,7 +259,7 @@ Result<Profile, Failure> ParseProfile(std::string_view text, const std::string& 
 }
 
 Result<ProfileFile, Failure> LoadProfile(System& system, const std::string& path) {
-  const Result<std::vector<uint8_t>, Failure> bytes = system.ReadFile(path);
+  const Result<std::vector<uint8_t>, Failure> bytes = system.ReadFile(path, kTomlLengthMax);
   if (!bytes) return bytes.error();
   return ParseProfileFile(std::string(bytes->begin(), bytes->end()), path);
 }

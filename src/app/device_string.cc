@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <vector>
 
 #include "app/size.h"
 #include "base/text.h"
@@ -131,7 +132,10 @@ Complaint ApplySwitch(std::string_view name, std::string_view value, bool& targe
 Complaint ApplyOption(std::string_view option, EmulatedDisk& disk) {
   const size_t equals = option.find('=');
   const std::string_view name = option.substr(0, equals);
-  const std::string_view value = equals == std::string_view::npos ? "1" : option.substr(equals + 1);
+  if (equals == std::string_view::npos) {
+    return "option " + Quote(option) + " has no value: write " + std::string(name) + "=...";
+  }
+  const std::string_view value = option.substr(equals + 1);
   if (name == "size") return ApplySize(value, disk);
   if (name == "luns") return ApplyLuns(value, disk);
   if (name == "ro") return ApplySwitch(name, value, disk.read_only);
@@ -157,14 +161,22 @@ Complaint ApplyOption(std::string_view option, EmulatedDisk& disk) {
          "\": the options are size, block, speed, ro, removable and luns";
 }
 
+// What lies between the ampersands; nothing at all is no option.
 Complaint ApplyOptions(std::string_view options, EmulatedDisk& disk) {
-  while (!options.empty()) {
+  std::vector<std::string_view> names;
+  bool ended = options.empty();
+  while (!ended) {
     const size_t length = std::min(options.find('&'), options.size());
     const std::string_view option = options.substr(0, length);
-    options.remove_prefix(std::min(length + 1, options.size()));
-    if (option.empty()) continue;
+    ended = length == options.size();
+    options.remove_prefix(ended ? length : length + 1);
+    if (option.empty()) return "an option is empty: a single \"&\" joins two of them";
     const Complaint complaint = ApplyOption(option, disk);
     if (!complaint.empty()) return complaint;
+    names.push_back(option.substr(0, option.find('=')));
+    if (std::count(names.begin(), names.end(), names.back()) != 1) {
+      return "option " + Quote(names.back()) + " is there twice";
+    }
   }
   return "";
 }

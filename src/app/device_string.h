@@ -13,8 +13,8 @@
 //   sg:/dev/sdb                device of the system's own SCSI pass-through
 //
 // The options of a twin follow the last question mark, joined by "&": size, block (512 or 4096),
-// speed (full, high, super, super-plus), ro, removable, luns (memory disks; an image is one unit).
-// An image called "bot" or "x?y" is written "./bot" or "x?y?".
+// speed (full, high, super, super-plus), ro, removable, luns (memory disks; an image is one unit);
+// each with a value, and once. An image called "bot" or "x?y" is written "./bot" or "x?y?".
 #pragma once
 
 #include <cstdint>

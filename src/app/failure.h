@@ -2,7 +2,10 @@
 // to do next, and the kind that decides the exit code. For the control plane; transports use Error.
 #pragma once
 
+#include <optional>
 #include <string>
+
+#include "proto/sense.h"
 
 namespace usbtwin::app {
 
@@ -17,6 +20,7 @@ struct Failure {
   };
   Kind kind = Kind::kUsage;
   std::string text;
+  std::optional<scsi::Sense> sense;  // kRefused: what the device said, where it said anything
 };
 
 }  // namespace usbtwin::app

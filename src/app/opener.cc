@@ -72,6 +72,20 @@ struct ProfileMaker {
 
 }  // namespace
 
+Result<void, Failure> CheckFiles(System& system, std::string_view device, FileNames names) {
+  const Result<DeviceString, Failure> parsed = ParseDeviceString(device);
+  if (names.outputs.empty() || !parsed) return {};
+  std::vector<std::string>& inputs = names.inputs;
+  if (const auto* profile = std::get_if<EmulatedProfile>(&*parsed)) inputs.push_back(profile->path);
+  const Result<ProfileFile, Failure> file = std::visit(ProfileMaker{system}, *parsed);
+  if (file) {
+    for (const emulator::UnitProfile& unit : file->profile.units) {
+      if (!unit.image_path.empty()) inputs.push_back(unit.image_path);
+    }
+  }
+  return system.CheckOutputs(names);
+}
+
 std::string OpenedBus::FinishRecord() {
   if (writer_ == nullptr) return "";
   writer_->Flush();
@@ -82,6 +96,15 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
                                                     const OpenerOptions& options) {
   const Result<DeviceString, Failure> parsed = ParseDeviceString(device);
   if (!parsed) return parsed.error();
+  if (options.record_path == "-") {
+    return Failure{Failure::Kind::kUsage,
+                   "a record goes to a file, and not to standard output: name one"};
+  }
+  if (!options.record_path.empty()) {
+    const auto checked =
+        CheckFiles(system, device, {.inputs = {}, .outputs = {options.record_path}});
+    if (!checked) return checked.error();
+  }
   Result<ProfileFile, Failure> profile = std::visit(ProfileMaker{system}, *parsed);
   if (!profile) return CannotOpen(profile.error());
   Result<std::unique_ptr<Twin>, Failure> twin = Twin::Make(system, std::move(*profile));

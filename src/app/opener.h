@@ -45,6 +45,12 @@ class OpenedBus {
   usb::DeviceId device_id_;
 };
 
+// kUsage where one of the outputs is a file that is read: one of the inputs, the device's image,
+// its profile, or an image the profile names; or where two outputs are one file. A profile that
+// makes no sense is left to OpenBus. Programs call this before they open anything; OpenBus does so
+// for the record.
+Result<void, Failure> CheckFiles(System& system, std::string_view device, FileNames names);
+
 // kUsage for a bad string, kCannotOpen where there is no such device, where its image or its
 // profile is of no use, or where this build does not open its kind, kFile where the record cannot
 // be made. `system` outlives the result.

@@ -19,7 +19,7 @@ struct Suffix {
   uint64_t factor;
 };
 constexpr uint64_t kKi = 1024;
-constexpr std::array<Suffix, 20> kSuffixes{{
+constexpr std::array<Suffix, 24> kSuffixes{{
     {"b", 512},
     {"k", kKi},
     {"K", kKi},
@@ -33,6 +33,10 @@ constexpr std::array<Suffix, 20> kSuffixes{{
     {"t", kKi* kKi* kKi* kKi},
     {"T", kKi* kKi* kKi* kKi},
     {"TiB", kKi* kKi* kKi* kKi},
+    {"p", kKi* kKi* kKi* kKi* kKi},
+    {"P", kKi* kKi* kKi* kKi* kKi},
+    {"PiB", kKi* kKi* kKi* kKi* kKi},
+    {"PB", 1000ull * 1000 * 1000 * 1000 * 1000},
     {"kB", 1000},
     {"KB", 1000},
     {"kiB", kKi},

@@ -11,8 +11,8 @@
 namespace usbtwin::app {
 
 // Decimal, hexadecimal with 0x or a trailing h, or decimal with one of the suffixes
-//   b 512   k K KiB 2^10   m M MiB 2^20   g G GiB 2^30   t T TiB 2^40   kB KB MB GB TB powers of
-//   ten
+//   b 512   k K KiB 2^10   m M MiB 2^20   g G GiB 2^30   t T TiB 2^40   p P PiB 2^50
+//   kB KB MB GB TB PB powers of ten
 // nullopt for anything else.
 std::optional<uint64_t> ParseSize(std::string_view text);
 

@@ -20,6 +20,12 @@ struct ImageOptions {
   uint32_t block_size = 512;  // bytes; the image's length must be a whole number of blocks
 };
 
+// What one command reads and writes. "-" is standard input or output.
+struct FileNames {
+  std::vector<std::string> inputs;
+  std::vector<std::string> outputs;
+};
+
 class System {
  public:
   virtual ~System() = default;
@@ -32,7 +38,12 @@ class System {
   // Opens and locks a disk image.
   virtual Result<std::unique_ptr<emulator::BlockStore>, Failure> OpenImage(
       const std::string& path, const ImageOptions& options) = 0;
-  virtual Result<std::vector<uint8_t>, Failure> ReadFile(const std::string& path) = 0;
+  // The whole file; more than `length_max` bytes are refused.
+  virtual Result<std::vector<uint8_t>, Failure> ReadFile(const std::string& path,
+                                                         size_t length_max) = 0;
+  // kUsage where an output is the same file as an input or another output, whatever their names:
+  // it would destroy that one. Nothing is opened or made.
+  virtual Result<void, Failure> CheckOutputs(const FileNames& names) = 0;
   virtual Result<std::unique_ptr<ByteSink>, Failure> CreateFile(const std::string& path) = 0;
 };
 

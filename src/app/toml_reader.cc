@@ -28,7 +28,93 @@ std::string RangeText(TomlTable::Range range) {
   return std::to_string(range.min) + " to " + std::to_string(range.max);
 }
 
+// Walks over a text and counts what the parser would go down for. It needs to be right about valid
+// TOML alone: the parser stops where the text becomes invalid.
+class DepthScan {
+ public:
+  explicit DepthScan(std::string_view text) : text_(text) {}
+
+  // The line where the text is too deep.
+  std::optional<uint32_t> FindTooDeep() {
+    while (!text_.empty()) {
+      const char letter = text_.front();
+      if (letter == '"' || letter == '\'') {
+        SkipString(letter);
+      } else if (letter == '#') {
+        text_.remove_prefix(std::min(text_.find('\n'), text_.size()));
+      } else {
+        text_.remove_prefix(1);
+        if (!CountOf(letter)) return line_;
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  // False where a limit is passed.
+  bool CountOf(char letter) {
+    if (letter == '.') return ++dots_count_ < kTomlDepthMax;
+    // A key ends at any of these; blanks and quotes may stand between its parts.
+    if (std::string_view("\n,=[]{}").find(letter) != std::string_view::npos) dots_count_ = 0;
+    if (letter == '\n') ++line_;
+    if (letter == '[' || letter == '{') return ++depth_ <= kTomlDepthMax;
+    if ((letter == ']' || letter == '}') && depth_ != 0) --depth_;
+    return true;
+  }
+
+  void SkipString(char quote) {
+    const std::string quotes(3, quote);
+    const bool is_long = text_.starts_with(quotes);
+    const std::string_view end = std::string_view(quotes).substr(is_long ? 0 : 2);
+    text_.remove_prefix(end.size());
+    while (!text_.empty() && !text_.starts_with(end)) {
+      if (text_.front() == '\n' && !is_long) return;
+      const bool is_escape = quote == '"' && text_.front() == '\\' && text_.size() > 1;
+      const std::string_view taken = text_.substr(0, is_escape ? 2 : 1);
+      line_ += static_cast<uint32_t>(std::count(taken.begin(), taken.end(), '\n'));
+      text_.remove_prefix(taken.size());
+    }
+    text_.remove_prefix(std::min(end.size(), text_.size()));
+    // Two more may stand before the three that end a string of several lines.
+    for (int more = 0; is_long && more < 2 && text_.starts_with(quote); ++more) {
+      text_.remove_prefix(1);
+    }
+  }
+
+  std::string_view text_;
+  uint32_t line_ = 1;
+  size_t dots_count_ = 0;  // in this key
+  size_t depth_ = 0;       // of brackets
+};
+
+toml::source_region Line(uint32_t line) {
+  return {.begin = {.line = line, .column = 1}, .end = {.line = line, .column = 1}, .path = {}};
+}
+
 }  // namespace
+
+std::optional<toml::table> ParseToml(TomlFile& file, std::string_view text) {
+  const std::string depth_max = std::to_string(kTomlDepthMax);
+  if (text.size() > kTomlLengthMax) {
+    file.Fail(Line(1), "",
+              "the text has " + Count(text.size(), "byte") + ", at most " +
+                  std::to_string(kTomlLengthMax) + " are possible");
+    return std::nullopt;
+  }
+  if (const std::optional<uint32_t> line = DepthScan(text).FindTooDeep()) {
+    file.Fail(Line(*line), "",
+              "nested too deep: a key has at most " + depth_max +
+                  " parts, and so many brackets may be open at once");
+    return std::nullopt;
+  }
+  toml::parse_result parsed = toml::parse(text, file.path);
+  if (!parsed) {
+    const toml::parse_error& error = parsed.error();
+    file.Fail(error.source(), "", std::string(error.description()));
+    return std::nullopt;
+  }
+  return std::move(parsed).table();
+}
 
 void TomlFile::Fail(const toml::source_region& where, std::string_view key,
                     const std::string& what) {

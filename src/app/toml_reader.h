@@ -1,6 +1,7 @@
-// Reads the tables of a TOML file one key at a time. The first thing that is wrong is kept as a
-// Failure with file, line and key; after it every answer is empty, so callers read on and look at
-// the end. A private header of config.cc: it brings toml++ along.
+// Reads TOML: ParseToml makes tables of a text, whoever wrote it, and TomlTable reads them one key
+// at a time. The first thing that is wrong is kept as a Failure with file, line and key; after it
+// every answer is empty, so callers read on and look at the end. A private header of src/app: it
+// brings toml++ along, whose parser nobody calls but ParseToml.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +28,14 @@ struct TomlFile {
   // The same, and what is wrong there.
   void Fail(const toml::source_region& where, std::string_view key, const std::string& what);
 };
+
+// What people write by hand is far below both. toml++ takes a table for each part of a key and
+// calls itself for each of them, so that a text without bounds is the end of the stack.
+inline constexpr size_t kTomlLengthMax = 64 << 10;  // bytes
+inline constexpr size_t kTomlDepthMax = 16;         // parts of one key; brackets in one another
+
+// Nullopt after a failure: of the text's length or depth, or of its syntax.
+std::optional<toml::table> ParseToml(TomlFile& file, std::string_view text);
 
 // "a, b, c".
 std::string JoinNames(std::initializer_list<std::string_view> names);

@@ -78,7 +78,11 @@ std::string PrintableLines(std::string_view text) {
 }
 
 std::string Quote(std::string_view text) {
-  return "\"" + Printable(text) + "\"";
+  std::string_view rest = text;
+  for (size_t count = 0; count < kQuoteMax && !rest.empty(); ++count) TakeCharacter(rest);
+  if (rest.empty()) return "\"" + Printable(text) + "\"";
+  const std::string_view shown = text.substr(0, text.size() - rest.size());
+  return "\"" + Printable(shown) + "…\" (" + Count(text.size(), "byte") + ")";
 }
 
 std::string Count(uint64_t count, std::string_view one, std::string_view many) {

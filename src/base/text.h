@@ -20,7 +20,8 @@ char32_t TakeCharacter(std::string_view& text);
 std::string Printable(std::string_view text);
 // The same for messages of several lines: newlines stay.
 std::string PrintableLines(std::string_view text);
-// In quotation marks.
+// In quotation marks. Of a long text the beginning, and its length: "aaaa…" (100000 bytes).
+inline constexpr size_t kQuoteMax = 200;  // characters
 std::string Quote(std::string_view text);
 
 // "1 block", "2 blocks"; `many` where an "s" does not do it.

@@ -160,6 +160,9 @@ std::string DumpCdb(Bytes bytes) {
 std::string DumpSense(Bytes bytes) {
   return dump::TextOf<dump::AddSense>(bytes);
 }
+std::string DumpInquiry(Bytes bytes) {
+  return dump::TextOf<dump::AddInquiry>(bytes);
+}
 std::string DumpUsbmon(Bytes bytes) {
   return dump::TextOf<dump::AddUsbmon>(bytes);
 }

@@ -29,6 +29,7 @@ std::string DumpStatusWrapper(Bytes bytes);
 // SCSI.
 std::string DumpCdb(Bytes bytes);
 std::string DumpSense(Bytes bytes);
+std::string DumpInquiry(Bytes bytes);  // standard INQUIRY data; nothing in it tells it from others
 const char* OpcodeName(uint8_t opcode);  // "READ(10)"; null for one we have no name for
 
 // One usbmon record of 64 bytes with its isochronous descriptors and data.

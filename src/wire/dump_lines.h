@@ -46,6 +46,7 @@ void AddCommandWrapper(Lines& lines, Bytes bytes);
 void AddStatusWrapper(Lines& lines, Bytes bytes);
 void AddCdb(Lines& lines, Bytes bytes);
 void AddSense(Lines& lines, Bytes bytes);
+void AddInquiry(Lines& lines, Bytes bytes);
 void AddUsbmon(Lines& lines, Bytes bytes);
 void AddCapture(Lines& lines, Bytes bytes);
 // What a transfer may carry, guessed; hex where nothing fits.

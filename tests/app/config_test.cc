@@ -21,6 +21,14 @@ std::string Fixture(const std::string& name) {
   return text.str();
 }
 
+const std::string kUnit = "[[unit]]\nsize = \"1M\"\n";
+
+std::string Times(size_t count, const char* part) {
+  std::string text;
+  while (count-- != 0) text += part;
+  return text;
+}
+
 Profile Parse(const std::string& text, const std::string& path = "profile.toml") {
   const Result<Profile, Failure> profile = ParseProfile(text, path);
   BOOST_REQUIRE_MESSAGE(profile, (profile ? "" : profile.error().text));
@@ -164,6 +172,43 @@ BOOST_AUTO_TEST_CASE(a_profile_is_read_from_its_file) {
   BOOST_TEST((missing.error().kind == Failure::Kind::kFile));
 }
 
+// toml++ calls itself for each part of a key, and 250000 of them were the end of the stack.
+BOOST_AUTO_TEST_CASE(what_would_exhaust_the_stack_is_not_parsed) {
+  const std::string too_deep =
+      "nested too deep: a key has at most 16 parts, and so many brackets may be open at once";
+  const std::string three(3, '\'');
+  const std::string key = Times(16, "a.") + "a=1";
+  for (const std::string& text :
+       {key, Times(30'000, "a.") + "a=1", Times(16, "a . ") + "a=1", Times(16, "\"a\".") + "a=1",
+        "[" + Times(16, "a.") + "a]", "[[" + Times(16, "'a'.") + "a]]", "k=1 # \"\"\"\n" + key,
+        "a={k=1," + key + "}", "a=" + Times(17, "["), "a=" + Times(17, "{a="),
+        "k=\"\"\"\\\"\\\n\"\"\"\"\"\n" + key, "k=" + three + "\\" + three + "\n" + key}) {
+    const auto line = 1 + std::count(text.begin(), text.end(), '\n');
+    const Result<Profile, Failure> profile = ParseProfile(text, "p.toml");
+    BOOST_REQUIRE(!profile);
+    BOOST_TEST(profile.error().text == "p.toml:" + std::to_string(line) + ": " + too_deep);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(depth_is_of_keys_and_not_of_what_is_written_into_strings) {
+  const std::string three(3, '\'');
+  for (const std::string& text :
+       {"\"" + Times(40, "a.[") + "\"", three + Times(40, "a.[{\n") + three,
+        "\"\" #" + Times(40, "a.["), "\"" + Times(16, "[") + "\" # '" + Times(16, "{")}) {
+    const Result<Profile, Failure> profile = ParseProfile("speed=" + text + "\n", "p.toml");
+    BOOST_REQUIRE(!profile);
+    BOOST_TEST(profile.error().text.find("is not one of low, full") != std::string::npos);
+  }
+  const std::string key = "unknown." + Times(14, "a.") + "a=[" + Times(40, "[1.5],") + "]";
+  BOOST_TEST(ParseProfile(key, "p.toml").error().text.find("'unknown'") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_profile_has_64_kib_at_most) {
+  BOOST_TEST(ParseProfile(kUnit + Times(65'536 - kUnit.size(), "#"), "p.toml").has_value());
+  BOOST_TEST(ParseProfile(Times(65'537, "#"), "p.toml").error().text ==
+             "p.toml:1: the text has 65537 bytes, at most 65536 are possible");
+}
+
 // What is wrong with a profile, word for word. The unit stands last where it does not matter.
 struct Bad {
   const char* name;
@@ -174,7 +219,6 @@ std::ostream& operator<<(std::ostream& out, const Bad& bad) {
   return out << bad.name;
 }
 
-const std::string kUnit = "[[unit]]\nsize = \"1M\"\n";
 const std::vector<Bad> kBad{
     {"misspelt speed", "speed = \"hihg\"\n" + kUnit,
      "profile.toml:1: key 'speed': \"hihg\" is not one of low, full, high, super, super-plus"},
@@ -257,6 +301,8 @@ const std::vector<Bad> kBad{
      "profile.toml:2: key 'unit.size': a boolean, and not a size such as \"64M\""},
     {"size zero", "[[unit]]\nsize = 0\n",
      "profile.toml:2: key 'unit.size': 0 bytes are not a whole number of blocks of 512"},
+    {"unit of one byte", "[[unit]]\nsize = 1\n",
+     "profile.toml:2: key 'unit.size': 1 byte is not a whole number of blocks of 512"},
     {"half a block", "[[unit]]\nsize = 6144\nblock_size = 4096\n",
      "profile.toml:2: key 'unit.size': 6144 bytes are not a whole number of blocks of 4096"},
     {"too large", "[[unit]]\nsize = \"2048T\"\n",

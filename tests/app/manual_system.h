@@ -25,10 +25,19 @@ class ManualSystem final : public app::System {
     return std::unique_ptr<emulator::BlockStore>(
         std::make_unique<emulator::MemoryStore>(file->second.size()));
   }
-  Result<std::vector<uint8_t>, app::Failure> ReadFile(const std::string& path) override {
+  Result<std::vector<uint8_t>, app::Failure> ReadFile(const std::string& path,
+                                                      size_t length_max) override {
     const auto file = files.find(path);
-    if (file == files.end()) return Missing(path);
+    if (file == files.end() || file->second.size() > length_max) return Missing(path);
     return std::vector<uint8_t>(file->second.begin(), file->second.end());
+  }
+  Result<void, app::Failure> CheckOutputs(const app::FileNames& names) override {
+    for (const std::string& output : names.outputs) {
+      for (const std::string& input : names.inputs) {
+        if (input == output) return app::Failure{app::Failure::Kind::kUsage, input + ": is read"};
+      }
+    }
+    return {};
   }
   // What was created is in `files` once it was flushed. Paths below "full/" have no room, those
   // below "missing/" no directory.

@@ -35,6 +35,9 @@ BOOST_AUTO_TEST_CASE(suffixes_multiply) {
   BOOST_TEST(app::ParseSize("8M").value() == 8u << 20);
   BOOST_TEST(app::ParseSize("1GB").value() == 1'000'000'000u);
   BOOST_TEST(app::ParseSize("1T").value() == uint64_t{1} << 40);
+  BOOST_TEST(app::ParseSize("1P").value() == uint64_t{1} << 50);
+  BOOST_TEST(app::ParseSize("1PiB").value() == uint64_t{1} << 50);
+  BOOST_TEST(app::ParseSize("2PB").value() == 2'000'000'000'000'000u);
 }
 
 BOOST_AUTO_TEST_CASE(what_does_not_fit_64_bits_is_refused) {

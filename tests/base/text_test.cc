@@ -31,6 +31,14 @@ BOOST_AUTO_TEST_CASE(everything_else_stays) {
   BOOST_TEST(Quote("a\nb") == "\"a?b\"");
 }
 
+BOOST_AUTO_TEST_CASE(a_long_quotation_is_clipped) {
+  BOOST_TEST(Quote(std::string(200, 'a')) == "\"" + std::string(200, 'a') + "\"");
+  BOOST_TEST(Quote(std::string(100'000, 'a')) ==
+             "\"" + std::string(200, 'a') + "…\" (100000 bytes)");
+  BOOST_TEST(Quote(std::string(199, 'a') + "日本") ==
+             "\"" + std::string(199, 'a') + "日…\" (205 bytes)");
+}
+
 BOOST_AUTO_TEST_CASE(counts_have_their_plural) {
   BOOST_TEST(Count(1, "block") == "1 block");
   BOOST_TEST(Count(0, "block") == "0 blocks");

@@ -77,6 +77,45 @@ class Records(SgRaw):
         self.assertIn("/dev/full", run.complaint)
 
 
+class Outputs(SgRaw):
+    def test_no_output_is_an_input(self):
+        self.write("p.toml", b'[[unit]]\nimage = "d.img"\n')
+        self.write("new", self.data[:512])
+        self.write("cdb", INQUIRY.encode())
+        os.link(self.path("cdb"), self.path("hard"))
+        before = {name: self.read(name) for name in os.listdir(self.directory)}
+        inquiry = ["--cdb", INQUIRY, "--din", 36]
+        for arguments in (["--cdb", write10(0, 1), "--dout", "new", "--record", "new"],
+                          ["-c", "cdb", "-r", 36, "-o", "hard"],
+                          ["-c", "cdb", "-r", 36, "--record", "cdb"],
+                          [*inquiry, "--dout-file", "p.toml"], [*inquiry, "--record", "p.toml"],
+                          [*inquiry, "-o", "d.img"], [*inquiry, "--record", "d.img"],
+                          [*inquiry, "-o", "t", "--record", "t"], [*inquiry, "--record", "-"]):
+            run = self.run_program("-d", "emu:p.toml", *arguments, code=4)
+            self.assertIn("name ", run.complaint)
+            now = {name: self.read(name) for name in os.listdir(self.directory)}
+            self.assertEqual(now, before, str(run))
+        with open(self.path("new"), "rb") as stream:
+            run = subprocess.run([os.environ[self.program], "-d", "emu:p.toml", "-s", "512",
+                                  "--record", "new", *write10(0, 1).split()], stdin=stream,
+                                 stderr=subprocess.PIPE, cwd=self.directory, check=False)
+        self.assertEqual(run.returncode, 4, run.stderr)
+        self.assertEqual(self.read("new"), self.data[:512])
+
+
+    def test_json_keeps_the_answer_where_a_file_breaks(self):
+        if not os.path.exists("/dev/full"):
+            self.skip("no /dev/full")
+        for option in ["--dout-file", "--record"]:
+            run = self.sgraw("--json", "--cdb", INQUIRY, "--din", 36, option, "/dev/full", code=5)
+            document = self.json(run)
+            self.assertEqual(document["error"]["kind"], "file")
+            self.assertIn("No space left", document["error"]["text"])
+            self.assertIn("No space left", run.complaint)
+            self.assertEqual([document[key] for key in ["scsi_status", "length_wire", "residue"]],
+                             [0, 36, 0])
+
+
 class Twins(SgRaw):
     def test_memory_disks(self):
         capacity = "25 00 00 00 00 00 00 00 00 00"

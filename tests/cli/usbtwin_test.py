@@ -81,6 +81,15 @@ class Disk(UsbTwin):
         self.run_program("disk", "write", "-d", self.device, "-i", "missing", code=4)
         self.assertEqual(self.read("d.img"), self.data)
 
+    def test_an_empty_input_is_refused(self):
+        self.write("empty", b"")
+        for verb in ["write", "verify"]:
+            for name, shown in [("empty", "empty is empty"), ("-", "standard input is empty"),
+                                ("/dev/null", "/dev/null is empty")]:
+                run = self.run_program("disk", verb, "-d", self.device, "-i", name, code=4)
+                self.assertIn(shown, run.complaint)
+        self.assertEqual(self.read("d.img"), self.data)
+
     def test_pipes_that_do_not_fit_fail(self):
         run = self.run_program("disk", "write", "-d", self.device, "-i", "-",
                                stdin=b"x" * (64 * 1024 + 1), code=5)
@@ -102,6 +111,7 @@ class Disk(UsbTwin):
         run = self.run_program("disk", "verify", "-d", self.device, "-i", "other", "--json", code=1)
         document = self.json(run)
         self.assertFalse(document["same"])
+        self.assertEqual((document["exit_status"], document["error"]["kind"]), (1, "difference"))
         self.assertEqual(document["difference_offset"], 77 * BLOCK + 5)
         self.assertEqual(document["difference_lba"], 77)
         self.run_program("disk", "verify", "-d", self.device, "-i", "-", "--lba", 1,
@@ -110,17 +120,48 @@ class Disk(UsbTwin):
     def test_a_write_protected_disk(self):
         self.write("new", self.data)
         run = self.run_program("disk", "write", "-d", self.device + "?ro=1", "-i", "new", code=2)
-        self.assertIn("07/27/00", run.complaint)
+        self.assertIn("Data Protect, Write protected (07/27/00)", run.complaint)
+        run = self.run_program("disk", "write", "-d", self.device + "?ro=1", "-i", "new", "--json",
+                               code=2)
+        document = self.json(run)
+        self.assertEqual((document["exit_status"], document["error"]["kind"]), (2, "refused"))
+        sense = document["sense"]
+        self.assertEqual((sense["key"], sense["asc"], sense["ascq"]), (7, 0x27, 0))
+        self.assertEqual(sense["text"], "Data Protect, Write protected (07/27/00)")
 
     def test_a_disk_that_is_not_there(self):
         run = self.run_program("disk", "read", "-d", "emu:/nonexistent", "-o", "f", code=3)
         self.assertIn("/nonexistent", run.complaint)
         self.assertFalse(self.exists("f"))
 
+    def test_no_output_is_an_input(self):
+        self.write("p.toml", b'[[unit]]\nimage = "d.img"\n')
+        self.write("in.img", self.data[:BLOCK])
+        os.symlink("in.img", self.path("link.img"))
+        os.link(self.path("in.img"), self.path("hard.img"))
+        before = {name: self.read(name) for name in os.listdir(self.directory)}
+        write, read = ["disk", "write", "-d"], ["disk", "read", "-d"]
+        for arguments in ([*write, "emu:?size=8M", "-i", "in.img", "--record", "in.img"],
+                          [*write, "emu:?size=8M", "-i", "in.img", "--record", "link.img"],
+                          [*write, "emu:?size=8M", "-i", "hard.img", "--record", "./in.img"],
+                          [*read, "emu:p.toml", "-o", "p.toml"],
+                          [*read, "emu:p.toml", "-o", "d.img"],
+                          [*read, "emu:d.img?ro=1", "-o", "d.img"],
+                          [*read, "emu:d.img", "-o", "in.img", "--record", "in.img"],
+                          [*read, "emu:d.img", "-o", "new", "--record", "new"],
+                          ["info", "-d", "emu:p.toml", "--record", "p.toml"],
+                          ["info", "-d", "emu:p.toml", "--record", "d.img"],
+                          ["info", "-d", "emu:p.toml", "--record", "-"]):
+            run = self.run_program(*arguments, code=4)
+            self.assertIn("name ", run.complaint)
+            now = {name: self.read(name) for name in os.listdir(self.directory)}
+            self.assertEqual(now, before, str(run))
+
     def test_json(self):
         run = self.run_program("disk", "read", "-d", self.device, "-o", "f", "--json", code=0)
         document = self.json(run)
-        self.assertEqual((document["length"], document["bytes"]), (64 * 1024, 64 * 1024))
+        self.assertEqual(document["bytes"], 64 * 1024)
+        self.assertNotIn("length", document)
         self.assertGreater(document["elapsed_us"], 0)
         self.assertGreater(document["mb_per_second"], 0)
         self.assertNotIn("same", document)  # nothing was compared
@@ -146,118 +187,6 @@ class Disk(UsbTwin):
                          "--audit", code=0)
         self.assertEqual(self.read("f"), self.data)
         self.assertIn("Read(10)", self.tshark("r.pcapng", "-Y", "usbms"))
-
-
-class Info(UsbTwin):
-    def test_a_tree(self):
-        run = self.run_program("info", "-d", self.device, code=0)
-        for part in ["high speed", "08/06/50", "endpoint 81 in", "bulk, 512 bytes",
-                     "128 blocks of 512 bytes (64 KiB)", "configuration 1"]:
-            self.assertIn(part, run.text)
-
-    def test_text_and_json_agree(self):
-        document = self.json(self.run_program("info", "-d", self.device, "--json", code=0))
-        text = self.run_program("info", "-d", self.device, code=0).text
-        self.assertIn(f"{document['vendor_id']:04x}:{document['product_id']:04x}", text)
-        self.assertIn(document["serial"], text)
-        unit = document["storage"]["units"][0]
-        self.assertEqual((unit["blocks_count"], unit["block_size"]), (128, 512))
-        endpoints = document["configurations"][0]["interfaces"][0]["alternates"][0]["endpoints"]
-        self.assertEqual(sorted(entry["direction"] for entry in endpoints), ["in", "out"])
-
-    def test_descriptors_alone(self):
-        run = self.run_program("info", "-d", self.device, "--no-storage", code=0)
-        self.assertNotIn("storage:", run.text)
-
-    def test_super_speed(self):
-        run = self.run_program("info", "-d", self.device + "?speed=super", code=0)
-        self.assertIn("super speed", run.text)
-        self.assertIn("1024 bytes", run.text)
-
-    def test_a_profile(self):
-        self.write("p.toml", b'[device]\nproduct = "esc\\u001b[31m"\n[[unit]]\nsize = "1M"\n'
-                   b'[[unit]]\nsize = "2M"\nblock_size = 4096\n')
-        run = self.run_program("info", "-d", "emu:p.toml", code=0)
-        self.assertIn("esc?[31m", run.text)  # a device's string cannot steer the terminal
-        document = self.json(self.run_program("info", "-d", "emu:p.toml", "--json", code=0))
-        self.assertEqual(document["product"], "esc\x1b[31m")
-        self.assertIn("unit 1", run.text)
-        self.assertIn("512 blocks of 4096 bytes (2 MiB)", run.text)
-
-    def test_bad_profiles(self):
-        self.write("p.toml", b"speed = \"warp\"\n")
-        run = self.run_program("info", "-d", "emu:p.toml", code=3)
-        self.assertIn("p.toml", run.complaint)
-        self.assertIn("warp", run.complaint)
-        self.run_program("info", "-d", "emu:missing.toml", code=3)
-        self.write("q.toml", b'[[unit]]\n\nimage = "gone.img"\n')
-        run = self.run_program("info", "-d", "emu:q.toml", code=3)
-        self.assertIn("q.toml:3: key 'unit.image': cannot open image 'gone.img'", run.complaint)
-
-    def test_pipes_and_devices_are_no_files(self):
-        os.mkfifo(self.path("pipe.toml"))
-        run = self.run_program("info", "-d", "emu:pipe.toml", code=3)
-        self.assertIn("a pipe or a device", run.complaint)
-        for image in ["pipe.toml", "/dev/null"]:
-            self.write("p.toml", f'[[unit]]\nimage = "{image}"\n'.encode())
-            run = self.run_program("info", "-d", "emu:p.toml", code=3)
-            self.assertIn("neither a file nor a block device", run.complaint)
-
-    def test_nothing_steers_the_terminal(self):
-        bad = "\x1b[2J\x9b\x85\u202e\u2066"
-        controls = {"\x1b", "\x7f", *map(chr, range(0x80, 0xa0)), "\u202e", "\u2066"}
-        self.write("bad.img", b"")
-        os.rename(self.path("bad.img"), self.path(bad))
-        self.write("key.toml", b'[device]\n"\\u001b\\u202e" = 1\n[[unit]]\nsize = 512\n')
-        self.write("value.toml", b'speed = "\\u001b\\u009b\\u202e"\n')
-        self.write("raw.toml", b'speed = "\xc2\x9b\xe2\x80\xae"\n')
-        self.write("bytes.toml", b'speed = "\x9b"\n')
-        self.write("name.toml", b'[device]\nproduct = "\\u001b\\u009b\\u202e"\n'
-                   b"[[unit]]\nsize = 512\n")
-        self.write("image.toml", b'[[unit]]\nimage = "\\u001b\\u009b\\u202e"\n')
-        for name in [bad, bad + ".toml", "?" + bad, "key.toml", "value.toml", "raw.toml",
-                     "bytes.toml", "name.toml", "image.toml"]:
-            for arguments in (["info"], ["info", "--json"], ["info", "--" + bad, "--json"]):
-                run = self.run_program(*arguments, "-d", "emu:" + name)
-                for stream in (run.out, run.err):
-                    shown = set(stream.decode())  # UTF-8 throughout
-                    self.assertFalse(shown & controls, str(run))
-                if "--json" in arguments:
-                    self.json(run)
-
-    def test_a_unit_can_be_named(self):
-        for lun in [0, 2]:
-            run = self.run_program("info", "-d", "emu:?size=1M&luns=3", "--lun", lun, "--json",
-                                   code=0)
-            units = self.json(run)["storage"]["units"]
-            self.assertEqual([unit["lun"] for unit in units], [lun])
-        run = self.run_program("info", "-d", "emu:?size=1M&luns=3", "--lun", 3, code=4)
-        self.assertIn("--lun 3: the device has 3 units", run.complaint)
-        self.assertIn("configuration 1", run.text)
-
-    def test_a_storage_that_fails_is_a_failure(self):
-        self.write("p.toml", b'[[unit]]\nsize = "1M"\n[[function]]\nquirks = ["wrong_tag"]\n')
-        run = self.run_program("info", "-d", "emu:p.toml", code=3)
-        self.assertIn("configuration 1", run.text)
-        self.assertIn("CSW tag", run.complaint)
-        run = self.run_program("info", "-d", "emu:p.toml", "--transport", "uasp", "--json", code=3)
-        self.assertIsNotNone(self.json(run)["storage"]["error"])
-        self.write("p.toml", b'[[unit]]\nsize = "1M"\n[[function]]\nquirks = ["wrong_residue"]\n')
-        self.run_program("info", "-d", "emu:p.toml", code=3)
-        self.run_program("info", "-d", "emu:p.toml", "--ignore-residue", code=0)
-
-    def test_what_was_worked_around_is_named(self):
-        self.write("p.toml", b'[device]\nquirks = ["no_language_table"]\n[[unit]]\nsize = "1M"\n')
-        run = self.run_program("info", "-d", "emu:p.toml", code=0)
-        self.assertIn("worked around: stalled in control: the table of languages was asked for: "
-                      "English is assumed", run.text)
-
-    def test_the_active_configuration(self):
-        run = self.run_program("info", "-d", self.device, "--json", code=0)
-        self.assertEqual(self.json(run)["active_configuration"], 1)
-        self.assertIn("(active)", self.run_program("info", "-d", self.device, code=0).text)
-        run = self.run_program("info", "-d", self.device, "--no-storage", "--json", code=0)
-        self.assertIsNone(self.json(run)["active_configuration"])
 
 
 class Bench(UsbTwin):
@@ -316,13 +245,19 @@ class Dump(UsbTwin):
     def test_any_bytes(self):
         for length in [0, 1, 7, 512, 100000]:
             self.run_program("dump", stdin=b"\xa5" * length, code=0)
-        for kind in ["setup", "descriptors", "cbw", "csw", "cdb", "sense", "usbmon", "capture"]:
+        for kind in ["setup", "descriptors", "cbw", "csw", "cdb", "sense", "inquiry", "usbmon",
+                     "capture"]:
             self.run_program("dump", "--as", kind, stdin=b"\xff" * 100, code=0)
 
     def test_bad_input(self):
         self.run_program("dump", "missing", code=4)
         self.run_program("dump", "--hex-input", stdin=b"zz", code=4)
         self.run_program("dump", "--as", "poem", code=4)
+
+    def test_help_says_what_as_takes(self):
+        text = " ".join(self.run_program("dump", "--help", code=0).text.split())
+        for kind in ["auto,", "setup,", "cdb,", "sense,", "inquiry,", "capture;"]:
+            self.assertIn(kind, text)
 
 
 class Usage(UsbTwin):

@@ -1,11 +1,14 @@
 #include "tests/os/failing_calls.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
+#include <new>
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -14,7 +17,7 @@
 namespace usbtwin::tests {
 
 FailingCall failing_pwrite, failing_fdatasync, failing_fallocate, failing_preadv2;
-FailingCall failing_populate;
+FailingCall failing_populate, failing_thread, failing_new;
 std::atomic<size_t> pwrite_length_max = SIZE_MAX;
 
 bool FailingCall::Fails() {
@@ -36,6 +39,8 @@ int __real_fdatasync(int fd);
 int __real_fallocate64(int fd, int mode, off_t offset, off_t length);
 ssize_t __real_preadv64v2(int fd, const iovec* vectors, int count, off_t offset, int flags);
 int __real_madvise(void* start, size_t length, int advice) noexcept;
+int __real_pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*run)(void*),
+                          void* argument) noexcept;
 
 ssize_t __wrap_pwrite64(int fd, const void* data, size_t length, off_t offset) {
   if (failing_pwrite.Fails()) return -1;
@@ -55,5 +60,22 @@ int __wrap_madvise(void* start, size_t length, int advice) noexcept {
   if (advice == MADV_POPULATE_READ && failing_populate.Fails()) return -1;
   return __real_madvise(start, length, advice);
 }
+int __wrap_pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*run)(void*),
+                          void* argument) noexcept {
+  if (failing_thread.Fails()) return failing_thread.error;
+  return __real_pthread_create(thread, attributes, run, argument);
+}
 }
 // NOLINTEND(bugprone-reserved-identifier)
+
+void* operator new(size_t size) {
+  void* const memory = failing_new.Fails() ? nullptr : std::malloc(std::max<size_t>(size, 1));
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}

@@ -22,6 +22,8 @@ struct FailingCall {
 
 extern FailingCall failing_pwrite, failing_fdatasync, failing_fallocate, failing_preadv2;
 extern FailingCall failing_populate;  // madvise(MADV_POPULATE_READ) alone
+extern FailingCall failing_thread;    // pthread_create
+extern FailingCall failing_new;       // operator new, on any thread
 // pwrite writes at most so many bytes in one call.
 extern std::atomic<size_t> pwrite_length_max;
 

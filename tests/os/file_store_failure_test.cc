@@ -219,6 +219,49 @@ BOOST_AUTO_TEST_CASE(a_page_that_cannot_be_read_is_a_read_error) {
   BOOST_TEST((ReadOutcome(*store, 2 * kMebi, 4096) == StoreOutcome::kOk));
 }
 
+// Under a limit of processes the store's thread was an exception that nobody caught.
+BOOST_AUTO_TEST_CASE(without_a_helper_thread_an_operation_fails_and_the_next_may_not) {
+  const std::string path = dir.File("disk.img", Pattern(kMebi, 6));
+  const auto store = Open(path);
+  BOOST_TEST((Write(*store, 0, "01"_hex) == StoreOutcome::kOk));
+  failing_thread.Arm(EAGAIN, 2);
+  Operation flush(StoreOp::Kind::kFlush, 0, 0), unmap(StoreOp::Kind::kUnmap, 0, 4096);
+  BOOST_TEST(flush.Submit(*store));
+  BOOST_TEST(unmap.Submit(*store));
+  BOOST_TEST(failing_thread.failed == 2);
+  BOOST_TEST((flush.op.outcome == StoreOutcome::kWriteError));
+  BOOST_TEST((unmap.op.outcome == StoreOutcome::kWriteError));
+
+  BOOST_TEST((Flush(*store) == StoreOutcome::kOk));
+  BOOST_TEST(Read(*store, 0, 1)[0] == 1);
+}
+
+BOOST_AUTO_TEST_CASE(without_memory_for_a_job_an_operation_fails_and_the_next_may_not) {
+  const auto store = Open(dir.Sparse("disk.img", 4 * kMebi));
+  Operation read(StoreOp::Kind::kRead, 2 * kMebi, 4096);
+  failing_new.Arm(ENOMEM);
+  const bool at_once = read.Submit(*store);
+  BOOST_TEST(failing_new.failed == 1);
+  BOOST_TEST(at_once);
+  BOOST_TEST((read.op.outcome == StoreOutcome::kReadError));
+  BOOST_TEST(Read(*store, 2 * kMebi, 4096) == Filled(4096, 0));
+}
+
+BOOST_AUTO_TEST_CASE(without_memory_for_a_copy_a_read_fails_and_the_next_may_not) {
+  const auto store = Open(dir.Sparse("disk.img", 4 * kMebi));
+  BOOST_TEST((Flush(*store) == StoreOutcome::kOk));  // makes the job and the thread
+  Operation read(StoreOp::Kind::kRead, 2 * kMebi, 4096);
+  const std::function<bool()> done = [&] { return read.answers != 0; };
+  failing_populate.Arm(EFAULT);
+  failing_new.Arm(ENOMEM);
+  read.Submit(*store);
+  loop.RunUntil(done);
+  BOOST_TEST(failing_populate.failed == 1);
+  BOOST_TEST(failing_new.failed == 1);
+  BOOST_TEST((read.op.outcome == StoreOutcome::kReadError));
+  BOOST_TEST(Read(*store, 2 * kMebi, 4096) == Filled(4096, 0));
+}
+
 BOOST_AUTO_TEST_CASE(an_error_beyond_what_was_asked_is_not_told) {
   const auto store = Open(dir.Sparse("disk.img", 4 * kMebi));
   Operation read(StoreOp::Kind::kRead, 0, 4096);

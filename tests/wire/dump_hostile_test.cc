@@ -32,7 +32,7 @@ BOOST_AUTO_TEST_CASE(cut_anywhere_nothing_is_read_beyond_the_end) {
       BOOST_TEST(Dump(cut) != whole_text);
       BOOST_TEST((Dump(cut).empty() == cut.empty()));
       for (auto* function : {DumpSetup, DumpCommandWrapper, DumpStatusWrapper, DumpCdb, DumpSense,
-                             DumpUsbmon, DumpCapture}) {
+                             DumpInquiry, DumpUsbmon, DumpCapture}) {
         BOOST_TEST(!function(cut).empty());
       }
       BOOST_TEST((DumpDescriptors(cut).empty() == cut.empty()));

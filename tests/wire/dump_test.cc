@@ -282,4 +282,13 @@ BOOST_AUTO_TEST_CASE(the_guess_finds_each_kind) {
   BOOST_TEST(Dump({}) == "");
 }
 
+BOOST_AUTO_TEST_CASE(inquiry_data_by_field) {
+  const auto data =
+      "00 80 06 02 1f 00 00 02 55534254 57494e20 4469736b 20202020 20202020 20202020 30303031"_hex;
+  BOOST_TEST(DumpInquiry(data) ==
+             "inquiry: type 00, qualifier 0, removable, version 06, format 2, vendor \"USBTWIN\", "
+             "product \"Disk\", revision \"0001\"\n");
+  BOOST_TEST(DumpInquiry("7f 00"_hex) == "inquiry, truncated: 2 of 36 bytes: 7f 00\n");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

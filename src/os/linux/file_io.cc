@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <new>
 
 #ifndef MADV_POPULATE_READ  // Linux 5.14; older C libraries do not name it
 #define MADV_POPULATE_READ 22
@@ -43,6 +44,15 @@ bool Advise(Bytes bytes, int advice) {
   if (bytes.empty()) return true;
   const Pages pages = PagesOf(bytes);
   return madvise(pages.start, pages.length, advice) == 0;
+}
+
+// Nullopt where there is no memory: on the helper thread nobody would catch the exception.
+std::optional<std::pair<Lease, MutableBytes>> MakeCopy(uint32_t length) {
+  try {
+    return OwnedPin::Make(length);
+  } catch (const std::bad_alloc&) {
+    return std::nullopt;
+  }
 }
 
 }  // namespace
@@ -99,7 +109,9 @@ StoreOutcome FileIo::Unmap(uint64_t offset, uint64_t length) const {
 }
 
 std::optional<Lease> FileIo::Read(uint64_t offset, uint32_t length, int flags) const {
-  auto [lease, room] = OwnedPin::Make(length);
+  auto made = MakeCopy(length);
+  if (!made) return std::nullopt;
+  auto& [lease, room] = *made;
   while (!room.empty()) {
     const iovec vector{.iov_base = room.data(), .iov_len = room.size()};
     const ssize_t got = preadv2(fd_, &vector, 1, static_cast<off_t>(offset), flags);

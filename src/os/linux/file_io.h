@@ -27,7 +27,8 @@ class FileIo {
   // Punches a hole; where that is not supported, writes zeros.
   emulator::StoreOutcome Unmap(uint64_t offset, uint64_t length) const;
 
-  // Reads into memory of its own; nullopt when that fails or the file ends early.
+  // Reads into memory of its own; nullopt when that fails, for want of memory
+  // too, or the file ends early.
   std::optional<Lease> ReadCopy(uint64_t offset, uint32_t length) const;
   // The same, only if no device has to be waited for.
   std::optional<Lease> ReadCachedCopy(uint64_t offset, uint32_t length) const;

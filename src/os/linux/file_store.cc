@@ -1,5 +1,7 @@
 #include "os/linux/file_store.h"
 
+#include <new>
+
 #include "os/linux/signals.h"
 
 namespace usbtwin::os {
@@ -145,15 +147,24 @@ bool FileStore::WaitsForUnmap(const StoreOp& op) const {
   return false;
 }
 
-// False, as Submit says it: the answer comes later.
-bool FileStore::SubmitJob(StoreOp& op, ReadAhead ahead) {
-  auto free =
-      std::find_if(jobs_.begin(), jobs_.end(), [](auto& job) { return job->op == nullptr; });
-  if (free == jobs_.end()) {
-    jobs_.push_back(std::make_unique<HelperJob>(*this));
-    free = std::prev(jobs_.end());
+FileStore::HelperJob* FileStore::FreeJob() {
+  for (const auto& job : jobs_) {
+    if (job->op == nullptr) return job.get();
   }
-  HelperJob& job = **free;
+  try {
+    jobs_.push_back(std::make_unique<HelperJob>(*this));
+    return jobs_.back().get();
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+bool FileStore::SubmitJob(StoreOp& op, ReadAhead ahead) {
+  const bool is_read = op.kind == StoreOp::Kind::kRead;
+  op.outcome = is_read ? StoreOutcome::kReadError : StoreOutcome::kWriteError;
+  HelperJob* const free = FreeJob();
+  if (free == nullptr) return true;
+  HelperJob& job = *free;
   job.op = &op;
   job.kind = op.kind;
   job.offset = op.offset;
@@ -161,8 +172,11 @@ bool FileStore::SubmitJob(StoreOp& op, ReadAhead ahead) {
   job.ahead = ahead;
   job.stale = false;
   job.written_count = written_count_;
+  if (!worker_.Submit(job)) {
+    job.op = nullptr;
+    return true;
+  }
   ++jobs_away_count_;
-  worker_.Submit(job);
   return false;
 }
 
@@ -216,13 +230,14 @@ void FileStore::HandleReadHome(HelperJob& job, StoreOp& op) {
         return;
       }
       if (mapping_->broken()) {
-        SubmitJob(op);
+        if (SubmitJob(op)) loop_.Post(op);
         return;
       }
       op.lease = LendMapped(op.offset, op.length);
+      if (op.lease.empty()) job.outcome = StoreOutcome::kReadError;
     } else if (job.stale) {
       // The copy may show half of a write that came meanwhile.
-      SubmitJob(op);
+      if (SubmitJob(op)) loop_.Post(op);
       return;
     } else {
       op.lease = std::move(copy);

@@ -5,10 +5,12 @@
 //          first, further ahead the more sequential the reading is
 //   write  pwrite on the loop's thread: the page cache takes it, an error is an outcome
 //   flush  fdatasync on the helper. After it failed once, Linux marks the lost pages clean and
-//   would
-//          report success from then on; so every later flush of this store fails like the first.
-//          What was not flushed may be gone, and only opening the image anew ends that.
+//          would report success from then on; so every later flush of this store fails like the
+//          first. What was not flushed may be gone, and only opening the image anew ends that.
 //   unmap  punches a hole on the helper, or writes zeros; what overlaps it waits until it is done
+//
+// Where there is no memory or no helper thread to be had, the operation fails, and the next one may
+// succeed.
 //
 // Opened by System::OpenImage and by tests. All operations must be answered, and all leases
 // dropped, before the store goes; the destructor CHECKs it.
@@ -72,7 +74,9 @@ class FileStore final : public emulator::BlockStore {
   bool StartFlush(emulator::StoreOp& op);
   bool StartUnmap(emulator::StoreOp& op);
   emulator::StoreOutcome Write(const emulator::StoreOp& op);
+  // As Submit: true where it was answered at once, for want of memory or of a thread.
   bool SubmitJob(emulator::StoreOp& op, ReadAhead ahead = {});
+  HelperJob* FreeJob();  // null without memory
   bool WaitsForUnmap(const emulator::StoreOp& op) const;
   ReadAhead PlanAhead(const emulator::StoreOp& op);
   Lease LendMapped(uint64_t offset, uint64_t length);

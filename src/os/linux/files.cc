@@ -18,6 +18,45 @@ Failure FileFailure(const char* verb, const std::string& path, int error) {
           std::string("cannot ") + verb + " '" + Printable(path) + "': " + ErrorText(error)};
 }
 
+Failure TooLong(const std::string& path, size_t length_max) {
+  return {Failure::Kind::kFile, "cannot read '" + Printable(path) + "': it has more than " +
+                                    std::to_string(length_max) + " bytes, the limit"};
+}
+
+// What makes two names the same file. One that is still to be made has its folder and a name.
+struct Identity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  std::string name;
+  bool operator==(const Identity&) const = default;
+};
+
+std::optional<Identity> IdentityOf(const struct stat& status) {
+  if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode)) return std::nullopt;
+  return Identity{status.st_dev, status.st_ino, ""};
+}
+
+std::optional<Identity> IdentityOf(const std::string& path) {
+  struct stat status = {};
+  if (stat(path.c_str(), &status) == 0) return IdentityOf(status);
+  const size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  if (errno != ENOENT || stat(folder.c_str(), &status) != 0) return std::nullopt;
+  return Identity{status.st_dev, status.st_ino, path.substr(slash + 1)};
+}
+
+std::optional<Identity> InputIdentity(const std::string& path) {
+  struct stat status = {};
+  if (path != "-") return IdentityOf(path);
+  return fstat(STDIN_FILENO, &status) == 0 ? IdentityOf(status) : std::nullopt;
+}
+
+Failure Overwrites(const std::string& output, const std::string& other, const char* what) {
+  const std::string name = other == "-" ? "standard input" : Quote(other);
+  return {Failure::Kind::kUsage, "the output " + Quote(output) + " would overwrite " + name +
+                                     ", which this command " + what + ": name another file"};
+}
+
 class FileSink final : public ByteSink {
  public:
   FileSink(FileDescriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {
@@ -87,10 +126,26 @@ Result<std::vector<uint8_t>, Failure> ReadWholeFile(const std::string& path, siz
     if (got < 0) return FileFailure("read", path, errno);
     if (got == 0) break;
     length += static_cast<size_t>(got);
-    if (length > length_max) return FileFailure("read", path, EFBIG);
+    if (length > length_max) return TooLong(path, length_max);
   }
   bytes.resize(length);
   return bytes;
+}
+
+Result<void, Failure> CheckOutputs(const app::FileNames& names) {
+  for (size_t index = 0; index < names.outputs.size(); ++index) {
+    const std::string& output = names.outputs[index];
+    const std::optional<Identity> identity = output == "-" ? std::nullopt : IdentityOf(output);
+    if (!identity) continue;
+    for (const std::string& input : names.inputs) {
+      if (InputIdentity(input) == identity) return Overwrites(output, input, "reads");
+    }
+    for (size_t other = 0; other < index; ++other) {
+      const bool is_same = IdentityOf(names.outputs[other]) == identity;
+      if (is_same) return Overwrites(output, names.outputs[other], "writes as well");
+    }
+  }
+  return {};
 }
 
 Result<std::unique_ptr<ByteSink>, Failure> CreateFileSink(const std::string& path) {

@@ -28,8 +28,13 @@ Result<std::unique_ptr<emulator::BlockStore>, app::Failure> LinuxSystem::OpenIma
   return std::unique_ptr<emulator::BlockStore>(std::move(*store));
 }
 
-Result<std::vector<uint8_t>, app::Failure> LinuxSystem::ReadFile(const std::string& path) {
-  return ReadWholeFile(path);
+Result<std::vector<uint8_t>, app::Failure> LinuxSystem::ReadFile(const std::string& path,
+                                                                 size_t length_max) {
+  return ReadWholeFile(path, length_max);
+}
+
+Result<void, app::Failure> LinuxSystem::CheckOutputs(const app::FileNames& names) {
+  return os::CheckOutputs(names);
 }
 
 Result<std::unique_ptr<ByteSink>, app::Failure> LinuxSystem::CreateFile(const std::string& path) {

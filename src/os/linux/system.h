@@ -17,7 +17,9 @@ class LinuxSystem final : public app::System {
   bool RunUntil(const std::function<bool()>& done) override { return loop_.RunUntil(done); }
   Result<std::unique_ptr<emulator::BlockStore>, app::Failure> OpenImage(
       const std::string& path, const app::ImageOptions& options) override;
-  Result<std::vector<uint8_t>, app::Failure> ReadFile(const std::string& path) override;
+  Result<std::vector<uint8_t>, app::Failure> ReadFile(const std::string& path,
+                                                      size_t length_max) override;
+  Result<void, app::Failure> CheckOutputs(const app::FileNames& names) override;
   Result<std::unique_ptr<ByteSink>, app::Failure> CreateFile(const std::string& path) override;
 
  private:

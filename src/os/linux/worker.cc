@@ -4,29 +4,38 @@
 
 namespace usbtwin::os {
 
-Worker::Worker(Loop& loop) : loop_(loop) {
-  // The thread inherits a full mask, so that the program's signals reach the loop's thread. Faults
-  // stay unblocked: a blocked one would end the process without its handler.
-  sigset_t all{}, before{};
-  sigfillset(&all);
-  for (int fault : {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGABRT, SIGTRAP}) sigdelset(&all, fault);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { RunThread(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-}
-
 Worker::~Worker() {
   CHECK_EQ(away_count_, 0u);
+  if (!started_) return;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_one();
-  thread_.join();
+  CHECK_EQ(pthread_join(thread_, nullptr), 0);
 }
 
-void Worker::Submit(Job& job) {
+// Not std::thread, which throws.
+bool Worker::Start() {
+  if (started_) return true;
+  // The thread inherits a full mask, so that the program's signals reach the loop's thread. Faults
+  // stay unblocked: a blocked one would end the process without its handler.
+  sigset_t all{}, before{};
+  sigfillset(&all);
+  for (int fault : {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGABRT, SIGTRAP}) sigdelset(&all, fault);
+  const auto run = [](void* worker) -> void* {
+    static_cast<Worker*>(worker)->RunThread();
+    return nullptr;
+  };
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  started_ = pthread_create(&thread_, nullptr, run, this) == 0;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return started_;
+}
+
+bool Worker::Submit(Job& job) {
   CHECK(!job.away());
+  if (!Start()) return false;
   job.worker_ = this;
   ++away_count_;
   loop_.BeginWork();
@@ -35,6 +44,7 @@ void Worker::Submit(Job& job) {
     jobs_.PushBack(job);
   }
   changed_.notify_one();
+  return true;
 }
 
 void Worker::RunThread() {

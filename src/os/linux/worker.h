@@ -1,12 +1,15 @@
 // One helper thread for system calls that block (flushing, reading pages in). Jobs run in the order
 // they were submitted and come home to the loop's thread when they are done; until then the loop
-// counts them as outstanding work. Each job is intrusive, so submitting one allocates nothing. All
-// jobs must be home when the worker goes; the destructor CHECKs it.
+// counts them as outstanding work. Each job is intrusive, so submitting one allocates nothing. The
+// thread is made for the first job: most programs need none, and where the system gives none away
+// (a limit of processes) it is that job that fails. All jobs must be home when the worker goes; the
+// destructor CHECKs it.
 #pragma once
+
+#include <pthread.h>
 
 #include <condition_variable>
 #include <mutex>
-#include <thread>
 
 #include "base/intrusive_list.h"
 #include "os/linux/loop.h"
@@ -34,16 +37,18 @@ class Job : public Deferred {
 
 class Worker {
  public:
-  explicit Worker(Loop& loop);
+  explicit Worker(Loop& loop) : loop_(loop) {}
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   ~Worker();
 
-  // From the loop's thread. The job may be submitted again from HandleHome on.
-  void Submit(Job& job);
+  // From the loop's thread. The job may be submitted again from HandleHome on. False where there is
+  // no thread to be had: nothing happened then, and another try may fare better.
+  [[nodiscard]] bool Submit(Job& job);
 
  private:
   friend class Job;
+  bool Start();
   void RunThread();
 
   Loop& loop_;
@@ -52,7 +57,9 @@ class Worker {
   std::condition_variable changed_;
   IntrusiveList<Deferred> jobs_;
   bool stopping_ = false;
-  std::thread thread_;  // last: it uses all of the above
+
+  bool started_ = false;  // the loop's thread only
+  pthread_t thread_{};    // once started
 };
 
 }  // namespace usbtwin::os
