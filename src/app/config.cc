@@ -245,14 +245,10 @@ void ReadTables(TomlFile& file, const toml::table& source, ProfileFile& target) 
 
 Result<ProfileFile, Failure> ParseProfileFile(std::string_view text, const std::string& path) {
   TomlFile file{.path = path, .failure = std::nullopt};
-  const toml::parse_result parsed = toml::parse(text, path);
-  if (!parsed) {
-    const toml::parse_error& error = parsed.error();
-    file.Fail(error.source(), "", std::string(error.description()));
-    return *file.failure;
-  }
+  const std::optional<toml::table> parsed = ParseToml(file, text);
+  if (!parsed) return *file.failure;
   ProfileFile target;
-  ReadTables(file, parsed.table(), target);
+  ReadTables(file, *parsed, target);
   if (file.failure) return *file.failure;
   return target;
 }

@@ -24,6 +24,30 @@ std::string Article(const toml::node& node) {
   return "something else";
 }
 
+// toml++ walks tables by recursion, and each dot of a key is one more level of them. The line that
+// has too many, from 1 on; 0 for none. Strings count, as nobody writes so many dots there either.
+uint32_t FindDeepLine(std::string_view text) {
+  constexpr int kDotsMax = 64;
+  uint32_t line = 1;
+  int dots = 0;
+  bool quoted = false;  // a number sign may be part of a string
+  bool comment = false;
+  for (const char letter : text) {
+    if (letter == '\n') {
+      ++line;
+      dots = 0;
+      quoted = comment = false;
+    } else if (letter == '"' || letter == '\'') {
+      quoted = true;
+    } else if (letter == '#' && !quoted) {
+      comment = true;
+    } else if (letter == '.' && !comment && ++dots > kDotsMax) {
+      return line;
+    }
+  }
+  return 0;
+}
+
 std::string RangeText(TomlTable::Range range) {
   return std::to_string(range.min) + " to " + std::to_string(range.max);
 }
@@ -40,6 +64,18 @@ std::string TomlFile::Place(const toml::source_region& where, std::string_view k
   std::string text = Printable(path) + ":" + std::to_string(where.begin.line) + ": ";
   if (!key.empty()) text += "key '" + Printable(key) + "': ";
   return text;
+}
+
+std::optional<toml::table> ParseToml(TomlFile& file, std::string_view text) {
+  if (const uint32_t line = FindDeepLine(text); line != 0) {
+    file.Fail({.begin = {line, 1}, .end = {}, .path = {}}, "", "too many dots in one line");
+    return std::nullopt;
+  }
+  toml::parse_result parsed = toml::parse(text, file.path);
+  if (parsed) return std::move(parsed).table();
+  const toml::parse_error& error = parsed.error();
+  file.Fail(error.source(), "", std::string(error.description()));
+  return std::nullopt;
 }
 
 std::string JoinNames(std::initializer_list<std::string_view> names) {

@@ -25,6 +25,7 @@ class PipeTransfers {
     CHECK_NE(packet_size_max, 0);
     packet_size_max_ = packet_size_max;
   }
+  bool waiting() const { return !transfers_.empty(); }  // a transfer is not decided yet
 
  protected:
   ~PipeTransfers() = default;
