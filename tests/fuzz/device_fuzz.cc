@@ -123,10 +123,14 @@ class Host {
       case 10: return Cancel(input_.Byte());
       case 11: return PortRequest();
       case 12: return UseDisk();
-      case 13: slots_[choice >> 4 & 7].transfer.lease.Clear(); return;
+      case 13: return DropLease(slots_[choice >> 4 & 7]);
       case 14: return SubmitStray();
       case 15: return choice >= 0xf0 ? Replug(true) : WakeUp();
     }
+  }
+
+  void DropLease(Slot& slot) {
+    if (!slot.in_flight) slot.transfer.lease.Clear();
   }
 
   void WakeUp() { (void)twin_.device->WakeHost(); }
