@@ -144,31 +144,37 @@ def setup(request):
     return "09" + request.replace(" ", "")
 
 
+# The first command after power-on is refused.
+READY = (command(0, 0, 0) + IN_STATUS + RUN) * 2
 INQUIRY = command(2, 32, 0) + bulk_in(32) + IN_STATUS + RUN
 READ = command(7, 8, 4) + bulk_in(4096) + IN_STATUS + RUN
 WRITE = command(8, 8, 4) + zeros(4096) + IN_STATUS + RUN
 
 DEVICE_INPUTS = {
     "inquiry": data(HIGH + CONFIGURE + INQUIRY * 2),
-    "write_then_read": data(HIGH + CONFIGURE + INQUIRY + WRITE + READ),
-    "full_speed_write_then_read": data(FULL + CONFIGURE + INQUIRY + WRITE + READ),
-    "super_speed_write_then_read": data(SUPER + CONFIGURE + INQUIRY + WRITE + READ),
+    "write_then_read": data(HIGH + CONFIGURE + READY + WRITE + READ),
+    "full_speed_write_then_read": data(FULL + CONFIGURE + READY + WRITE + READ),
+    "super_speed_write_then_read": data(SUPER + CONFIGURE + READY + WRITE + READ),
     "read_of_the_removable_unit_while_it_is_ejected": data(
-        HIGH + CONFIGURE + INQUIRY + command(7, 8, 0, 1) + "0c 01" + bulk_in(4096) + RUN),
+        HIGH + CONFIGURE + READY + command(0, 0, 0, 1) + IN_STATUS + RUN + command(7, 8, 0, 1)
+        + "0c 01" + bulk_in(4096) + RUN),
     "write_cancelled_in_its_middle": data(
-        HIGH + CONFIGURE + INQUIRY + command(8, 8, 4) + zeros(4096) + "01 0a 00 0a 01" + RUN),
+        HIGH + CONFIGURE + READY + command(8, 8, 4) + zeros(4096) + "01 0a 00 0a 01" + RUN),
     "reset_in_the_middle_of_a_read": data(
-        HIGH + CONFIGURE + command(7, 32, 0) + bulk_in(512) + "01 0b 00 00 01 01" + RUN + INQUIRY),
+        HIGH + CONFIGURE + READY + command(7, 32, 0) + bulk_in(512) + "01 0b 00 00 01 01" + RUN
+        + INQUIRY),
     "wrapper_of_garbage_wedges": data(
         HIGH + CONFIGURE + "04 05 0102030405" + RUN + IN_STATUS + RUN + "0b 01 00 0b 02 00"),
     "mass_storage_reset_while_wedged": data(
         HIGH + CONFIGURE + "04 05 0102030405" + RUN + setup("21 ff 0000 0000 0000") + RUN
         + "0b 01 00 0b 02 00" + INQUIRY),
     "mass_storage_reset_with_data_lent": data(
-        HIGH + CONFIGURE + INQUIRY + command(8, 8, 4) + zeros(4096) + "01 01"
+        HIGH + CONFIGURE + READY + command(8, 8, 4) + zeros(4096) + "01 01"
         + setup("21 ff 0000 0000 0000") + "01 01 01" + RUN),
     "unplugged_in_a_write": data(
-        HIGH + CONFIGURE + INQUIRY + command(8, 8, 4) + zeros(4096) + "01 01 ff" + RUN),
+        HIGH + CONFIGURE + READY + command(8, 8, 4) + zeros(4096) + "01 01 ff" + RUN),
+    "unplugged_with_data_lent_and_more_behind": data(
+        HIGH + CONFIGURE + READY + command(8, 8, 4) + zeros(4096) + zeros(512) + "01 ff" + RUN),
     "get_descriptors": data(
         HIGH + "07" + setup("80 06 0001 0000 1200") + setup("80 06 0002 0000 ff00")
         + setup("80 06 0003 0000 ff00") + setup("80 06 0203 0904 ff00") + RUN),
