@@ -47,8 +47,9 @@ usb::LinkCaps VirtualController::caps() const {
 
 void VirtualController::Submit(usb::Transfer& transfer) {
   CHECK(transfer.outcome == Outcome::kPending);
-  if (!attached()) return Finish(transfer, Outcome::kDisconnected);
-  if (suspended_ || !transfer.packets.empty() || transfer.stream_id != 0) {
+  if (!attached()) return SubmitDetached(transfer);
+  const bool asleep = suspended_ && !FollowsAnother(transfer);
+  if (asleep || !transfer.packets.empty() || transfer.stream_id != 0) {
     return Finish(transfer, Outcome::kFault);
   }
   if (transfer.setup) {
@@ -63,6 +64,22 @@ void VirtualController::Submit(usb::Transfer& transfer) {
   } else {
     out_pipes_[number]->Submit(transfer);
   }
+}
+
+void VirtualController::SubmitDetached(usb::Transfer& transfer) {
+  if (!FollowsAnother(transfer)) return Finish(transfer, Outcome::kDisconnected);
+  if (transfer.setup) return controls_.PushBack(transfer);
+  const uint8_t number = transfer.endpoint.number();
+  if (transfer.endpoint.is_in()) return in_pipes_[number]->Append(transfer);
+  out_pipes_[number]->Append(transfer);
+}
+
+// Whether one before it on its endpoint still waits, which nothing but a cancelled one overtakes.
+bool VirtualController::FollowsAnother(const usb::Transfer& transfer) const {
+  if (transfer.setup) return active_transfer_ != nullptr || !controls_.empty();
+  const uint8_t number = transfer.endpoint.number();
+  if (transfer.endpoint.is_in()) return in_pipes_[number] && in_pipes_[number]->waiting();
+  return out_pipes_[number] && out_pipes_[number]->waiting();
 }
 
 void VirtualController::Cancel(usb::Transfer& transfer) {

@@ -64,6 +64,8 @@ class VirtualController final : public usb::Link, public Controller, private Def
   void Remember(const usb::PortRequest& request);
   bool ResetWaits();
   void CancelControls();
+  void SubmitDetached(usb::Transfer& transfer);
+  bool FollowsAnother(const usb::Transfer& transfer) const;
   void ResetBus();
   void Disconnect();
   template <class Op>

@@ -12,7 +12,8 @@ packages_build=(
 # What tests compare our work with: a skipped comparison proves nothing.
 packages_test=(libbenchmark-dev clang-format strace tshark sg3-utils)
 packages_demo=(dosfstools mtools)
-packages_check=(clang clang-format clang-tidy libclang-rt-14-dev)
+packages_fuzz=(clang libclang-rt-14-dev)
+packages_check=(clang-format clang-tidy)
 
 say() { printf '%s\n' "$*"; }
 die() {

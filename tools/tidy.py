@@ -304,7 +304,8 @@ def read_tree(root):
     for folder, folders, names in os.walk(root):
         relative = os.path.relpath(folder, root)
         folders[:] = [name for name in folders if name != "__pycache__"
-                      and (relative != "." or not name.startswith((".", "build")) or name == ".ci")
+                      and (relative != "." or not name.startswith((".", "build"))
+                           or name in (".ci", ".clusterfuzzlite"))
                       and not (relative == "subprojects")]
         for name in names:
             path = os.path.normpath(os.path.join(relative, name))

@@ -263,7 +263,8 @@ void Auditor::HandleRequestDone(const PortOp& op) {
   for (Pipe& pipe : pipes_) {
     if (reset && ok) pipe.reset_to = pipe.resetting_to;
     if (!all && !Touches(op.request, pipe)) continue;
-    if (!ok && pipe.clearing) pipe.halted = true;
+    // A stall that was told meanwhile may be from before the halt was cleared.
+    pipe.halted = ok ? false : pipe.halted || pipe.clearing;
     pipe.clearing = false;
   }
   if (const auto* set = std::get_if<usb::SetConfiguration>(&op.request); set != nullptr && ok) {

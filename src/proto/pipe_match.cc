@@ -115,7 +115,7 @@ void OutPipe::Submit(Transfer& transfer) {
 }
 
 void OutPipe::Cancel(Transfer& transfer) {
-  if (transfer.outcome != Outcome::kPending) return;
+  if (transfer.outcome != Outcome::kPending || after_loan_ == Outcome::kDisconnected) return;
   if (borrower_ != nullptr && &transfers_.front() == &transfer) {
     after_loan_ = Outcome::kCancelled;
     return;
@@ -124,7 +124,10 @@ void OutPipe::Cancel(Transfer& transfer) {
 }
 
 void OutPipe::EndTransfers(Outcome outcome) {
+  if (after_loan_ == Outcome::kDisconnected) return;
   if (borrower_ != nullptr) after_loan_ = outcome;
+  // Only what was cancelled may overtake the transfer that is lent.
+  if (after_loan_ == Outcome::kDisconnected) return;
   Transfer* transfer = transfers_.empty() ? nullptr : &transfers_.front();
   if (borrower_ != nullptr) transfer = transfers_.next(*transfer);
   while (transfer != nullptr) {
@@ -156,9 +159,9 @@ void OutPipe::Release(OutRequest& request) {
   request.lent = {};
   Transfer& transfer = transfers_.front();
   const Outcome outcome = std::exchange(after_loan_, Outcome::kPending);
-  // A transfer that was all lent has been sent, whatever was asked of it meanwhile; but nothing is
-  // fine on a link that has disconnected.
-  if (outcome != Outcome::kDisconnected) FinishIfSent(transfer);
+  if (outcome == Outcome::kDisconnected) return EndTransfers(outcome);
+  // A transfer that was all lent has been sent, whatever was asked of it meanwhile.
+  FinishIfSent(transfer);
   if (transfer.outcome == Outcome::kPending && outcome != Outcome::kPending) {
     Finish(transfer, outcome);
   } else if (transfer.outcome == Outcome::kPending && halted_) {

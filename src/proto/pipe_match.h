@@ -25,6 +25,9 @@ class PipeTransfers {
     CHECK_NE(packet_size_max, 0);
     packet_size_max_ = packet_size_max;
   }
+  bool waiting() const { return !transfers_.empty(); }  // a transfer is not decided yet
+  // Behind those that wait, on a pipe whose transfers end.
+  void Append(usb::Transfer& transfer) { transfers_.PushBack(transfer); }
 
  protected:
   ~PipeTransfers() = default;
@@ -89,7 +92,8 @@ class OutPipe final : public PipeTransfers {
 
   IntrusiveList<usb::OutRequest> requests_;
   usb::OutRequest* borrower_ = nullptr;               // holds bytes of the transfer at the head
-  usb::Outcome after_loan_ = usb::Outcome::kPending;  // how that transfer ends, if not by moving on
+  usb::Outcome after_loan_ = usb::Outcome::kPending;  // how that transfer ends, if not by moving
+                                                      // on; kDisconnected: and all behind it
 };
 
 }  // namespace usbtwin::proto

@@ -74,8 +74,10 @@ std::optional<Sense> ParseDescriptors(Bytes bytes) {
     if (descriptor->type == wire::scsi::kInformationDescriptor) {
       const auto* information = View<InformationDescriptor>(whole);
       if (information == nullptr) continue;
-      sense.information_valid = (information->valid & wire::scsi::kInformationValid) != 0;
-      if (sense.information_valid) sense.information = information->information;
+      // Without VALID it says nothing, not even against one before it.
+      if ((information->valid & wire::scsi::kInformationValid) == 0) continue;
+      sense.information_valid = true;
+      sense.information = information->information;
     } else if (descriptor->type == wire::scsi::kKeySpecificDescriptor) {
       const auto* specific = View<KeySpecificDescriptor>(whole);
       if (specific != nullptr) ParseField(specific->key_specific, sense);

@@ -86,7 +86,7 @@ class DiskRun final : private link::BreachSink {
     Result<std::unique_ptr<emulator::BlockStore>, app::Failure> OpenImage(
         const std::string& path, const app::ImageOptions& options) override;
     Result<std::vector<uint8_t>, app::Failure> ReadFile(const std::string& path,
-                                                        uint64_t length_max) override;
+                                                        size_t length_max) override;
     Result<void, app::Failure> CheckOutputs(const app::FileNames&) override { return {}; }
     Result<std::unique_ptr<ByteSink>, app::Failure> CreateFile(const std::string& path) override;
 

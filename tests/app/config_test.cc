@@ -375,6 +375,32 @@ BOOST_AUTO_TEST_CASE(what_is_no_toml_is_told_with_its_line) {
   begins("[[unit]]\nsize = 1\nsize = 2\n", "profile.toml:3: ");
   begins(std::string("a = \"\xff\"\n"), "profile.toml:1: ");
   begins("a = " + std::string(1000, '['), "profile.toml:1: ");
+  begins("[[[function]]]\n", "profile.toml:1: ");
+}
+
+BOOST_AUTO_TEST_CASE(keys_too_deep_for_a_recursive_parser_are_refused) {
+  std::string deep;
+  for (int level = 0; level < 200'000; ++level) deep += "a.";
+  for (const std::string& text :
+       {"[" + deep + "a]\n", deep + "a = 1\n", "'#'." + deep + "a = 1\n"}) {
+    const Result<Profile, Failure> profile = ParseProfile("speed = 'high'\n" + text, "p.toml");
+    BOOST_REQUIRE(!profile);
+    BOOST_TEST(profile.error().text == "p.toml:2: too many dots in one line");
+  }
+  const std::string comment = "# " + std::string(500, '.') + "\n[[unit]]\nsize = 512\n";
+  BOOST_TEST(ParseProfile(comment, "p.toml").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(characters_beyond_ascii_are_for_strings_and_comments) {
+  const auto text_of = [](const std::string& text) {
+    const Result<Profile, Failure> profile = ParseProfile(text + "[[unit]]\nsize = 1\n", "p.toml");
+    return profile ? std::string("read") : profile.error().text.substr(0, 8);
+  };
+  for (const char* text :
+       {"\u00e9 = 1\n", "speed =\u00e9'high'\n", "a = 6'\u0425'\n", "a = \"\"\"\\\ufec1\"\"\"\n"}) {
+    BOOST_TEST(text_of(text) == "p.toml:1");
+  }
+  BOOST_TEST(text_of("# \u00e9\n[device]\nproduct = '\u00e9'\n") == "p.toml:5");  // the size
 }
 
 BOOST_AUTO_TEST_SUITE_END()

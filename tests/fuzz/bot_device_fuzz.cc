@@ -5,43 +5,12 @@
 #include "proto/bot_device.h"
 
 #include "base/check.h"
+#include "input.h"
 
 namespace {
 
 using namespace usbtwin;       // NOLINT
 using namespace usbtwin::bot;  // NOLINT
-
-class Input {
- public:
-  explicit Input(Bytes bytes) : bytes_(bytes) {}
-  bool empty() const { return bytes_.empty(); }
-  uint8_t Byte() {
-    if (bytes_.empty()) return 0;
-    const uint8_t byte = bytes_.front();
-    bytes_ = bytes_.subspan(1);
-    return byte;
-  }
-  // Small lengths and odd ones, around the packet size and the announced length.
-  uint32_t Length(uint32_t announced) {
-    const uint8_t choice = Byte();
-    switch (choice % 8) {
-      case 0: return announced;
-      case 1: return announced + 1;
-      case 2: return announced == 0 ? 0 : announced - 1;
-      case 3: return 512u * Byte();
-      case 4: return UINT32_MAX;
-      default: return static_cast<uint32_t>(Byte()) << (choice >> 4);
-    }
-  }
-  Bytes Packet() {
-    const Bytes packet = Take(bytes_, Byte());
-    bytes_ = Drop(bytes_, packet.size());
-    return packet;
-  }
-
- private:
-  Bytes bytes_;
-};
 
 // The shell's half of the contract.
 struct Shell {
@@ -50,7 +19,7 @@ struct Shell {
   void Do(const ReceiveCommand&) {
     CHECK(!engine.wedged());
     // Now and then a proper wrapper, or hardly anything would get past the check.
-    if (input.Byte() % 4 == 0) return engine.HandleCommand(input.Packet());
+    if (input.Byte() % 4 == 0) return engine.HandleCommand(input.Piece(input.Byte()));
     wire::bot::CommandBlockWrapper wrapper{
         .signature = wire::bot::kCommandSignature,
         .tag = tag + 1,
@@ -109,7 +78,7 @@ struct Shell {
     }
   }
 
-  Input input;
+  fuzz::Input input;
   DeviceEngine engine;
   uint32_t tag = 0;
   uint32_t announced = 0;

@@ -86,6 +86,24 @@ BOOST_FIXTURE_TEST_CASE(each_request_that_resets_endpoints_ends_a_halt, OutTrans
   BOOST_TEST(Breaches() == "");
 }
 
+BOOST_FIXTURE_TEST_CASE(a_reset_ends_a_halt_that_is_told_meanwhile, OutTransfer) {
+  Submit(transfer);
+  PortOp op;
+  Request(op, usb::ResetPort{});
+  for (int round = 0; round < 2; ++round) {  // submitted before the reset, and after
+    Finish(transfer, Outcome::kStall, 0);
+    transfer.Rearm();
+    Submit(transfer);
+  }
+  Finish(transfer, Outcome::kStall, 0);
+  link.Finish(op, Outcome::kOk);
+  clock.RunPosted();
+  transfer.Rearm();
+  Submit(transfer);
+  Finish(transfer, Outcome::kOk, 4);
+  BOOST_TEST(Breaches() == "");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_request_that_failed_ends_no_halt, OutTransfer) {
   Submit(transfer);
   Finish(transfer, Outcome::kStall, 0);

@@ -149,6 +149,16 @@ BOOST_AUTO_TEST_CASE(unknown_and_cut_descriptors_are_passed_over) {
   BOOST_TEST(!cut->information_valid);
 }
 
+BOOST_AUTO_TEST_CASE(an_information_descriptor_without_valid_says_nothing) {
+  const auto sense = ParseSense(
+      "72 03 11 00 000000 18"
+      "00 0a 80 00 0000000000000007"
+      "00 0a 00 00 0000000000000009"_hex);
+  BOOST_REQUIRE(sense.has_value());
+  BOOST_TEST(sense->information_valid);
+  BOOST_TEST(sense->information == 7u);
+}
+
 BOOST_AUTO_TEST_CASE(key_specific_bytes_are_a_field_pointer_for_illegal_request_only) {
   // For Not Ready they are a progress indication. SPC-4, 4.5.2.4.4.
   const auto sense = ParseSense("70 00 02 00000000 0a 00000000 04 04 00 808000"_hex);
