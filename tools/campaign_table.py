@@ -1,0 +1,154 @@
+"""The merged table of tools/campaign, and what it keeps of each run that failed."""
+import collections
+import json
+import os
+import shlex
+import signal
+import tarfile
+
+FAILED = 1  # the exit status of a run that the simulation itself judged as failed
+HISTORY_PRIME = 0x100000001b3
+SUMS = ("runs", "commands", "reads", "writes", "bytes_compared", "openings", "virtual_ns")
+COUNTS = ("injected", "observed", "recovered", "reported")
+
+
+class Table:
+    """The sums of many runs, in the form of one `usbtwin sim`."""
+
+    def __init__(self, options):
+        self.seeds = options.seeds
+        self.sums = collections.Counter()
+        self.blocks = 0
+        self.faults = {}  # name: Counter
+        self.rungs = {}
+        self.history = 0
+        self.version = None
+
+    def add(self, run):
+        """Adds a run's JSON. KeyError, TypeError or ValueError: it is none, nothing was added."""
+        sums = {key: int(run[key]) for key in SUMS}
+        blocks = round(run["mean_blocks"] * (sums["reads"] + sums["writes"]))
+        faults = {name: {key: int(row[key]) for key in COUNTS}
+                  for name, row in run["faults"].items()}
+        rungs = {name: int(count) for name, count in run["rungs"].items()}
+        history = int(run["history"], 16)
+        self.version = run["version"]
+        self.sums.update(sums)
+        self.blocks += blocks
+        for name, row in faults.items():
+            self.faults.setdefault(name, collections.Counter()).update(row)
+        for name, count in rungs.items():
+            self.rungs[name] = self.rungs.get(name, 0) + count
+        self.history = self.history * HISTORY_PRIME % 2**64 ^ history
+
+    def mean_blocks(self):
+        count = self.sums["reads"] + self.sums["writes"]
+        return self.blocks / count if count else 0.0
+
+    def document(self, failures):
+        sums = {key: self.sums[key] for key in SUMS}
+        return {"schema": 1, "program": "tools/campaign", "version": self.version,
+                "seed": self.seeds[0], **sums, "mean_blocks": self.mean_blocks(),
+                "history": f"{self.history:016x}",
+                "faults": {name: {key: row[key] for key in COUNTS}
+                           for name, row in self.faults.items()},
+                "rungs": self.rungs, "failures": [failure.document() for failure in failures]}
+
+    def text(self):
+        sums, seconds = self.sums, self.sums["virtual_ns"] // 10**9
+        lines = [f"seeds {self.seeds[0]} to {self.seeds[1]}: {sums['runs']} runs, "
+                 f"{sums['commands']} commands, {sums['openings']} openings, {seconds // 3600} h "
+                 f"{seconds // 60 % 60:02} min {seconds % 60:02} s of virtual time",
+                 f"{sums['reads']} reads and {sums['writes']} writes of {self.mean_blocks():.1f} "
+                 f"blocks on average; {sums['bytes_compared'] // 10**6} MB compared", ""]
+        total = sum(self.faults.values(), collections.Counter())
+        rows = [("fault", {key: key for key in COUNTS}), *self.faults.items(), ("all", total)]
+        for name, row in rows:
+            cells = (f"{row[key]:>{width}}" for key, width in zip(COUNTS, (10, 10, 11, 10)))
+            lines.append(f"{name:<24}" + "".join(cells))
+        unseen = sum(row["observed"] == 0 for row in self.faults.values())
+        if unseen:
+            lines.append(f"{unseen} of {len(self.faults)} kinds were never observed")
+        rungs = ", ".join(f"{name} {count}" for name, count in self.rungs.items())
+        lines += ["", f"commands by the highest rung of recovery: {rungs}",
+                  f"history {self.history:016x}"]
+        return "\n".join(lines) + "\n"
+
+
+def how_it_ended(status):
+    if status > 128:
+        try:
+            return f"crashed: {signal.Signals(status - 128).name}"
+        except ValueError:
+            pass
+    return f"ended with exit status {status}"
+
+
+class Failure:
+    def __init__(self, options, folder, seed, status, run, err):
+        found = run.get("failure") if isinstance(run, dict) else None
+        if not isinstance(found, dict):
+            found = {}
+        self.seed, self.status = seed, status
+        self.command = found.get("command")  # which one of the run, where it is known
+        self.err = err
+        self.text = str(found.get("text", ""))
+        if not self.text or status != FAILED:
+            told = err.decode(errors="replace").strip().splitlines()[-3:]
+            also = f"; {self.text}" if self.text else ""
+            self.text = how_it_ended(status) + also + "".join("\n    " + line for line in told)
+        self.folder = os.path.join(folder.path, "failures", str(seed))
+        self.choices = None
+        self.reproduce = (f"{shlex.quote(folder.binary)} sim --seed {seed} --runs 1 "
+                          f"--commands-per-run {options.commands_per_run}")
+
+    def keep(self, files):
+        """`files`: name, bytes of what the run itself kept."""
+        os.makedirs(self.folder, exist_ok=True)
+        for name, data in files.items():
+            path = os.path.join(self.folder, name)
+            with open(path, "wb") as file:
+                file.write(data)
+            if name.endswith(".choices"):
+                self.choices = path
+        with open(os.path.join(self.folder, "stderr.txt"), "wb") as file:
+            file.write(self.err)
+        with open(os.path.join(self.folder, "how.txt"), "w", encoding="utf-8") as file:
+            file.write(self.told())
+
+    def told(self):
+        where = "" if self.command is None else f", command {self.command}"
+        text = f"seed {self.seed}{where}: {self.text}\n  reproduce: {self.reproduce}\n"
+        if self.choices:
+            binary = self.reproduce.split(" sim ", maxsplit=1)[0]
+            text += f"  replay: {binary} sim --replay {shlex.quote(self.choices)}\n"
+        return text + f"  kept: {self.folder}\n"
+
+    def document(self):
+        return {"seed": self.seed, "command": self.command, "text": self.text,
+                "exit_status": self.status, "reproduce": self.reproduce, "folder": self.folder}
+
+
+def merge_chunk(options, folder, chunk, table):
+    """Adds a chunk's runs; yields those that failed."""
+    with tarfile.open(folder.archive(chunk)) as archive:  # in one pass: it is compressed
+        files = {os.path.basename(member.name): archive.extractfile(member).read()
+                 for member in archive if member.isfile()}
+    for seed in range(chunk[0], chunk[1] + 1):
+        if f"{seed}.json" not in files:
+            raise tarfile.ReadError(f"no seed {seed}")
+        status = int(files.get(f"{seed}.status", 0))
+        run = None
+        try:
+            run = json.loads(files[f"{seed}.json"])
+            table.add(run)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            run = None
+        if status == 0 and run is not None:
+            continue
+        failure = Failure(options, folder, seed, status, run, files.get(f"{seed}.err", b""))
+        if status == 0:
+            failure.text = "ended well and printed no table"
+        failure.keep({name: data for name, data in files.items()
+                      if name.startswith(f"sim-{seed}.")})
+        yield failure
