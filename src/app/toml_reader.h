@@ -1,6 +1,7 @@
 // Reads the tables of a TOML file one key at a time. The first thing that is wrong is kept as a
 // Failure with file, line and key; after it every answer is empty, so callers read on and look at
-// the end. A private header of config.cc: it brings toml++ along.
+// the end. A private header of config.cc and fault_config.cc:
+// it brings toml++ along.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +46,10 @@ class TomlTable {
     int64_t max = 0;
   };
   std::optional<int64_t> Integer(std::string_view key, Range range) const;
+  // Whole or not.
+  std::optional<double> Number(std::string_view key) const;
+  // Two integers, the first no larger than the last, both within the range.
+  std::optional<Range> Interval(std::string_view key, Range range) const;
   std::optional<std::string> Text(std::string_view key) const;
   // The index of the text in `names`.
   std::optional<size_t> Choice(std::string_view key, Names names) const;
