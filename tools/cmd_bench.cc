@@ -11,6 +11,7 @@
 #include "os/console.h"
 #include "tools/complaint.h"
 #include "tools/exit_status.h"
+#include "tools/fault_report.h"
 #include "tools/json_text.h"
 #include "tools/open_device.h"
 
@@ -182,7 +183,8 @@ std::string ReportText(const std::vector<Series>& all) {
   return text;
 }
 
-std::string ReportJson(const Options& options, const std::vector<Series>& all) {
+std::string ReportJson(const Options& options, const OpenDevice& device,
+                       const std::vector<Series>& all) {
   Json json = JsonHead("usbtwin bench");
   json["device"] = options.device.device;
   json["results"] = Json::array();
@@ -201,6 +203,7 @@ std::string ReportJson(const Options& options, const std::vector<Series>& all) {
     result["ratio"] = device_time / memory_time;
     json["results"].push_back(result);
   }
+  AddFaultsJson(json, device.fault_counts(), device.recoveries());
   return JsonText(json);
 }
 
@@ -239,8 +242,8 @@ int RunBench(const Options& options) {
   if (!filled) return fail(filled.error());
   const Result<std::vector<Series>, Failure> measured = Measure(options, device, **blocks);
   if (!measured) return fail(measured.error());
-  const Result<void, Failure> printed =
-      os::PrintOutput(options.json ? ReportJson(options, *measured) : ReportText(*measured));
+  const Result<void, Failure> printed = os::PrintOutput(
+      options.json ? ReportJson(options, device, *measured) : ReportText(*measured));
   if (!printed) return Fail("bench", printed.error());
   const Result<void, Failure> closed = device.Close();
   return closed ? kExitGood : Fail("bench", closed.error());

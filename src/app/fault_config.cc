@@ -25,52 +25,15 @@ bool IsAtAny(const KindInfo& info, std::initializer_list<Moment> moments) {
                      [&info](Moment moment) { return info.at(moment); });
 }
 
-// The names that a mistaken one may have been meant for: those of its group, or the groups.
-std::string Known(const std::string& name) {
-  const std::string group = name.substr(0, name.find('.'));
-  std::string names;
-  std::string groups;
-  std::string_view last;
-  for (const KindInfo& info : fault::Kinds()) {
-    const std::string_view known = GroupOf(info.kind);
-    if (known == group) names.append(names.empty() ? "" : ", ").append(info.name);
-    if (known != last) groups.append(groups.empty() ? "" : ", ").append(known).append(".");
-    last = known;
-  }
-  if (names.empty()) return "they begin with " + groups + "; `usbtwin faults` lists them";
-  return "known are " + names;
-}
-
-// Conditions that the moments of a kind know nothing of would never hold.
-struct Conditions {
-  bool endpoint;
-  bool command;  // opcode
-  bool blocks;   // lun, too
-  bool tag;
-};
-
-Conditions ConditionsOf(const KindInfo& info) {
-  const bool transfer = IsAtAny(info, {Moment::kCommand, Moment::kDataIn, Moment::kDataOut,
-                                       Moment::kStatus, Moment::kControl, Moment::kCancel});
-  const bool port = info.at(Moment::kPortRequest);
-  const bool unit = info.at(Moment::kExecute);
-  const bool store = IsAtAny(info, {Moment::kStoreRead, Moment::kStoreWrite, Moment::kStoreFlush});
-  return {
-      .endpoint = transfer || info.kind == Kind::kClearHaltFails || info.kind == Kind::kPortSlow,
-      .command = transfer || port || unit,
-      .blocks = transfer || port || unit || store,
-      .tag = transfer || port};
-}
-
 void Refuse(const TomlTable& table, const char* key, const KindInfo& info) {
   if (!table.Has(key)) return;
   table.Fail(key, std::string("where ") + info.name + " begins, none is known");
 }
 
 void ReadWhere(const TomlTable& table, const KindInfo& info, Rule& rule) {
-  const Conditions conditions = ConditionsOf(info);
+  const FaultConditions conditions = ConditionsOf(info.kind);
   if (!conditions.endpoint) Refuse(table, "endpoint", info);
-  if (!conditions.command) Refuse(table, "opcode", info);
+  if (!conditions.opcode) Refuse(table, "opcode", info);
   if (!conditions.blocks) Refuse(table, "lun", info);
   if (!conditions.blocks) Refuse(table, "blocks", info);
   if (!conditions.tag) Refuse(table, "tag", info);
@@ -165,7 +128,7 @@ void ReadRule(TomlFile& file, const toml::table& source, FaultFile& target) {
   const std::optional<std::string> name = table.Text("kind");
   if (!name) return;
   const std::optional<Kind> kind = fault::ParseKind(*name);
-  if (!kind) return table.Fail("kind", Quote(*name) + " is no kind of fault; " + Known(*name));
+  if (!kind) return table.Fail("kind", DescribeUnknownKind(*name));
   const KindInfo& info = fault::Info(*kind);
   Rule rule{.kind = *kind};
   ReadWhere(table, info, rule);
@@ -201,6 +164,35 @@ const char* KeyOf(Parameter parameter) {
     case Parameter::kValue: return "value";
   }
   return "";
+}
+
+std::string DescribeUnknownKind(const std::string& name) {
+  const std::string group = name.substr(0, name.find('.'));
+  std::string names;
+  std::string groups;
+  std::string_view last;
+  for (const KindInfo& info : fault::Kinds()) {
+    const std::string_view known = GroupOf(info.kind);
+    if (known == group) names.append(names.empty() ? "" : ", ").append(info.name);
+    if (known != last) groups.append(groups.empty() ? "" : ", ").append(known).append(".");
+    last = known;
+  }
+  const std::string text = Quote(name) + " is no kind of fault; ";
+  if (!names.empty()) return text + "known are " + names;
+  return text + "they begin with " + groups + "; `usbtwin faults` lists them";
+}
+
+FaultConditions ConditionsOf(Kind kind) {
+  const KindInfo& info = fault::Info(kind);
+  const bool transfer = IsAtAny(info, {Moment::kCommand, Moment::kDataIn, Moment::kDataOut,
+                                       Moment::kStatus, Moment::kControl, Moment::kCancel});
+  const bool port = info.at(Moment::kPortRequest);
+  const bool unit = info.at(Moment::kExecute);
+  const bool store = IsAtAny(info, {Moment::kStoreRead, Moment::kStoreWrite, Moment::kStoreFlush});
+  return {.endpoint = transfer || kind == Kind::kClearHaltFails || kind == Kind::kPortSlow,
+          .opcode = transfer || port || unit,
+          .blocks = transfer || port || unit || store,
+          .tag = transfer || port};
 }
 
 bool NeedsTwin(Kind kind) {

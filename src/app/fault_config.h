@@ -42,6 +42,17 @@ bool NeedsTwin(fault::Kind kind);
 // A Failure of kUsage for a plan with rules for the inside of twins, for a `device` that is none.
 Result<void, Failure> CheckWithoutTwin(const FaultFile& file, const std::string& device);
 
+// Which conditions the moments of a kind can meet; the others would never hold, and are refused.
+struct FaultConditions {
+  bool endpoint = false;
+  bool opcode = false;
+  bool blocks = false;  // lun, too
+  bool tag = false;
+};
+FaultConditions ConditionsOf(fault::Kind kind);
+
+// ""bot.stal" is no kind of fault; known are ...": those of its group, or the groups.
+std::string DescribeUnknownKind(const std::string& name);
 // The group of a kind: what stands before the dot of its name.
 std::string_view GroupOf(fault::Kind kind);
 // The key of a kind's parameter: "delay_ms"; "" where it has none.
