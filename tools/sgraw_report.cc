@@ -110,15 +110,22 @@ Json ErrorJson(const app::CdbResult& result) {
   return json;
 }
 
+std::string RungText(const app::CdbResult& result) {
+  if (result.highest_rung.empty()) return "";
+  if (result.outcome != app::CdbOutcome::kCompleted) {
+    return "not recovered by: " + result.highest_rung + "\n";
+  }
+  const bool before = result.recoveries == 0;
+  return "recovered by: " + result.highest_rung +
+         (before ? " (before the old unit attention was passed over)\n" : "\n");
+}
+
 // What went wrong on purpose, and what was done about it.
 std::string FaultsText(const SgRawOptions& options, const app::CdbResult& result) {
   std::string text;
   if (options.verbosity > 0) {
     text += FaultText(result.faults);
-    if (!result.highest_rung.empty()) {
-      const bool recovered = result.outcome == app::CdbOutcome::kCompleted;
-      text += (recovered ? "recovered by: " : "not recovered by: ") + result.highest_rung + "\n";
-    }
+    text += RungText(result);
   }
   if (!options.quiet) text += IdleFaultText("usb_sgraw", result.faults);
   return text;
