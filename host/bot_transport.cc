@@ -217,9 +217,23 @@ void BotTransport::DeliverData(const bot::HostAction& action, const ScsiRequest&
   engine_.HandleData(outcome, length, head);
 }
 
+const char* BotTransport::last_recovery() const {
+  return last_rung_ == bot::Rung::kNone ? "" : bot::Name(last_rung_);
+}
+
+std::vector<RecoveryCount> BotTransport::recoveries() const {
+  std::vector<RecoveryCount> counts;
+  for (size_t rung = 1; rung < rung_counts_.size(); ++rung) {
+    if (rung_counts_[rung] == 0) continue;
+    counts.push_back({bot::Name(static_cast<bot::Rung>(rung)), rung_counts_[rung]});
+  }
+  return counts;
+}
+
 Result<ScsiResult> BotTransport::Conclude() {
   const bot::HostResult& done = engine_.result();
   last_rung_ = done.rung;
+  ++rung_counts_[static_cast<size_t>(done.rung)];
   if (done.error) {
     Error error = *done.error;
     const bool out = error.phase == Phase::kCommand || error.phase == Phase::kDataOut;

@@ -49,6 +49,9 @@ class BotTransport final : public ScsiTransport, private Timer {
   // kBusy while another command runs; kInvalid for what BOT cannot carry.
   async::Task<Result<ScsiResult>> Execute(ScsiRequest request) override;
 
+  const char* last_recovery() const override;
+  std::vector<RecoveryCount> recoveries() const override;
+
   // What the last Execute that failed, or needed recovery, had to do.
   bot::Rung last_rung() const { return last_rung_; }
 
@@ -84,6 +87,7 @@ class BotTransport final : public ScsiTransport, private Timer {
   TimePoint deadline_ = kNever;
   std::optional<Error> lost_;  // why the last Reopen brought no device
   bot::Rung last_rung_ = bot::Rung::kNone;
+  std::array<uint64_t, static_cast<size_t>(bot::Rung::kReopen) + 1> rung_counts_{};
 };
 
 }  // namespace usbtwin::host

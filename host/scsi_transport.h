@@ -5,6 +5,7 @@
 #pragma once
 
 #include <type_traits>
+#include <vector>
 
 #include "async/task.h"
 #include "base/bytes.h"
@@ -38,6 +39,12 @@ struct ScsiResult {
   uint8_t recoveries = 0;                 // rungs of the recovery ladder that were needed
 };
 
+// How many commands needed this rung of the transport's recovery ladder, and none above it.
+struct RecoveryCount {
+  const char* rung;  // "clear halt"
+  uint64_t commands_count;
+};
+
 class ScsiTransport {
  public:
   virtual ~ScsiTransport() = default;
@@ -48,6 +55,10 @@ class ScsiTransport {
   virtual bool lends_data() const = 0;  // a request may have `lent` in place of `in`
   // At most queue_depth() at a time; `request` is copied.
   virtual async::Task<Result<ScsiResult>> Execute(ScsiRequest request) = 0;
+  // The highest rung that the last command needed, whether or not it helped; "" for none.
+  virtual const char* last_recovery() const = 0;
+  // Of its whole life, lowest rung first; without those that no command needed.
+  virtual std::vector<RecoveryCount> recoveries() const = 0;
 };
 
 }  // namespace usbtwin::host

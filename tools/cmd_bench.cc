@@ -11,6 +11,7 @@
 #include "os/console.h"
 #include "tools/complaint.h"
 #include "tools/exit_status.h"
+#include "tools/fault_report.h"
 #include "tools/json_text.h"
 #include "tools/open_device.h"
 
@@ -183,8 +184,8 @@ std::string ReportText(const std::vector<Series>& all) {
 }
 
 // `failure` is of the record; null where there is none.
-std::string ReportJson(const Options& options, const std::vector<Series>& all,
-                       const Failure* failure) {
+std::string ReportJson(const Options& options, const OpenDevice& device,
+                       const std::vector<Series>& all, const Failure* failure) {
   Json json = JsonHead("usbtwin bench");
   if (failure != nullptr) SetError(json, *failure);
   json["device"] = options.device.device;
@@ -204,6 +205,7 @@ std::string ReportJson(const Options& options, const std::vector<Series>& all,
     result["ratio"] = device_time / memory_time;
     json["results"].push_back(result);
   }
+  AddFaultsJson(json, device.fault_counts(), device.recoveries());
   return JsonText(json);
 }
 
@@ -245,7 +247,7 @@ int RunBench(const Options& options) {
   const Result<void, Failure> closed = device.Close();
   const Failure* const failure = closed ? nullptr : &closed.error();
   const Result<void, Failure> printed = os::PrintOutput(
-      options.json ? ReportJson(options, *measured, failure) : ReportText(*measured));
+      options.json ? ReportJson(options, device, *measured, failure) : ReportText(*measured));
   if (!printed) return Fail("bench", printed.error());
   return failure == nullptr ? kExitGood : Fail("bench", *failure);
 }

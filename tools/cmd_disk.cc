@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "os/console.h"
 #include "tools/exit_status.h"
+#include "tools/fault_report.h"
 #include "tools/json_text.h"
 #include "tools/open_device.h"
 #include "tools/progress.h"
@@ -257,7 +258,8 @@ struct Verb {
   bool compares = false;
 };
 
-std::string SummaryJson(const Verb& verb, const Options& options, const Summary& summary) {
+std::string SummaryJson(const Verb& verb, const Options& options, const OpenDevice& device,
+                        const Summary& summary) {
   const auto elapsed = std::chrono::duration<double>(summary.elapsed);
   Json json = JsonHead(std::string("usbtwin ") + verb.name);
   if (summary.difference_lba) {
@@ -277,6 +279,7 @@ std::string SummaryJson(const Verb& verb, const Options& options, const Summary&
     json["difference_offset"] =
         summary.difference_offset ? Json(*summary.difference_offset) : Json(nullptr);
   }
+  AddFaultsJson(json, device.fault_counts(), device.recoveries());
   return JsonText(json);
 }
 
@@ -296,7 +299,8 @@ int RunDisk(const Verb& verb, const Options& options) {
   const Result<void, Failure> closed = device.Close();
   if (!closed) return fail(closed.error());
   if (options.json) {
-    const Result<void, Failure> printed = os::PrintOutput(SummaryJson(verb, options, *summary));
+    const Result<void, Failure> printed =
+        os::PrintOutput(SummaryJson(verb, options, device, *summary));
     if (!printed) return Fail(verb.name, printed.error());
   } else if (!options.quiet || summary->difference_lba) {
     os::PrintError(SummaryText(verb.name, *summary));

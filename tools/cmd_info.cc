@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "os/console.h"
 #include "tools/exit_status.h"
+#include "tools/fault_report.h"
 #include "tools/info_text.h"
 #include "tools/json_text.h"
 #include "tools/open_device.h"
@@ -321,6 +322,7 @@ int RunInfo(const Options& options) {
   // Opening the storage may have configured the device. 0 stands for "not configured".
   const std::optional<uint8_t> active = device.session().description().active_value;
   if (active.value_or(0) != 0) json["active_configuration"] = *active;
+  AddFaultsJson(json, device.fault_counts(), device.recoveries());
   const Result<void, Failure> closed = device.Close();
   if (!closed && !failure) failure = closed.error();
   if (failure) SetError(json, *failure);

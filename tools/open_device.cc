@@ -3,8 +3,10 @@
 #include "app/run.h"
 #include "app/sense_text.h"
 #include "base/text.h"
+#include "os/console.h"
 #include "os/system.h"
 #include "tools/complaint.h"
+#include "tools/fault_report.h"
 
 namespace usbtwin::tools {
 namespace {
@@ -36,6 +38,10 @@ void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage)
       ->type_name("FILE");
   verb.add_flag("--audit", options.audit, "check the link's contract; abort on a breach")
       ->group(group);
+  verb.add_option("--faults", options.faults_path,
+                  "play the faults of this TOML plan; usbtwin faults lists them")
+      ->group(group)
+      ->type_name("FILE");
   if (!with_storage) return;
   verb.add_option("--ifnum", options.interface_number,
                   "interface number; default: of class FFh, else of class 08h")
@@ -97,10 +103,13 @@ Result<std::unique_ptr<OpenDevice>, Failure> OpenDevice::Open(const DeviceOption
   std::unique_ptr<OpenDevice> device(new OpenDevice(options));
   device->system_ = os::MakeSystem();
   if (!options.record_path.empty()) files.outputs.push_back(options.record_path);
+  if (!options.faults_path.empty()) files.inputs.push_back(options.faults_path);
   const auto checked = app::CheckFiles(*device->system_, options.device, std::move(files));
   if (!checked) return checked.error();
   auto opened = app::OpenBus(*device->system_, options.device,
-                             {.record_path = options.record_path, .audit = options.audit});
+                             {.record_path = options.record_path,
+                              .audit = options.audit,
+                              .faults_path = options.faults_path});
   if (!opened) {
     Failure failure = opened.error();
     // The record is the only file that is made there, and it was named by an option.
@@ -123,6 +132,7 @@ Result<host::ScsiTransport*, Failure> OpenDevice::OpenStorage() {
   const Result<host::ScsiTransport*> transport =
       app::Run(*system_, session_->OpenStorage(StorageOf(options_)));
   if (!transport) return FailureOf(transport.error(), options_.device);
+  transport_ = *transport;
   return *transport;
 }
 
@@ -153,13 +163,28 @@ bool OpenDevice::IsInMemory() const {
                               .lun = static_cast<uint8_t>(options_.lun.value_or(0))});
 }
 
+std::vector<app::FaultCount> OpenDevice::fault_counts() const {
+  return opened_ == nullptr ? fault_counts_ : opened_->fault_counts();
+}
+
+std::vector<host::RecoveryCount> OpenDevice::recoveries() const {
+  return transport_ == nullptr ? recoveries_ : transport_->recoveries();
+}
+
 Result<void, Failure> OpenDevice::Close() {
   if (session_ == nullptr) return {};
   blocks_.reset();
+  recoveries_ = recoveries();
+  transport_ = nullptr;
   if (session_->is_open()) (void)app::Run(*system_, session_->Close()).has_value();
   session_.reset();
   const std::string record_error = opened_->FinishRecord();
+  fault_counts_ = opened_->fault_counts();
   opened_.reset();
+  if (!options_.faults_path.empty()) {
+    os::PrintError(FaultText(fault_counts_) + RecoveryText(recoveries_) +
+                   IdleFaultText("usbtwin", fault_counts_));
+  }
   if (!record_error.empty()) return Failure{Failure::Kind::kFile, record_error};
   return {};
 }

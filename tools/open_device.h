@@ -22,6 +22,7 @@ struct DeviceOptions {
   bool no_detach = false;  // the default, said aloud
   std::string record_path;
   bool audit = false;
+  std::string faults_path;
   int timeout_ms = 30000;
   bool ignore_residue = false;
 };
@@ -54,7 +55,12 @@ class OpenDevice {
   Result<host::ScsiTransport*, app::Failure> OpenStorage();
   Result<host::BlockDevice*, app::Failure> OpenBlocks();
 
-  // Closes the device and finishes the record: a failure says that the record is incomplete.
+  // What became of the fault plan, and what recovery was needed; also after Close.
+  std::vector<app::FaultCount> fault_counts() const;
+  std::vector<host::RecoveryCount> recoveries() const;
+
+  // Closes the device and finishes the record: a failure says that the record is incomplete. Says
+  // on standard error what became of the fault plan.
   Result<void, app::Failure> Close();
 
  private:
@@ -64,7 +70,11 @@ class OpenDevice {
   std::unique_ptr<app::System> system_;
   std::unique_ptr<app::OpenedBus> opened_;
   std::unique_ptr<host::Session> session_;
+  host::ScsiTransport* transport_ = nullptr;  // the session's
   std::unique_ptr<host::BlockDevice> blocks_;
+  // Once it is closed.
+  std::vector<app::FaultCount> fault_counts_;
+  std::vector<host::RecoveryCount> recoveries_;
 };
 
 }  // namespace usbtwin::tools

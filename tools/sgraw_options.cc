@@ -101,6 +101,7 @@ Check SetDevice(Typed& typed, SgRawOptions& options) {
   if (typed.detach) options.open.kernel_driver = app::KernelDriver::kDetach;
   options.open.record_path = typed.record;
   options.open.audit = typed.audit;
+  options.open.faults_path = typed.faults;
   return SetTransport(typed, options);
 }
 

@@ -5,6 +5,7 @@
 #include "app/sense_text.h"
 #include "base/text.h"
 #include "proto/scsi_status.h"
+#include "tools/fault_report.h"
 #include "tools/json_text.h"
 
 namespace usbtwin::tools {
@@ -121,6 +122,27 @@ Json ErrorJson(const app::CdbResult& result, const std::string& file_error) {
   return json;
 }
 
+std::string RungText(const app::CdbResult& result) {
+  if (result.highest_rung.empty()) return "";
+  if (result.outcome != app::CdbOutcome::kCompleted) {
+    return "not recovered by: " + result.highest_rung + "\n";
+  }
+  const bool before = result.recoveries == 0;
+  return "recovered by: " + result.highest_rung +
+         (before ? " (before the old unit attention was passed over)\n" : "\n");
+}
+
+// What went wrong on purpose, and what was done about it.
+std::string FaultsText(const SgRawOptions& options, const app::CdbResult& result) {
+  std::string text;
+  if (options.verbosity > 0) {
+    text += FaultText(result.faults);
+    text += RungText(result);
+  }
+  if (!options.quiet) text += IdleFaultText("usb_sgraw", result.faults);
+  return text;
+}
+
 }  // namespace
 
 bool KeepsData(const app::CdbResult& result) {
@@ -145,7 +167,7 @@ std::string ReportText(const SgRawOptions& options, const app::CdbResult& result
           "The command moves more than --din or --dout announced, or the other way; --enumerate "
           "tells what it moves.\n";
     }
-    return text;
+    return text + FaultsText(options, result);
   }
   if (!options.quiet) {
     text += fmt::format("SCSI Status: {}\n", StatusTitle(result.scsi_status));
@@ -168,7 +190,7 @@ std::string ReportText(const SgRawOptions& options, const app::CdbResult& result
               " from before passed over (--attention)\n";
     }
   }
-  return text;
+  return text + FaultsText(options, result);
 }
 
 std::string ReportJson(const SgRawOptions& options, const app::CdbResult& result, int exit_status,
@@ -202,6 +224,8 @@ std::string ReportJson(const SgRawOptions& options, const app::CdbResult& result
   json["length_wire"] = completed ? Json(result.length_wire) : Json(nullptr);
   json["residue"] = completed ? Json(result.residue) : Json(nullptr);
   json["recoveries"] = completed ? Json(result.recoveries) : Json(nullptr);
+  json["highest_rung"] = result.highest_rung.empty() ? Json(nullptr) : Json(result.highest_rung);
+  json["faults"] = FaultsJson(result.faults);
   json["old_attentions"] = result.old_attentions;
   json["record_error"] = result.record_error.empty() ? Json(nullptr) : Json(result.record_error);
   json["elapsed_us"] = result.elapsed.count();

@@ -57,6 +57,9 @@ void AddDeviceOptions(CLI::App& cli, Typed& typed) {
       ->group(group);
   cli.add_flag("--audit", typed.audit, "check the link's contract; abort on a breach")
       ->group(group);
+  cli.add_option("--faults", typed.faults, "play the faults of this TOML plan; see usbtwin faults")
+      ->type_name("FILE")
+      ->group(group);
 }
 
 void AddCommandOptions(CLI::App& cli, Typed& typed) {
@@ -119,7 +122,7 @@ void AddOutputOptions(CLI::App& cli, Typed& typed) {
   cli.add_flag("--sense", typed.sense, "decode sense in full, even with --quiet")->group(group);
   cli.add_flag("-n,--nosense", typed.no_sense, "do not print sense")->group(group);
   cli.add_flag("-q,--quiet", typed.quiet, "no messages but errors")->group(group);
-  cli.add_flag("-v,--verbose", typed.verbose, "lengths, residue, time; twice: full sense")
+  cli.add_flag("-v,--verbose", typed.verbose, "lengths, residue, recovery, time; twice: full sense")
       ->group(group);
   cli.add_flag("--json", typed.json, "the result as one JSON object on standard output")
       ->group(group);

@@ -21,6 +21,7 @@ struct SgRawTyped {
   bool no_detach = false;
   std::string record;
   bool audit = false;
+  std::string faults;
 
   std::vector<std::string> words;  // [device] and command bytes
   std::string cdb;

@@ -94,6 +94,7 @@ Result<void, app::Failure> CheckFiles(const SgRawOptions& options, app::System& 
   app::FileNames names;
   if (!options.command_path.empty()) names.inputs.push_back(options.command_path);
   if (options.sends_data) names.inputs.push_back(options.input_path);
+  if (!options.open.faults_path.empty()) names.inputs.push_back(options.open.faults_path);
   if (options.output_path) names.outputs.push_back(*options.output_path);
   if (!options.open.record_path.empty()) names.outputs.push_back(options.open.record_path);
   return app::CheckFiles(system, options.open.device, std::move(names));

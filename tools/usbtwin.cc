@@ -23,6 +23,8 @@ std::string Footer() {
       "  usbtwin disk write -d 1234:5678 -i stick.img --detach-kernel\n"
       "  usbtwin disk verify -d 1234:5678 -i stick.img\n"
       "  usbtwin bench -d 'emu:?size=64M'\n"
+      "  usbtwin disk read -d emu:disk.img -o copy.img --faults plan.toml\n"
+      "  usbtwin faults bot.stall-data\n"
       "  usbtwin dump read.pcapng\n"
       "  echo 12 00 00 00 24 00 | usbtwin dump --hex-input --as cdb\n\n";
   text += ExitStatusHelp(true);
@@ -70,6 +72,7 @@ int Main(int argc, const char* const* argv) {
   AddDiskVerb(cli, chosen);
   AddBenchVerb(cli, chosen);
   AddSimVerb(cli, chosen);
+  AddFaultsVerb(cli, chosen);
   AddDumpVerb(cli, chosen);
   try {
     cli.parse(argc, argv);

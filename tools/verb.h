@@ -16,6 +16,7 @@ using Chosen = std::function<int()>;
 void AddBenchVerb(CLI::App& cli, Chosen& chosen);
 void AddDiskVerb(CLI::App& cli, Chosen& chosen);
 void AddDumpVerb(CLI::App& cli, Chosen& chosen);
+void AddFaultsVerb(CLI::App& cli, Chosen& chosen);
 void AddInfoVerb(CLI::App& cli, Chosen& chosen);
 void AddSimVerb(CLI::App& cli, Chosen& chosen);
 

@@ -1,5 +1,7 @@
 #include "app/opener.h"
 
+#include <algorithm>
+
 #include "app/config.h"
 
 namespace usbtwin::app {
@@ -70,6 +72,11 @@ struct ProfileMaker {
   }
 };
 
+bool IsTwin(const DeviceString& device) {
+  return std::holds_alternative<EmulatedDisk>(device) ||
+         std::holds_alternative<EmulatedProfile>(device);
+}
+
 }  // namespace
 
 Result<void, Failure> CheckFiles(System& system, std::string_view device, FileNames names) {
@@ -84,6 +91,26 @@ Result<void, Failure> CheckFiles(System& system, std::string_view device, FileNa
     }
   }
   return system.CheckOutputs(names);
+}
+
+std::vector<FaultCount> OpenedBus::fault_counts() const {
+  std::vector<FaultCount> counts;
+  if (faults_ == nullptr) return counts;
+  const std::vector<fault::Rule>& rules = faults_->file.plan.rules;
+  for (size_t index = 0; index < rules.size(); ++index) {
+    const char* name = fault::Info(rules[index].kind).name;
+    auto count = std::find_if(counts.begin(), counts.end(),
+                              [name](const FaultCount& known) { return known.kind == name; });
+    if (count == counts.end()) {
+      const fault::Player::Count& played = faults_->player.count(rules[index].kind);
+      counts.push_back({.kind = name, .injected = played.injected, .observed = played.observed});
+      count = counts.end() - 1;
+    }
+    if (faults_->player.played(index) == 0) {
+      count->idle_places.push_back(faults_->file.places[index]);
+    }
+  }
+  return counts;
 }
 
 std::string OpenedBus::FinishRecord() {
@@ -101,15 +128,27 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
                    "a record goes to a file, and not to standard output: name one"};
   }
   if (!options.record_path.empty()) {
-    const auto checked =
-        CheckFiles(system, device, {.inputs = {}, .outputs = {options.record_path}});
+    FileNames names{.inputs = {}, .outputs = {options.record_path}};
+    if (!options.faults_path.empty()) names.inputs.push_back(options.faults_path);
+    const auto checked = CheckFiles(system, device, std::move(names));
     if (!checked) return checked.error();
+  }
+  std::unique_ptr<OpenedBus> opened(new OpenedBus);
+  fault::Player* player = nullptr;
+  if (!options.faults_path.empty()) {
+    Result<FaultFile, Failure> faults = LoadFaults(system, options.faults_path);
+    if (!faults) return faults.error();
+    if (!IsTwin(*parsed)) {
+      const Result<void, Failure> possible = CheckWithoutTwin(*faults, std::string(device));
+      if (!possible) return possible.error();
+    }
+    opened->faults_ = std::make_unique<OpenedBus::Faults>(system.clock(), std::move(*faults));
+    player = &opened->faults_->player;
   }
   Result<ProfileFile, Failure> profile = std::visit(ProfileMaker{system}, *parsed);
   if (!profile) return CannotOpen(profile.error());
-  Result<std::unique_ptr<Twin>, Failure> twin = Twin::Make(system, std::move(*profile));
+  Result<std::unique_ptr<Twin>, Failure> twin = Twin::Make(system, std::move(*profile), player);
   if (!twin) return CannotOpen(twin.error());
-  std::unique_ptr<OpenedBus> opened(new OpenedBus);
   opened->twin_ = std::move(*twin);
   opened->device_id_ = opened->twin_->id();
   if (!options.record_path.empty()) {
@@ -119,8 +158,13 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
     opened->writer_ = std::make_unique<link::PcapWriter>(*opened->record_file_,
                                                          link::PcapFormatOf(options.record_path));
   }
+  usb::Bus* bus = &opened->twin_->bus();
+  if (player != nullptr) {
+    opened->fault_bus_ = std::make_unique<link::FaultBus>(system.clock(), *bus, *player);
+    bus = opened->fault_bus_.get();
+  }
   opened->bus_ =
-      std::make_unique<DecoratedBus>(system.clock(), opened->twin_->bus(),
+      std::make_unique<DecoratedBus>(system.clock(), *bus,
                                      Decorations{.writer = opened->writer_.get(),
                                                  .epoch_offset = system.epoch_offset(),
                                                  .audit = options.audit || kAuditAlways});

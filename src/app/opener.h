@@ -1,6 +1,7 @@
 // From a device string to a Bus and the id of the device on it, with the decorators that were asked
 // for on every Link opened there. Everything behind the string is made here and owned by the
-// result: the twin, its image, the record file. Called by send_cdb and by the programs.
+// result: the twin, its image, the record file, the player of a fault plan. Called by send_cdb and
+// by the programs.
 #pragma once
 
 #include <memory>
@@ -9,14 +10,19 @@
 
 #include "app/decorated_bus.h"
 #include "app/device_string.h"
+#include "app/fault_config.h"
+#include "app/send_cdb.h"
 #include "app/system.h"
 #include "app/twin.h"
+#include "base/seeded.h"
+#include "link/fault_bus.h"
 
 namespace usbtwin::app {
 
 struct OpenerOptions {
   std::string record_path;  // capture of every transfer; "": none. Pcap where it ends in ".pcap"
   bool audit = false;       // always in debug and sanitizer builds
+  std::string faults_path;  // plan of faults to play; "": none
 };
 
 class OpenedBus {
@@ -31,6 +37,8 @@ class OpenedBus {
   // Writes out what was recorded; all links are closed. Says why the record is incomplete, or is
   // empty.
   std::string FinishRecord();
+  // What became of the fault plan, in its order; empty without one.
+  std::vector<FaultCount> fault_counts() const;
 
  private:
   friend Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system,
@@ -38,7 +46,18 @@ class OpenedBus {
                                                              const OpenerOptions& options);
   OpenedBus() = default;
 
+  // One plan and one player, however often the device is opened.
+  struct Faults {
+    Faults(const Clock& clock, FaultFile plan_file)
+        : file(std::move(plan_file)), chooser(file.seed), player(clock, chooser, file.plan) {}
+    const FaultFile file;
+    Seeded chooser;
+    fault::Player player;
+  };
+
+  std::unique_ptr<Faults> faults_;
   std::unique_ptr<Twin> twin_;
+  std::unique_ptr<link::FaultBus> fault_bus_;
   std::unique_ptr<ByteSink> record_file_;
   std::unique_ptr<link::PcapWriter> writer_;
   std::unique_ptr<DecoratedBus> bus_;
@@ -53,7 +72,8 @@ Result<void, Failure> CheckFiles(System& system, std::string_view device, FileNa
 
 // kUsage for a bad string, kCannotOpen where there is no such device, where its image or its
 // profile is of no use, or where this build does not open its kind, kFile where the record cannot
-// be made. `system` outlives the result.
+// be made or the fault plan cannot be read, kUsage for a plan that makes no sense there. `system`
+// outlives the result.
 Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_view device,
                                                     const OpenerOptions& options);
 

@@ -142,6 +142,7 @@ struct ScsiDevice::State {
   std::unique_ptr<host::Session> session;
   host::ScsiTransport* transport = nullptr;
   DeviceFacts facts;
+  std::vector<FaultCount> fault_counts;  // once it is closed
   std::set<uint64_t> greeted;  // units that answered a command with anything but an old attention
 };
 
@@ -151,8 +152,10 @@ ScsiDevice::~ScsiDevice() {
 }
 
 OpenResult ScsiDevice::Open(System& system, const OpenRequest& request) {
-  auto opened =
-      OpenBus(system, request.device, {.record_path = request.record_path, .audit = request.audit});
+  auto opened = OpenBus(system, request.device,
+                        {.record_path = request.record_path,
+                         .audit = request.audit,
+                         .faults_path = request.faults_path});
   if (!opened) {
     OpenResult result;
     result.outcome = PublicOutcome(opened.error().kind);
@@ -168,10 +171,16 @@ OpenResult ScsiDevice::Open(System& system, const OpenRequest& request) {
   // From here on the device closes what was opened, whatever happens.
   std::unique_ptr<ScsiDevice> device(new ScsiDevice(std::move(state)));
   const Result<void> found = Run(system, session.Open());
-  if (!found) return OpenFailed(request.device, found.error());
+  const auto fail = [&](const Error& error) {
+    OpenResult failed = OpenFailed(request.device, error);
+    device->Close();
+    failed.faults = device->fault_counts();
+    return failed;
+  };
+  if (!found) return fail(found.error());
   const Result<host::ScsiTransport*> transport =
       Run(system, session.OpenStorage(PublicOptions(request)));
-  if (!transport) return OpenFailed(request.device, transport.error());
+  if (!transport) return fail(transport.error());
   facts_of.transport = *transport;
   facts_of.facts = {.transport = (*transport)->name(),
                     .luns_count = (*transport)->luns_count(),
@@ -195,8 +204,13 @@ std::string ScsiDevice::Close() {
   if (state_->session->is_open()) (void)Run(state_->system, state_->session->Close()).has_value();
   state_->session.reset();
   std::string record_error = state_->opened->FinishRecord();
+  state_->fault_counts = state_->opened->fault_counts();
   state_->opened.reset();
   return record_error;
+}
+
+std::vector<FaultCount> ScsiDevice::fault_counts() const {
+  return state_->opened != nullptr ? state_->opened->fault_counts() : state_->fault_counts;
 }
 
 CdbResult ScsiDevice::Send(const CdbRequest& request) {
@@ -214,7 +228,9 @@ CdbResult ScsiDevice::Send(const CdbRequest& request) {
   const bool may_pass_over =
       !request.report_old_attention && !state_->greeted.contains(request.lun);
   for (uint8_t old_attentions = 0;; ++old_attentions) {
+    std::string rung_before = std::move(result.highest_rung);
     result = SendOnce(request);
+    if (result.highest_rung.empty()) result.highest_rung = std::move(rung_before);
     result.old_attentions = old_attentions;
     if (!may_pass_over || !IsResetAttention(result) || old_attentions == kAttentionsMax) break;
   }
@@ -237,6 +253,7 @@ CdbResult ScsiDevice::SendOnce(const CdbRequest& request) {
   const Result<host::ScsiResult> answer = Run(state_->system, state_->transport->Execute(command));
   result.elapsed =
       std::chrono::duration_cast<std::chrono::microseconds>(state_->system.clock().Now() - start);
+  result.highest_rung = state_->transport->last_recovery();
   if (!answer) {
     result.outcome =
         answer.error().kind == ErrorKind::kInvalid ? CdbOutcome::kUsage : CdbOutcome::kTransport;
@@ -267,10 +284,12 @@ CdbResult SendCdb(System& system, const OpenRequest& open, const CdbRequest& req
     result.outcome = opened.outcome;
     result.error = opened.error;
     result.text = std::move(opened.text);
+    result.faults = std::move(opened.faults);
     return result;
   }
   CdbResult result = opened.device->Send(request);
   result.record_error = opened.device->Close();
+  result.faults = opened.device->fault_counts();
   return result;
 }
 

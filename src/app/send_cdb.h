@@ -46,6 +46,7 @@ struct OpenRequest {
   KernelDriver kernel_driver = KernelDriver::kRefuse;
   std::string record_path;  // capture of every transfer: pcapng, or pcap where it ends in ".pcap"
   bool audit = false;       // check the link's contract throughout, and abort on a breach
+  std::string faults_path;  // TOML plan of faults to play on the device; "": none
 };
 
 inline constexpr uint32_t kDataLengthMax = uint32_t{256} << 20;  // bytes of data in one command
@@ -112,6 +113,14 @@ struct TransportError {
   uint64_t length_actual = 0;  // bytes that had moved in that phase
 };
 
+// What became of one kind of the fault plan.
+struct FaultCount {
+  std::string kind;                      // "bot.stall-data"
+  uint64_t injected = 0;                 // how often it happened since the device was opened
+  uint64_t observed = 0;                 // and the host noticed
+  std::vector<std::string> idle_places;  // where the plan asks for it and it never did: "a.toml:3"
+};
+
 // Sense data decoded. SPC-4, 4.5.
 struct SenseInfo {
   uint8_t key = 0;                      // sense key, 0 to 15
@@ -129,6 +138,7 @@ struct CdbResult {
   TransportError error;        // for kTransport, and for a kCannotOpen that a bus or device caused
   std::string text;            // what went wrong, in a sentence; empty for kCompleted
   uint8_t recoveries = 0;      // rungs of the recovery ladder that were needed
+  std::string highest_rung;    // the last of them: "clear halt"; empty where none was
   uint8_t old_attentions = 0;  // unit attentions from before the opening that were passed over
 
   // 2. The SCSI status, where the outcome is kCompleted. SAM-5, 5.3.1.
@@ -147,6 +157,8 @@ struct CdbResult {
 
   // SendCdb only: why the record file is incomplete. The command itself is as told above.
   std::string record_error;
+  // SendCdb only: of the fault plan, in its order.
+  std::vector<FaultCount> faults;
 
   // The device took the command and reported success.
   bool good() const { return outcome == CdbOutcome::kCompleted && scsi_status == 0; }
@@ -171,6 +183,7 @@ struct OpenResult {
   CdbOutcome outcome = CdbOutcome::kCompleted;
   TransportError error;
   std::string text;
+  std::vector<FaultCount> faults;  // where it could not be opened: what the fault plan did
 };
 
 // A device that is open: the interface is claimed until it is destroyed. `system` outlives it.
@@ -187,6 +200,8 @@ class ScsiDevice {
   // Releases the interface and finishes the record file. The destructor does the same, silently;
   // here the answer says why the record is incomplete, or is empty. Nothing can be sent afterwards.
   std::string Close();
+  // Of the fault plan, in its order.
+  std::vector<FaultCount> fault_counts() const;
 
  private:
   struct State;

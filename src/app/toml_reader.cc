@@ -166,6 +166,32 @@ std::optional<int64_t> TomlTable::Integer(std::string_view key, Range range) con
   return value;
 }
 
+std::optional<double> TomlTable::Number(std::string_view key) const {
+  const toml::node* node = Find(key);
+  if (node == nullptr) return std::nullopt;
+  const std::optional<double> value = node->is_number() ? node->value<double>() : std::nullopt;
+  if (!value) FailType(key, "a number");
+  return value;
+}
+
+std::optional<TomlTable::Range> TomlTable::Interval(std::string_view key, Range range) const {
+  const toml::node* node = Find(key);
+  if (node == nullptr) return std::nullopt;
+  const toml::array* array = node->as_array();
+  if (array == nullptr || array->size() != 2 || !array->is_homogeneous<int64_t>()) {
+    Fail(key, "not two integers such as [0, 99], the first and the last");
+    return std::nullopt;
+  }
+  const Range found{.min = *array->get(0)->value<int64_t>(),
+                    .max = *array->get(1)->value<int64_t>()};
+  if (found.min < range.min || found.max > range.max || found.min > found.max) {
+    Fail(key, "[" + std::to_string(found.min) + ", " + std::to_string(found.max) +
+                  "] is no range within " + RangeText(range));
+    return std::nullopt;
+  }
+  return found;
+}
+
 std::optional<std::string> TomlTable::Text(std::string_view key) const {
   const toml::node* node = Find(key);
   if (node == nullptr) return std::nullopt;

@@ -28,8 +28,11 @@ struct Rule {
   // When. Of the moments at which all of the above holds, counted from 1:
   uint64_t nth = 1;                // the first at which it may happen
   std::optional<uint64_t> one_in;  // then on average each one_in-th; absent: each
-  std::optional<uint64_t> times;   // at most that often; absent: no bound
-  Duration after{};                // virtual or real time since the device was opened
+  // Each of those, drawn by itself: so many times in kCertain. Absent: always.
+  static constexpr uint32_t kCertain = 1'000'000'000;
+  std::optional<uint32_t> chance;
+  std::optional<uint64_t> times;  // at most that often; absent: no bound
+  Duration after{};               // virtual or real time since the device was opened
   std::optional<Duration> until;
 
   // What: the kind's parameter; absent: the kind's default.

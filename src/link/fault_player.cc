@@ -76,6 +76,10 @@ uint64_t Player::Gap(const Rule& rule) {
   return 1 + chooser_.Choose(2 * *rule.one_in - 1, "occasions until the next fault");
 }
 
+bool Player::Happens(uint32_t chance) {
+  return chooser_.Choose(Rule::kCertain, "whether the fault happens") < chance;
+}
+
 const Rule* Player::Draw(const Occasion& occasion) {
   return DrawFrom(occasion, 0);
 }
@@ -95,6 +99,7 @@ const Rule* Player::DrawFrom(const Occasion& occasion, uint32_t first) {
     if (since < rule.after || (rule.until && since > *rule.until)) continue;
     if (rule.times && state.played >= *rule.times) continue;
     if (++state.seen < state.next) continue;
+    if (rule.chance && !Happens(*rule.chance)) continue;
     state.next = state.seen + Gap(rule);
     ++state.played;
     ++injected_;

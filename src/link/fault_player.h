@@ -69,6 +69,8 @@ class Player {
   };
   const Count& count(Kind kind) const { return counts_[static_cast<size_t>(kind)]; }
   uint64_t injected() const { return injected_; }
+  // Of the rule with this index in the plan.
+  uint64_t played(size_t rule) const { return states_[rule].played; }
 
   Chooser& chooser() { return chooser_; }
   const Plan& plan() const { return plan_; }
@@ -87,6 +89,7 @@ class Player {
 
   static bool Fits(const Rule& rule, const Occasion& occasion);
   uint64_t Gap(const Rule& rule);
+  bool Happens(uint32_t chance);
   const Rule* DrawFrom(const Occasion& occasion, uint32_t first);
 
   const Clock& clock_;

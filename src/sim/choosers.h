@@ -11,19 +11,11 @@
 #include "base/bytes.h"
 #include "base/chooser.h"
 #include "base/error.h"
+#include "base/seeded.h"
 
 namespace usbtwin::sim {
 
-// Choices from a seed: xoshiro256**, so a run is the same on every machine and build.
-class Seeded final : public Chooser {
- public:
-  explicit Seeded(uint64_t seed);
-  uint64_t Choose(uint64_t bound, std::string_view what) override;
-
- private:
-  uint64_t Next();
-  uint64_t state_[4];
-};
+using usbtwin::Seeded;  // choices from a seed
 
 // Every list of choices, depth first. Use:
 //   Exhaustive chooser;

@@ -73,6 +73,9 @@ class ScriptTransport final : public host::ScsiTransport {
     co_return answer.result;
   }
 
+  const char* last_recovery() const override { return ""; }
+  std::vector<host::RecoveryCount> recoveries() const override { return {}; }
+
   bool lends = false;
 
  private:
