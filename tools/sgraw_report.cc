@@ -125,7 +125,7 @@ Json ErrorJson(const app::CdbResult& result, const std::string& file_error) {
 std::string RungText(const app::CdbResult& result) {
   if (result.highest_rung.empty()) return "";
   if (result.outcome != app::CdbOutcome::kCompleted) {
-    return "not recovered by: " + result.highest_rung + "\n";
+    return "recovery went as far as: " + result.highest_rung + "\n";
   }
   const bool before = result.recoveries == 0;
   return "recovered by: " + result.highest_rung +

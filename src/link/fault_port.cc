@@ -12,6 +12,7 @@ namespace {
 
 // What a link below would say.
 Outcome OutcomeOf(Kind kind) {
+  if (kind == Kind::kClaimFails) return Outcome::kBusy;
   const bool refused = kind == Kind::kClearHaltFails || kind == Kind::kConfigureFails;
   return refused ? Outcome::kStall : Outcome::kFault;
 }

@@ -62,9 +62,10 @@ class SgRaw(Faults):
         self.assertIsNone(document["highest_rung"])
 
     def test_a_fault_that_nothing_mends_is_told_with_the_error(self):
-        plan = self.write_plan('[[fault]]\nkind = "usb.fault"\none_in = 1\n')
+        plan = self.write_plan('[[fault]]\nkind = "usb.fault"\nopcode = 0x12\none_in = 1\n')
         run = self.sgraw(plan, "--cdb", INQUIRY, "--din", 36, "-v", code=3)
         self.assertRegex(run.complaint, r"fault usb.fault: played \d+, observed \d+\n")
+        self.assertRegex(run.complaint, "recovery went as far as: bulk-only reset\n")
         document = self.json(self.sgraw(plan, "--cdb", INQUIRY, "--din", 36, "--json", code=3))
         self.assertGreater(self.faults(document)["usb.fault"][1], 0)
 
