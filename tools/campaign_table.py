@@ -47,7 +47,9 @@ class Table:
 
     def document(self, failures):
         sums = {key: self.sums[key] for key in SUMS}
+        failed = {"kind": "failed", "text": f"{len(failures)} runs failed"} if failures else None
         return {"schema": 1, "program": "tools/campaign", "version": self.version,
+                "exit_status": 1 if failures else 0, "error": failed,
                 "seed": self.seeds[0], **sums, "mean_blocks": self.mean_blocks(),
                 "history": f"{self.history:016x}",
                 "faults": {name: {key: row[key] for key in COUNTS}
@@ -66,9 +68,9 @@ class Table:
         for name, row in rows:
             cells = (f"{row[key]:>{width}}" for key, width in zip(COUNTS, (10, 10, 11, 10)))
             lines.append(f"{name:<24}" + "".join(cells))
-        unseen = sum(row["observed"] == 0 for row in self.faults.values())
-        if unseen:
-            lines.append(f"{unseen} of {len(self.faults)} kinds were never observed")
+        unseen = [name for name, row in self.faults.items() if row["observed"] == 0]
+        if unseen and total["injected"]:
+            lines.append("never observed: " + ", ".join(unseen))
         rungs = ", ".join(f"{name} {count}" for name, count in self.rungs.items())
         lines += ["", f"commands by the highest rung of recovery: {rungs}",
                   f"history {self.history:016x}"]

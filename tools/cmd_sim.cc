@@ -264,6 +264,8 @@ std::string ReportJson(const Options& options, const sim::RunReport& report,
   }
   json["failure"] = nullptr;
   if (failed) {
+    json["exit_status"] = static_cast<int>(kExitDiffers);
+    json["error"] = {{"text", failed->result.failure}, {"kind", "failed"}};
     json["failure"] = {{"seed", failed->seed},
                        {"command", failed->result.failed_command},
                        {"text", failed->result.failure}};

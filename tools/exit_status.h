@@ -2,7 +2,7 @@
 // code is decided from the result alone, never from what was printed, so every path has one.
 //
 //   0  good: the device reported success
-//   1  usbtwin disk verify: the disk and the file differ
+//   1  usbtwin disk verify: the disk and the file differ; usbtwin sim: a run failed
 //   2  the device reported CHECK CONDITION, or another status that is not good
 //   3  the device could not be opened, be it for its image or its profile, or the conversation with
 //      it broke

@@ -34,7 +34,8 @@ Result<std::unique_ptr<emulator::BlockStore>, app::Failure> DiskRun::WorldSystem
     const std::string& path, const app::ImageOptions&) {
   return app::Failure{app::Failure::Kind::kCannotOpen, path + ": a world has no files"};
 }
-Result<std::vector<uint8_t>, app::Failure> DiskRun::WorldSystem::ReadFile(const std::string& path, size_t) {
+Result<std::vector<uint8_t>, app::Failure> DiskRun::WorldSystem::ReadFile(const std::string& path,
+                                                                          size_t) {
   return app::Failure{app::Failure::Kind::kFile, path + ": a world has no files"};
 }
 Result<std::unique_ptr<ByteSink>, app::Failure> DiskRun::WorldSystem::CreateFile(

@@ -380,12 +380,12 @@ BOOST_AUTO_TEST_CASE(what_is_no_toml_is_told_with_its_line) {
 
 BOOST_AUTO_TEST_CASE(keys_too_deep_for_a_recursive_parser_are_refused) {
   std::string deep;
-  for (int level = 0; level < 200'000; ++level) deep += "a.";
+  for (int level = 0; level < 20'000; ++level) deep += "a.";
   for (const std::string& text :
        {"[" + deep + "a]\n", deep + "a = 1\n", "'#'." + deep + "a = 1\n"}) {
     const Result<Profile, Failure> profile = ParseProfile("speed = 'high'\n" + text, "p.toml");
     BOOST_REQUIRE(!profile);
-    BOOST_TEST(profile.error().text == "p.toml:2: too many dots in one line");
+    BOOST_TEST(profile.error().text.starts_with("p.toml:2: nested too deep"));
   }
   const std::string comment = "# " + std::string(500, '.') + "\n[[unit]]\nsize = 512\n";
   BOOST_TEST(ParseProfile(comment, "p.toml").has_value());

@@ -129,7 +129,7 @@ class Verbs(Faults):
     def test_a_copy_of_a_dying_disk_names_the_block(self):
         run = self.run_program("disk", "read", "-d", self.device, "-o", "copy", "--faults",
                                self.plan("dying-disk.toml"), code=2)
-        self.assertIn("Medium Error (03/11/00)", run.complaint)
+        self.assertIn("Unrecovered read error (03/11/00)", run.complaint)
         self.assertRegex(run.complaint, r"fault scsi.medium-error: played \d, observed \d\n")
         run = self.run_program("disk", "read", "-d", self.device, "-o", "copy", "--count", 100,
                                "--faults", self.plan("dying-disk.toml"), code=0)

@@ -117,11 +117,11 @@ BOOST_AUTO_TEST_CASE(neither_do_faults_that_do_not_happen) {
   const auto mix = [&] {
     rig.below.log.clear();
     rig.below.lengths.clear();
-    BOOST_CHECK(rig.host.Do(write, data) == scsi::Status::kGood);
-    BOOST_CHECK(rig.host.Do(read) == scsi::Status::kGood);
-    BOOST_CHECK(rig.host.Do(flush) == scsi::Status::kGood);
-    BOOST_CHECK(rig.host.Do(beyond) == scsi::Status::kCheckCondition);
-    BOOST_CHECK(rig.host.Do(sense) == scsi::Status::kGood);
+    CHECK(rig.host.Do(write, data) == scsi::Status::kGood);
+    CHECK(rig.host.Do(read) == scsi::Status::kGood);
+    CHECK(rig.host.Do(flush) == scsi::Status::kGood);
+    CHECK(rig.host.Do(beyond) == scsi::Status::kCheckCondition);
+    CHECK(rig.host.Do(sense) == scsi::Status::kGood);
   };
   for (int warm = 0; warm < 3; ++warm) mix();
   const size_t before = allocations;
