@@ -142,7 +142,8 @@ int ContradictionExitStatus(ExitTable table) {
 
 std::string ExitStatusHelp(bool with_difference) {
   std::string text = "Exit status:\n  0  good\n";
-  if (with_difference) text += "  1  disk verify: the disk and the file differ; sim: a run failed\n";
+  if (with_difference)
+    text += "  1  disk verify: the disk and the file differ; sim: a run failed\n";
   return text +
          "  2  the device answered CHECK CONDITION, or another status that is not good\n"
          "  3  the device could not be opened, be it for its image or its profile, or the\n"
