@@ -19,7 +19,7 @@
 #include "os/system.h"
 #include "sim/choice_list.h"
 #include "tools/exit_status.h"
-#include "tools/json_text.h"
+#include "tools/sim_report.h"
 #include "tools/verb.h"
 
 namespace usbtwin::tools {
@@ -112,12 +112,6 @@ Plan PlanOf(const Options& options) {
   return plan;
 }
 
-struct Failed {
-  uint64_t seed = 0;
-  uint64_t commands = 0;
-  sim::RunResult result;
-};
-
 // All runs, on several threads. Runs are merged in the order of their seeds, so the table does not
 // depend on the number of threads.
 class Campaign {
@@ -134,7 +128,7 @@ class Campaign {
     if (shown_) os::ShowProgress("");
   }
   const sim::RunReport& report() const { return merged_; }
-  const std::optional<Failed>& failed() const { return failed_; }
+  const std::optional<FailedRun>& failed() const { return failed_; }
   double seconds() const {
     return std::chrono::duration<double>(steady_clock::now() - start_).count();
   }
@@ -158,7 +152,7 @@ class Campaign {
       Finish(run, {seed, commands, result});
     }
   }
-  void Finish(uint64_t run, Failed done) {
+  void Finish(uint64_t run, FailedRun done) {
     const std::lock_guard lock(mutex_);
     if (!done.result.failure.empty() && (!failed_ || done.seed < failed_->seed)) failed_ = done;
     waiting_.emplace(run, done.result.report);
@@ -182,95 +176,15 @@ class Campaign {
   std::map<uint64_t, sim::RunReport> waiting_;  // finished before one with a smaller seed
   uint64_t merged_count_ = 0;
   sim::RunReport merged_;
-  std::optional<Failed> failed_;
+  std::optional<FailedRun> failed_;
   const bool shown_ = os::IsCapableTerminal(os::kStandardError);
   steady_clock::time_point start_;
   steady_clock::time_point next_show_;
 };
 
-double MeanBlocks(const sim::RunReport& report) {
-  const uint64_t count = report.reads + report.writes;
-  return count == 0 ? 0 : static_cast<double>(report.blocks_moved) / static_cast<double>(count);
-}
-
-std::string TimeText(Duration time) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time).count();
-  return fmt::format("{} h {:02} min {:02} s", seconds / 3600, seconds / 60 % 60, seconds % 60);
-}
-
 std::string SeedsOf(const Options& options, const sim::RunReport& report) {
   return fmt::format("seeds {} to {}", options.seed,
                      options.seed + std::max<uint64_t>(report.runs, 1) - 1);
-}
-
-// `what` ran: "seeds 1 to 40".
-std::string ReportText(const std::string& what, const sim::RunReport& report) {
-  std::string text = fmt::format(
-      "{}: {}, {}, {}, {} of virtual time\n"
-      "{} reads and {} writes of {:.1f} blocks on average; {} MB compared\n\n",
-      what, Count(report.runs, "run"), Count(report.commands, "command"),
-      Count(report.opened, "opening"), TimeText(report.virtual_time), report.reads, report.writes,
-      MeanBlocks(report), report.bytes_compared / 1'000'000);
-  text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}\n", "fault", "injected", "observed",
-                      "recovered", "reported");
-  sim::FaultCount all;
-  std::string unseen;
-  for (const fault::KindInfo& info : fault::Kinds()) {
-    const sim::FaultCount& count = report.faults[static_cast<size_t>(info.kind)];
-    text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}\n", info.name, count.injected,
-                        count.observed, count.recovered, count.reported);
-    all.injected += count.injected;
-    all.observed += count.observed;
-    all.recovered += count.recovered;
-    all.reported += count.reported;
-    if (count.observed == 0) unseen += std::string(unseen.empty() ? " " : ", ") + info.name;
-  }
-  text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}\n", "all", all.injected, all.observed,
-                      all.recovered, all.reported);
-  if (!unseen.empty() && all.injected != 0) text += "never observed:" + unseen + "\n";
-  text += "\ncommands by the highest rung of recovery:";
-  for (size_t rung = 1; rung < report.rungs.size(); ++rung) {
-    text += fmt::format("{} {} {}", rung == 1 ? "" : ",", bot::Name(static_cast<bot::Rung>(rung)),
-                        report.rungs[rung]);
-  }
-  text += fmt::format("\nhistory {:016x}\n", report.history);
-  return text;
-}
-
-std::string ReportJson(const Options& options, const sim::RunReport& report,
-                       const std::optional<Failed>& failed) {
-  Json json = JsonHead("usbtwin sim");
-  json["seed"] = options.seed;
-  json["runs"] = report.runs;
-  json["commands"] = report.commands;
-  json["reads"] = report.reads;
-  json["writes"] = report.writes;
-  json["mean_blocks"] = MeanBlocks(report);
-  json["bytes_compared"] = report.bytes_compared;
-  json["openings"] = report.opened;
-  json["virtual_ns"] = report.virtual_time.count();
-  json["history"] = fmt::format("{:016x}", report.history);
-  json["faults"] = Json::object();
-  for (const fault::KindInfo& info : fault::Kinds()) {
-    const sim::FaultCount& count = report.faults[static_cast<size_t>(info.kind)];
-    json["faults"][info.name] = {{"injected", count.injected},
-                                 {"observed", count.observed},
-                                 {"recovered", count.recovered},
-                                 {"reported", count.reported}};
-  }
-  json["rungs"] = Json::object();
-  for (size_t rung = 1; rung < report.rungs.size(); ++rung) {
-    json["rungs"][bot::Name(static_cast<bot::Rung>(rung))] = report.rungs[rung];
-  }
-  json["failure"] = nullptr;
-  if (failed) {
-    json["exit_status"] = static_cast<int>(kExitDiffers);
-    json["error"] = {{"text", failed->result.failure}, {"kind", "failed"}};
-    json["failure"] = {{"seed", failed->seed},
-                       {"command", failed->result.failed_command},
-                       {"text", failed->result.failure}};
-  }
-  return JsonText(json);
 }
 
 // A capture of the run and its choices as files beside each other; what could not be written is
@@ -296,7 +210,7 @@ void Keep(const Options& options, const std::string& name, const sim::ChoiceList
   }
 }
 
-int TellFailure(const Options& options, const Failed& failed) {
+int TellFailure(const Options& options, const FailedRun& failed) {
   os::PrintError(
       fmt::format("usbtwin sim: seed {}, command {}: {}\n"
                   "reproduce: usbtwin sim --seed {} --runs 1 --commands-per-run {}{}\n",
@@ -319,12 +233,10 @@ int Replay(const Options& options) {
       sim::ParseChoices(std::string(bytes->begin(), bytes->end()), options.replay_path);
   if (!list) return Fail("sim", list.error(), options.json);
   const sim::RunResult result = sim::RunList(*list);
-  Options shown = options;
-  shown.seed = 0;
-  std::optional<Failed> failed;
-  if (!result.failure.empty()) failed = Failed{0, list->commands, result};
-  const std::string text = options.json ? ReportJson(shown, result.report, failed)
-                                        : ReportText(options.replay_path, result.report);
+  std::optional<FailedRun> failed;
+  if (!result.failure.empty()) failed = FailedRun{0, list->commands, result};
+  const std::string text = options.json ? SimJson(0, result.report, failed)
+                                        : SimText(options.replay_path, result.report);
   if (const auto printed = os::PrintOutput(text); !printed) return kExitFile;
   if (!failed) return kExitGood;
   os::PrintError(
@@ -339,13 +251,13 @@ int RunExhaustive(const Options& options) {
     return true;
   });
   if (shown) os::ShowProgress("");
-  std::optional<Failed> failed;
-  if (!all.failed.failure.empty()) failed = Failed{0, 2, all.failed};
+  std::optional<FailedRun> failed;
+  if (!all.failed.failure.empty()) failed = FailedRun{0, 2, all.failed};
   const std::string text = options.json
-                               ? ReportJson(options, all.report, failed)
+                               ? SimJson(options.seed, all.report, failed)
                                : fmt::format("{} of two commands and at most one fault\n\n",
                                              Count(all.schedules, "schedule")) +
-                                     ReportText("all of them", all.report);
+                                     SimText("all of them", all.report);
   if (const auto printed = os::PrintOutput(text); !printed) return kExitFile;
   if (!failed) return kExitGood;
   os::PrintError(fmt::format("usbtwin sim: command {}: {}\n", failed->result.failed_command,
@@ -373,8 +285,8 @@ int Run(const Options& given) {
   campaign.Run(options.jobs);
   const sim::RunReport& report = campaign.report();
   const double seconds = campaign.seconds();
-  const std::string text = options.json ? ReportJson(options, report, campaign.failed())
-                                        : ReportText(SeedsOf(options, report), report);
+  const std::string text = options.json ? SimJson(options.seed, report, campaign.failed())
+                                        : SimText(SeedsOf(options, report), report);
   if (const auto printed = os::PrintOutput(text); !printed) return kExitFile;
   os::PrintError(fmt::format(
       "{:.1f} s on {}: {:.0f} commands/s and {:.0f} MB/s compared a thread\n", seconds,

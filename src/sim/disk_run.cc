@@ -86,10 +86,29 @@ DiskRun::DiskRun(Chooser& chooser, const RunOptions& options)
                          unit.disk.block_size, swarm_.power_may_fail);
   }
   room_.resize(size_t{block_size_max} << 8);
-  world_.AddWitness("the host", [this] { return doing_; });
+  AddWitnesses();
   Due(cancel_next_, swarm_.cancel_one_in, "when the host cancels");
   Due(reopen_next_, swarm_.reopen_one_in, "when the host reopens");
   Due(pause_next_, swarm_.pause_one_in, "when time passes");
+}
+
+void DiskRun::AddWitnesses() {
+  world_.AddWitness("the host", [this]() -> std::string {
+    if (doing_ == nullptr) return "waits to open or to close the device";
+    return "waits for operation code " + Hex({doing_->cdb.bytes.data(), 1}) + " to LUN " +
+           std::to_string(doing_->lun) + ", block " + std::to_string(doing_->lba) + ", for " +
+           std::to_string((world_.Now() - start_).count()) + " ns, deadline " +
+           std::to_string(timeout_.count()) + " ns";
+  });
+  world_.AddWitness("the twin", [this]() -> std::string {
+    return twin_->controller().idle() ? "" : "has transfers or requests that have not ended";
+  });
+  world_.AddWitness("the faults", [this]() -> std::string {
+    if (player_.injections().empty()) return "";
+    const fault::Injection& last = player_.injections().back();
+    return std::string("the last was ") + fault::Info(last.kind).name + " at " +
+           std::to_string(last.when.ns) + " ns" + (last.observed ? "" : ", not observed yet");
+  });
 }
 
 DiskRun::~DiskRun() {
@@ -130,7 +149,6 @@ bool DiskRun::Due(uint64_t& next, uint64_t one_in, std::string_view what) {
 bool DiskRun::Open() {
   constexpr int kTries = 100;
   for (int tries = 0; tries < kTries && !failed(); ++tries) {
-    doing_ = "opens the device";
     async::Job<Result<void>> open(world_, session_->Open());
     if (!Finish(open, "opening the device")) return false;
     Result<void> opened = open.result();
@@ -158,7 +176,6 @@ bool DiskRun::Open() {
 void DiskRun::Close() {
   transport_ = nullptr;
   if (!session_->is_open()) return;
-  doing_ = "closes the device";
   async::Job<Result<void>> close(world_, session_->Close());
   if (Finish(close, "closing the device")) (void)close.result();
 }

@@ -177,6 +177,7 @@ class DiskRun final : private link::BreachSink {
   void KeepLoan();
   void CheckLoan();
   void ReadAllBack();
+  void AddWitnesses();
 
   Chooser& chooser_;
   const RunOptions options_;
@@ -196,7 +197,7 @@ class DiskRun final : private link::BreachSink {
   LeaseList lent_;
   Loan loan_;
   Alarm alarm_;
-  std::string doing_;
+  const Request* doing_ = nullptr;  // the command under way
   uint64_t command_ = 0;
   uint64_t cancel_next_ = 0;
   uint64_t reopen_next_ = 0;

@@ -145,7 +145,7 @@ bool DiskRun::Execute(const Request& request) {
   }
   injected_before_ = player_.injected();
   start_ = world_.Now();
-  doing_ = "waits for operation code";
+  doing_ = &request;
   async::Job<Result<host::ScsiResult>> job(world_, transport_->Execute(sent));
   const std::optional<Duration> cancelled = DrawCancel();
   if (cancelled) {
@@ -153,6 +153,7 @@ bool DiskRun::Execute(const Request& request) {
     world_.Arm(alarm_, world_.Now() + *cancelled);
   }
   if (!Finish(job, "a command")) return false;
+  doing_ = nullptr;
   if (cancelled) {
     alarm_.cancelled = nullptr;
     world_.Disarm(alarm_);

@@ -1,0 +1,93 @@
+#include "tools/sim_report.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "tools/exit_status.h"
+#include "tools/json_text.h"
+
+namespace usbtwin::tools {
+namespace {
+
+double MeanBlocks(const sim::RunReport& report) {
+  const uint64_t count = report.reads + report.writes;
+  return count == 0 ? 0 : static_cast<double>(report.blocks_moved) / static_cast<double>(count);
+}
+
+std::string TimeText(Duration time) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time).count();
+  return fmt::format("{} h {:02} min {:02} s", seconds / 3600, seconds / 60 % 60, seconds % 60);
+}
+
+}  // namespace
+
+std::string SimText(const std::string& what, const sim::RunReport& report) {
+  std::string text = fmt::format(
+      "{}: {}, {}, {}, {} of virtual time\n"
+      "{} reads and {} writes of {:.1f} blocks on average; {} MB compared\n\n",
+      what, Count(report.runs, "run"), Count(report.commands, "command"),
+      Count(report.opened, "opening"), TimeText(report.virtual_time), report.reads, report.writes,
+      MeanBlocks(report), report.bytes_compared / 1'000'000);
+  text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}\n", "fault", "injected", "observed",
+                      "recovered", "reported");
+  sim::FaultCount all;
+  std::string unseen;
+  for (const fault::KindInfo& info : fault::Kinds()) {
+    const sim::FaultCount& count = report.faults[static_cast<size_t>(info.kind)];
+    text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}\n", info.name, count.injected,
+                        count.observed, count.recovered, count.reported);
+    all.injected += count.injected;
+    all.observed += count.observed;
+    all.recovered += count.recovered;
+    all.reported += count.reported;
+    if (count.observed == 0) unseen += std::string(unseen.empty() ? " " : ", ") + info.name;
+  }
+  text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}\n", "all", all.injected, all.observed,
+                      all.recovered, all.reported);
+  if (!unseen.empty() && all.injected != 0) text += "never observed:" + unseen + "\n";
+  text += "\ncommands by the highest rung of recovery:";
+  for (size_t rung = 1; rung < report.rungs.size(); ++rung) {
+    text += fmt::format("{} {} {}", rung == 1 ? "" : ",", bot::Name(static_cast<bot::Rung>(rung)),
+                        report.rungs[rung]);
+  }
+  text += fmt::format("\nhistory {:016x}\n", report.history);
+  return text;
+}
+
+std::string SimJson(uint64_t seed, const sim::RunReport& report,
+                    const std::optional<FailedRun>& failed) {
+  Json json = JsonHead("usbtwin sim");
+  json["seed"] = seed;
+  json["runs"] = report.runs;
+  json["commands"] = report.commands;
+  json["reads"] = report.reads;
+  json["writes"] = report.writes;
+  json["mean_blocks"] = MeanBlocks(report);
+  json["bytes_compared"] = report.bytes_compared;
+  json["openings"] = report.opened;
+  json["virtual_ns"] = report.virtual_time.count();
+  json["history"] = fmt::format("{:016x}", report.history);
+  json["faults"] = Json::object();
+  for (const fault::KindInfo& info : fault::Kinds()) {
+    const sim::FaultCount& count = report.faults[static_cast<size_t>(info.kind)];
+    json["faults"][info.name] = {{"injected", count.injected},
+                                 {"observed", count.observed},
+                                 {"recovered", count.recovered},
+                                 {"reported", count.reported}};
+  }
+  json["rungs"] = Json::object();
+  for (size_t rung = 1; rung < report.rungs.size(); ++rung) {
+    json["rungs"][bot::Name(static_cast<bot::Rung>(rung))] = report.rungs[rung];
+  }
+  json["failure"] = nullptr;
+  if (failed) {
+    json["exit_status"] = static_cast<int>(kExitDiffers);
+    json["error"] = {{"text", failed->result.failure}, {"kind", "failed"}};
+    json["failure"] = {{"seed", failed->seed},
+                       {"command", failed->result.failed_command},
+                       {"text", failed->result.failure}};
+  }
+  return JsonText(json);
+}
+
+}  // namespace usbtwin::tools
