@@ -9,6 +9,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -101,8 +102,8 @@ Plan PlanOf(const Options& options) {
   if (options.runs) plan.runs_max = *options.runs;
   if (options.commands) {
     plan.commands_max = *options.commands;
-    plan.runs_max = std::min(plan.runs_max, (*options.commands + options.commands_per_run - 1) /
-                                                options.commands_per_run);
+    const uint64_t rest = *options.commands % options.commands_per_run != 0;
+    plan.runs_max = std::min(plan.runs_max, *options.commands / options.commands_per_run + rest);
   }
   if (options.minutes) {
     plan.end =
@@ -156,7 +157,10 @@ class Campaign {
     const std::lock_guard lock(mutex_);
     if (!done.result.failure.empty() && (!failed_ || done.seed < failed_->seed)) failed_ = done;
     waiting_.emplace(run, done.result.report);
-    for (auto first = waiting_.find(merged_count_); first != waiting_.end();
+    // In the order of the seeds, up to the one that failed.
+    const uint64_t run_final = failed_ ? failed_->seed - options_.seed : UINT64_MAX;
+    for (auto first = waiting_.find(merged_count_);
+         first != waiting_.end() && merged_count_ <= run_final;
          first = waiting_.find(merged_count_)) {
       merged_.Add(first->second);
       waiting_.erase(first);
@@ -205,7 +209,7 @@ void Keep(const Options& options, const std::string& name, const sim::ChoiceList
   if ((*choices)->Write(std::vector<uint8_t>(text.begin(), text.end())) && (*choices)->Flush()) {
     os::PrintError(fmt::format(
         "choices: {0}.choices ({1}, {2})\n"
-        "replay: usbtwin sim --replay {0}.choices\n",
+        "replay: usbtwin sim --replay {0}.choices{3}\n",
         stem, Count(list.values.size(), "choice"), Count(list.commands, "command"), more_of_runs));
   }
 }
@@ -266,8 +270,35 @@ int RunExhaustive(const Options& options) {
   return kExitDiffers;
 }
 
+Result<void, Failure> CheckOptions(const Options& options) {
+  const auto usage = [](const std::string& text) { return Failure{Failure::Kind::kUsage, text}; };
+  constexpr uint64_t kNumberMax = uint64_t{1} << 62;
+  for (const uint64_t number : {options.seed, options.runs.value_or(1),
+                                options.commands.value_or(1), options.commands_per_run}) {
+    if (number > kNumberMax) {
+      return usage(std::to_string(number) + " is more than " + std::to_string(kNumberMax));
+    }
+  }
+  for (const uint64_t number :
+       {options.runs.value_or(1), options.commands.value_or(1), options.commands_per_run}) {
+    if (number == 0) return usage("a simulation of nothing proves nothing: give at least 1");
+  }
+  constexpr double kMinutesMax = 60 * 24 * 365;
+  const double minutes = options.minutes.value_or(1);
+  if (!(minutes > 0 && minutes <= kMinutesMax)) {
+    return usage("--minutes takes more than 0, and at most a year");
+  }
+  if (!std::filesystem::is_directory(options.output_folder)) {
+    return usage("--output-folder: there is no folder " + Quote(options.output_folder));
+  }
+  return {};
+}
+
 int Run(const Options& given) {
   Options options = given;
+  if (const auto checked = CheckOptions(options); !checked) {
+    return Fail("sim", checked.error(), options.json);
+  }
   if (const auto planted = PlantCanary(options.canary); !planted) {
     return Fail("sim", planted.error(), options.json);
   }
@@ -306,22 +337,28 @@ void AddSimVerb(CLI::App& cli, Chosen& chosen) {
         verb.add_option("--seed", options.seed,
                         "the first run's seed (default 1); each next run's "
                         "is one more");
-        verb.add_option("--runs", options.runs, "how many runs")->check(CLI::PositiveNumber);
+        verb.add_option("--runs", options.runs, "how many runs");
         verb.add_option("--commands", options.commands,
                         "how many commands in all "
-                        "(default 200000)")
-            ->check(CLI::PositiveNumber);
-        verb.add_option("--minutes", options.minutes, "how long")->check(CLI::PositiveNumber);
+                        "(default 200000)");
+        verb.add_option("--minutes", options.minutes, "how long");
         verb.add_option("--commands-per-run", options.commands_per_run,
-                        "commands of one run (default 5000)")
-            ->check(CLI::PositiveNumber);
+                        "commands of one run (default 5000)");
         verb.add_option("--jobs", options.jobs, "threads (default: one for each processor)");
         verb.add_flag("--no-faults", options.no_faults, "nothing is made to go wrong");
-        verb.add_flag("--exhaustive", options.exhaustive,
-                      "every schedule of two commands with at most one fault");
+        CLI::Option* exhaustive = verb.add_flag(
+            "--exhaustive", options.exhaustive,
+            "every schedule of a READ or WRITE and another, with at most one fault of transfers, "
+            "ports or Bulk-Only at one of its first six occasions");
         verb.add_option("--canary", options.canary,
                         "plant this known bug, in a build made for it, and see it found");
-        verb.add_option("--replay", options.replay_path, "run the choices of a failed run again");
+        CLI::Option* replay = verb.add_option("--replay", options.replay_path,
+                                              "run the choices of a failed run again");
+        for (const char* name : {"--runs", "--commands", "--minutes"}) {
+          exhaustive->excludes(name);
+          replay->excludes(name);
+        }
+        replay->excludes(exhaustive);
         verb.add_option("--output-folder", options.output_folder,
                         "where captures and choices of a failed run go (default: here)");
         verb.add_flag("--json", options.json, "the table as JSON");

@@ -8,6 +8,7 @@
 namespace usbtwin::sim {
 namespace {
 
+constexpr uint64_t kCommandsMax = 100'000'000;  // of one run: some minutes
 constexpr std::string_view kHead = "usbtwin choices 1";
 
 // What kind of failure it is: its text up to the first number, since the
@@ -83,6 +84,9 @@ Result<ChoiceList, app::Failure> ParseChoices(std::string_view text, const std::
     } else if (word.starts_with(kCommands)) {
       if (!number(word.substr(kCommands.size()), list.commands)) {
         return fail(line, "the number of commands is no number");
+      }
+      if (list.commands > kCommandsMax) {
+        return fail(line, "more than " + std::to_string(kCommandsMax) + " commands");
       }
     } else if (word == "no faults") {
       list.faults = false;

@@ -149,13 +149,14 @@ bool DiskRun::Due(uint64_t& next, uint64_t one_in, std::string_view what) {
 bool DiskRun::Open() {
   constexpr int kTries = 100;
   for (int tries = 0; tries < kTries && !failed(); ++tries) {
-    async::Job<Result<void>> open(world_, session_->Open());
-    if (!Finish(open, "opening the device")) return false;
-    Result<void> opened = open.result();
+    session_job_ = std::make_unique<async::Job<Result<void>>>(world_, session_->Open());
+    if (!Finish(*session_job_, "opening the device")) return false;
+    Result<void> opened = session_job_->result();
     if (opened) {
-      async::Job<Result<host::ScsiTransport*>> storage(world_, session_->OpenStorage({}));
-      if (!Finish(storage, "setting up the storage")) return false;
-      const Result<host::ScsiTransport*> transport = storage.result();
+      storage_job_ = std::make_unique<async::Job<Result<host::ScsiTransport*>>>(
+          world_, session_->OpenStorage({}));
+      if (!Finish(*storage_job_, "setting up the storage")) return false;
+      const Result<host::ScsiTransport*> transport = storage_job_->result();
       if (transport) {
         Account(tries != 0);
         transport_ = dynamic_cast<host::BotTransport*>(*transport);
@@ -176,8 +177,8 @@ bool DiskRun::Open() {
 void DiskRun::Close() {
   transport_ = nullptr;
   if (!session_->is_open()) return;
-  async::Job<Result<void>> close(world_, session_->Close());
-  if (Finish(close, "closing the device")) (void)close.result();
+  session_job_ = std::make_unique<async::Job<Result<void>>>(world_, session_->Close());
+  if (Finish(*session_job_, "closing the device")) (void)session_job_->result();
 }
 
 bool DiskRun::Reopen() {
@@ -220,6 +221,7 @@ void DiskRun::ReadAllBack() {
   constexpr uint32_t kBlocks = 128;
   player_.Stop();
   swarm_.cancel_one_in = 0;
+  reading_back_ = true;
   if (!Sleep(std::chrono::minutes(2)) || !Reopen()) return;
   for (ModelDisk& model : models_) {
     Request ready;

@@ -73,8 +73,8 @@ class DiskRun final : private link::BreachSink {
  private:
   static constexpr uint64_t kStepsMax = 2'000'000;  // of one command
   static constexpr uint64_t kCalm = 64;             // commands
-  // Longer than anything that lasts: a medium that is gone, a slow command.
-  static constexpr Duration kCalmTime = std::chrono::seconds(5);
+  // Longer than any condition lasts that lets some commands pass: a medium that is gone.
+  static constexpr Duration kCalmTime = std::chrono::milliseconds(400);
 
   // The system of one world: its clock, and no files.
   class WorldSystem final : public app::System {
@@ -198,6 +198,11 @@ class DiskRun final : private link::BreachSink {
   Loan loan_;
   Alarm alarm_;
   const Request* doing_ = nullptr;  // the command under way
+  // Members, because one that is stuck cannot be destroyed.
+  std::optional<async::Job<Result<host::ScsiResult>>> command_job_;
+  std::unique_ptr<async::Job<Result<void>>> session_job_;
+  std::unique_ptr<async::Job<Result<host::ScsiTransport*>>> storage_job_;
+  bool reading_back_ = false;
   uint64_t command_ = 0;
   uint64_t cancel_next_ = 0;
   uint64_t reopen_next_ = 0;

@@ -146,7 +146,7 @@ bool DiskRun::Execute(const Request& request) {
   injected_before_ = player_.injected();
   start_ = world_.Now();
   doing_ = &request;
-  async::Job<Result<host::ScsiResult>> job(world_, transport_->Execute(sent));
+  auto& job = command_job_.emplace(world_, transport_->Execute(sent));
   const std::optional<Duration> cancelled = DrawCancel();
   if (cancelled) {
     alarm_.cancelled = &job;
@@ -159,6 +159,7 @@ bool DiskRun::Execute(const Request& request) {
     world_.Disarm(alarm_);
   }
   const Result<host::ScsiResult> answer = job.result();
+  command_job_.reset();
   Digest(request, answer);
   const bool good = answer && answer->status == Status::kGood;
   Judge(request, answer);

@@ -31,7 +31,6 @@ void DiskRun::Judge(const Request& request, const Result<host::ScsiResult>& answ
   if (good) JudgeUnnoticed(*answer);
   if (!good) JudgeFailure(request, answer);
   if (request.kind == Request::Kind::kWrite) {
-    ++report.writes;
     JudgeWrite(request, answer);
   } else if (good) {
     JudgeData(request, *answer);
@@ -49,20 +48,28 @@ void DiskRun::Judge(const Request& request, const Result<host::ScsiResult>& answ
 
 void DiskRun::JudgeWrite(const Request& request, const Result<host::ScsiResult>& answer) {
   ModelDisk& model = models_[request.lun];
-  result_.report.blocks_moved += request.blocks;
-  if (Injected(Kind::kCorruptOut)) return model.HandleSpoilt(request.lba, request.blocks);
-  if (!answer) return model.HandleMaybeWritten(request.lba, request.blocks, request.version);
+  const bool writes_through = !swarm_.profile.units[request.lun].disk.write_cache;
+  const auto maybe = [&] {
+    model.HandleMaybeWritten(request.lba, request.blocks, request.version);
+    if (Injected(Kind::kCorruptOut)) model.HandleSpoilt(request.lba, 1);
+  };
+  if (!answer) return maybe();
   if (answer->status == Status::kGood) {
     if (answer->length_actual == request.length && answer->residue == 0) {
-      return model.HandleWritten(request.lba, request.blocks, request.version,
-                                 request.force_unit_access);
+      ++result_.report.writes;
+      result_.report.blocks_moved += request.blocks;
+      model.HandleWritten(request.lba, request.blocks, request.version,
+                          request.force_unit_access || writes_through);
+      // The swarm flips bits among the first 32 of a transfer: those of the first block.
+      if (Injected(Kind::kCorruptOut)) model.HandleSpoilt(request.lba, 1);
+      return;
     }
     if (Injections().empty()) {
       Fail("a write of " + std::to_string(request.length) + " bytes moved " +
            std::to_string(answer->length_actual) + " with residue " +
            std::to_string(answer->residue) + " though nothing was made to go wrong");
     }
-    return model.HandleMaybeWritten(request.lba, request.blocks, request.version);
+    return maybe();
   }
   // These answers say that nothing was done, unless something else may have spoken for the unit.
   const SenseKey key = answer->sense.key;
@@ -73,8 +80,7 @@ void DiskRun::JudgeWrite(const Request& request, const Result<host::ScsiResult>&
   const bool plain = std::all_of(injections.begin(), injections.end(), [](const Injection& one) {
     return one.kind >= Kind::kNoSense && one.kind <= Kind::kLyingCapacity;
   });
-  if (refused && plain) return;
-  model.HandleMaybeWritten(request.lba, request.blocks, request.version);
+  if (!refused || !plain) maybe();
 }
 
 void DiskRun::JudgeData(const Request& request, const host::ScsiResult& answer) {
@@ -99,13 +105,24 @@ void DiskRun::JudgeData(const Request& request, const host::ScsiResult& answer) 
                 std::to_string(be(0)) + " of " + std::to_string(be(4)) + " bytes");
   }
   if (request.kind != Request::Kind::kRead) return;
-  ++result_.report.reads;
   ModelDisk& model = models_[request.lun];
   const uint32_t blocks = valid / model.block_size();
-  result_.report.blocks_moved += blocks;
+  if (!reading_back_) {
+    ++result_.report.reads;
+    result_.report.blocks_moved += blocks;
+  }
+  // A bit that the swarm flipped is among the first 64 of a transfer: in the first block.
+  const bool spoilt = Injected(Kind::kCorruptIn);
   std::optional<std::string> wrong;
+  const auto judge = [&](uint64_t lba, Bytes bytes) {
+    if (spoilt && lba == request.lba && !bytes.empty()) {
+      ++lba;
+      bytes = bytes.subspan(model.block_size());
+    }
+    if (!wrong) wrong = model.Check(lba, bytes);
+  };
   if (!request.lent) {
-    wrong = model.Check(request.lba, Bytes(room_).first(size_t{blocks} * model.block_size()));
+    judge(request.lba, Bytes(room_).first(size_t{blocks} * model.block_size()));
   } else {
     uint64_t lba = request.lba;
     uint32_t left = blocks * model.block_size();
@@ -113,19 +130,20 @@ void DiskRun::JudgeData(const Request& request, const host::ScsiResult& answer) 
       // The units' stores lend whole blocks; only a cut transfer ends within one.
       const Bytes whole = Take(piece, left - left % model.block_size());
       const Bytes part = whole.first(whole.size() - whole.size() % model.block_size());
-      if (!wrong) wrong = model.Check(lba, part);
+      judge(lba, part);
       lba += part.size() / model.block_size();
       left -= static_cast<uint32_t>(part.size());
     });
     KeepLoan();
   }
-  if (wrong && !Injected(Kind::kCorruptIn)) Fail("READ: " + *wrong);
+  if (wrong) Fail("READ: " + *wrong);
 }
 
 void DiskRun::JudgeFailure(const Request& request, const Result<host::ScsiResult>& answer) {
   if (!answer) JudgeNeedless(answer.error());
-  if (calm_commands_ < kCalm || !Injections().empty()) return;
-  if (world_.Now() - trouble_ < kCalmTime) return;
+  if (!Injections().empty()) return;
+  const bool calm = calm_commands_ >= kCalm && world_.Now() - trouble_ >= kCalmTime;
+  if (!calm && !player_.plan().rules.empty()) return;
   if (!answer && answer.error().kind == ErrorKind::kCancelled) return;
   if (answer && answer->sense_valid && answer->sense.key == SenseKey::kUnitAttention) return;
   std::string what =
