@@ -73,6 +73,13 @@ void* operator new(size_t size) {
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
+// AddressSanitizer would bring its own of those that are not replaced here.
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  return failing_new.Fails() ? nullptr : std::malloc(std::max<size_t>(size, 1));
+}
+void operator delete(void* memory, const std::nothrow_t&) noexcept {
+  std::free(memory);
+}
 void operator delete(void* memory) noexcept {
   std::free(memory);
 }

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -54,6 +55,7 @@ class SmallFileSystem {
     child_ = fork();
     if (child_ == 0) {
       close(ready[0]);
+      prctl(PR_SET_PDEATHSIG, SIGKILL);  // whatever becomes of the tests
       const bool mounted =
           unshare(CLONE_NEWNS) == 0 &&
           mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
