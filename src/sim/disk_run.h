@@ -211,9 +211,10 @@ class DiskRun final : private link::BreachSink {
   bool stuck_ = false;
   // Nothing was made to go wrong for so long that what goes wrong now is nobody's fault but ours.
   uint64_t calm_commands_ = 0;
-  TimePoint trouble_;   // when something was last made to go wrong, or went wrong
-  TimePoint start_;     // of the command under way
-  Duration timeout_{};  // its deadline
+  TimePoint trouble_;         // when something was last made to go wrong, or went wrong
+  TimePoint start_;           // of the command under way
+  Duration timeout_{};        // its deadline
+  bool interrupted_ = false;  // it was cancelled, or had a deadline too short for it
   RunResult result_;
 };
 

@@ -148,6 +148,7 @@ bool DiskRun::Execute(const Request& request) {
   doing_ = &request;
   auto& job = command_job_.emplace(world_, transport_->Execute(sent));
   const std::optional<Duration> cancelled = DrawCancel();
+  interrupted_ = cancelled || timeout_ != swarm_.command_timeout;
   if (cancelled) {
     alarm_.cancelled = &job;
     world_.Arm(alarm_, world_.Now() + *cancelled);

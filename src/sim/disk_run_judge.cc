@@ -141,7 +141,8 @@ void DiskRun::JudgeData(const Request& request, const host::ScsiResult& answer) 
 
 void DiskRun::JudgeFailure(const Request& request, const Result<host::ScsiResult>& answer) {
   if (!answer) JudgeNeedless(answer.error());
-  if (!Injections().empty()) return;
+  // An interruption may also hit the sense of what failed before it.
+  if (interrupted_ || !Injections().empty()) return;
   const bool calm = calm_commands_ >= kCalm && world_.Now() - trouble_ >= kCalmTime;
   if (!calm && !player_.plan().rules.empty()) return;
   if (!answer && answer.error().kind == ErrorKind::kCancelled) return;
