@@ -45,7 +45,7 @@ while [ "$1" != faraway ]; do
 done
 shift
 [ "$1" = -- ] && shift
-cd "{home}" && HOME={home} exec sh -c "$*"
+cd "{home}" && HOME={home} SHELL=/bin/sh exec sh -c "$*"
 """
 
 
