@@ -33,9 +33,21 @@ class SocketRead final : public usb::Operation<SocketRead> {
   size_t length_actual = 0;  // bytes read: 1 to room.size()
 };
 
+// Where the bytes of a write are, asked anew each time some are about to be taken: for bytes that
+// their owner may move between two such times, as a lease's (base/lease.h).
+class PieceSource {
+ public:
+  // What follows the first `offset` bytes. Valid until the next call.
+  virtual std::span<const Bytes> PiecesFrom(size_t offset) = 0;
+
+ protected:
+  ~PieceSource() = default;
+};
+
 class SocketWrite final : public usb::Operation<SocketWrite> {
  public:
   std::span<const Bytes> pieces;  // borrowed until OnDone, and so are the bytes
+  PieceSource* source = nullptr;  // instead of `pieces`, which is then not looked at
 
   SocketOutcome outcome = SocketOutcome::kPending;
   size_t length_actual = 0;  // bytes taken; of a write that failed it is not known how many arrived

@@ -218,7 +218,7 @@ Result<void> ParseImportHeader(Bytes bytes) {
   switch (static_cast<OpStatus>(status)) {
     case OpStatus::kNotAvailable:
       error.kind = ErrorKind::kNotFound;
-      error.text = "the server says that the device is not available: not exported, or imported";
+      error.text = "the server says that the device is not available now";
       return error;
     case OpStatus::kBusy:
       error.kind = ErrorKind::kBusy;

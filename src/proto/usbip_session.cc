@@ -265,7 +265,6 @@ std::optional<ClientSession::Slot> ClientSession::Begin(const Request& request) 
   entry.request = request;
   entry.state = State::kSubmitted;
   entry.generation = entry.generation == kGenerationMax ? 1 : entry.generation + 1;
-  ++under_way_;
   return slot;
 }
 
@@ -324,7 +323,10 @@ Result<ClientSession::Reply> ClientSession::HandleReply(Bytes header) {
 
 ClientSession::Entry* ClientSession::Find(uint32_t sequence, bool unlink) {
   const auto slot = static_cast<Slot>(sequence & kSlotMask);
-  if (slot >= entries_.size() || entries_[slot].state == State::kFree) return nullptr;
+  if (slot >= entries_.size() || entries_[slot].state == State::kFree ||
+      entries_[slot].state == State::kEnded) {
+    return nullptr;
+  }
   return sequence == SequenceOf(slot, unlink) ? &entries_[slot] : nullptr;
 }
 
@@ -346,20 +348,17 @@ Result<ClientSession::Reply> ClientSession::HandleSubmitReply(
                   request.packets_count);
   }
   const auto slot = static_cast<Slot>(sequence & kSlotMask);
-  const Reply answer{.slot = slot,
-                     .ends = true,
-                     .outcome = OutcomeOf(reply.status),
-                     .length_actual = reply.length_actual,
-                     .data_length = request.in ? uint32_t{reply.length_actual} : 0,
-                     .packets_count = request.packets_count,
-                     .error_count = reply.error_count,
-                     .start_frame = reply.start_frame};
-  if (entry->state == State::kUnlinking) {
-    entry->state = State::kAnswered;
-  } else {
-    Free(slot);
-  }
-  return answer;
+  const bool unlinking = entry->state == State::kUnlinking;
+  entry->state = unlinking ? State::kAnswered : State::kEnded;
+  return Reply{.slot = slot,
+               .ends = true,
+               .last = !unlinking,
+               .outcome = OutcomeOf(reply.status),
+               .length_actual = reply.length_actual,
+               .data_length = request.in ? uint32_t{reply.length_actual} : 0,
+               .packets_count = request.packets_count,
+               .error_count = reply.error_count,
+               .start_frame = reply.start_frame};
 }
 
 Result<ClientSession::Reply> ClientSession::HandleUnlinkReply(
@@ -372,14 +371,14 @@ Result<ClientSession::Reply> ClientSession::HandleUnlinkReply(
   const auto slot = static_cast<Slot>(sequence & kSlotMask);
   // Some servers say 0 without having answered the transfer: it is cancelled all the same.
   const bool ends = entry->state == State::kUnlinking;
-  Free(slot);
-  return Reply{.slot = slot, .ends = ends, .outcome = Outcome::kCancelled};
+  entry->state = State::kEnded;
+  return Reply{.slot = slot, .ends = ends, .last = true, .outcome = Outcome::kCancelled};
 }
 
 void ClientSession::Free(Slot slot) {
+  CHECK(entries_[slot].state == State::kEnded);
   entries_[slot].state = State::kFree;
   free_.push_back(slot);
-  --under_way_;
 }
 
 }  // namespace usbtwin::usbip

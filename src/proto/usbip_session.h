@@ -123,6 +123,7 @@ class ClientSession {
   struct Reply {
     Slot slot = 0;
     bool ends = false;  // the transfer is answered, after the data that follows
+    bool last = false;  // so is all that was said of it: nothing more comes for this slot
     usb::Outcome outcome = usb::Outcome::kPending;
     uint32_t length_actual = 0;  // bytes moved
     uint32_t data_length = 0;    // of them in the stream after the header
@@ -132,8 +133,10 @@ class ClientSession {
   };
   // `header` is kHeaderLength bytes.
   Result<Reply> HandleReply(Bytes header);
+  // The caller is done with a slot after its last reply: another Begin may return it.
+  void Free(Slot slot);
 
-  size_t under_way_count() const { return under_way_; }  // unlinks not yet answered included
+  size_t slots_taken() const { return entries_.size() - free_.size(); }
 
  private:
   enum class State : uint8_t {
@@ -141,6 +144,7 @@ class ClientSession {
     kSubmitted,
     kUnlinking,  // asked to end
     kAnswered,   // but not yet the unlink
+    kEnded,      // and not yet freed
   };
   struct Entry {
     Request request;
@@ -151,12 +155,10 @@ class ClientSession {
   Result<Reply> HandleSubmitReply(const wire::usbip::SubmitReply& reply);
   Result<Reply> HandleUnlinkReply(const wire::usbip::UnlinkReply& reply);
   Entry* Find(uint32_t sequence, bool unlink);
-  void Free(Slot slot);
 
   const uint32_t device_id_;
   std::vector<Entry> entries_;
   std::vector<Slot> free_;
-  size_t under_way_ = 0;
 };
 
 }  // namespace usbtwin::usbip

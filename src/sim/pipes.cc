@@ -86,7 +86,9 @@ class Direction final : public Timer {
     if (write_ == nullptr) return;
     size_t skip = write_->length_actual;
     bool all = true;
-    for (Bytes piece : write_->pieces) {
+    std::span<const Bytes> pieces = write_->pieces;
+    if (write_->source != nullptr) pieces = write_->source->PiecesFrom(std::exchange(skip, 0));
+    for (Bytes piece : pieces) {
       const size_t skipped = std::min(skip, piece.size());
       skip -= skipped;
       piece = piece.subspan(skipped);
