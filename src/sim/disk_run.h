@@ -76,13 +76,14 @@ class DiskRun final : private link::BreachSink {
   // Longer than any condition lasts that lets some commands pass: a medium that is gone.
   static constexpr Duration kCalmTime = std::chrono::milliseconds(400);
 
-  // The system of one world: its clock, and no files.
+  // The system of one world: its clock, and neither files nor sockets.
   class WorldSystem final : public app::System {
    public:
     explicit WorldSystem(World& world) : world_(world) {}
     Clock& clock() override { return world_; }
     Duration epoch_offset() const override { return {}; }
     bool RunUntil(const std::function<bool()>& done) override;
+    async::SocketProvider& sockets() override { return sockets_; }
     Result<std::unique_ptr<emulator::BlockStore>, app::Failure> OpenImage(
         const std::string& path, const app::ImageOptions& options) override;
     Result<std::vector<uint8_t>, app::Failure> ReadFile(const std::string& path,
@@ -92,6 +93,7 @@ class DiskRun final : private link::BreachSink {
 
    private:
     World& world_;
+    async::NoSockets sockets_{world_};
   };
   // Ends a pause, or asks a command to end.
   struct Alarm final : Timer {
