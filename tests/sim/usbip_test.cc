@@ -21,8 +21,9 @@ constexpr uint64_t kStepsMax = 5'000'000;
 
 class WorldSystem final : public app::System {
  public:
-  explicit WorldSystem(World& world) : world_(world) {}
+  explicit WorldSystem(World& world) : world_(world), no_sockets_(world) {}
   Clock& clock() override { return world_; }
+  async::SocketProvider& sockets() override { return no_sockets_; }
   Duration epoch_offset() const override { return {}; }
   bool RunUntil(const std::function<bool()>& done) override {
     return world_.RunUntil(done, kStepsMax).has_value();
@@ -41,6 +42,7 @@ class WorldSystem final : public app::System {
 
  private:
   World& world_;
+  async::NoSockets no_sockets_;
 };
 
 emulator::Profile OneDisk(uint64_t size) {

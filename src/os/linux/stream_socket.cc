@@ -151,9 +151,12 @@ SocketOutcome StreamSocket::TryWrite(SocketWrite& write) {
   while (true) {
     size_t offered = 0;
     size_t count = 0;
-    size_t offset = piece_offset_;
-    for (size_t index = piece_; index < write.pieces.size() && count < vectors.size(); ++index) {
-      const Bytes piece = write.pieces[index].subspan(std::exchange(offset, 0));
+    const bool asks = write.source != nullptr;
+    const auto pieces =
+        asks ? write.source->PiecesFrom(write.length_actual) : write.pieces.subspan(piece_);
+    size_t offset = asks ? 0 : piece_offset_;
+    for (size_t index = 0; index < pieces.size() && count < vectors.size(); ++index) {
+      const Bytes piece = pieces[index].subspan(std::exchange(offset, 0));
       if (piece.empty()) continue;
       vectors[count++] = {.iov_base = const_cast<uint8_t*>(piece.data()), .iov_len = piece.size()};
       offered += piece.size();
@@ -170,7 +173,7 @@ SocketOutcome StreamSocket::TryWrite(SocketWrite& write) {
     }
     size_t left = static_cast<size_t>(sent);
     write.length_actual += left;
-    while (piece_ < write.pieces.size()) {
+    while (!asks && piece_ < write.pieces.size()) {
       const size_t rest = write.pieces[piece_].size() - piece_offset_;
       if (left < rest) break;
       left -= rest;
