@@ -46,7 +46,6 @@ uint32_t StatusOf(Outcome outcome) {
 }
 
 Outcome OutcomeOf(uint32_t status) {
-  constexpr int32_t kStatusTimer = -62;  // ETIME: the device does not answer
   switch (static_cast<int32_t>(status)) {
     case usbmon::kStatusOk: return Outcome::kOk;
     case usbmon::kStatusUnlinked:
@@ -55,7 +54,7 @@ Outcome OutcomeOf(uint32_t status) {
     case usbmon::kStatusOverflow: return Outcome::kOverflow;
     case usbmon::kStatusNoDevice:
     case usbmon::kStatusShutdown: return Outcome::kDisconnected;
-    case kStatusTimer:
+    case usbmon::kStatusTimer:
     case usbmon::kStatusTimedOut: return Outcome::kTimedOut;
     default: return Outcome::kFault;
   }

@@ -18,8 +18,7 @@ namespace {
 
 bool SkippedWithoutTshark() {
   if (std::system("tshark --version >/dev/null 2>&1") == 0) return false;
-  BOOST_TEST_MESSAGE("skipped: tshark is not installed");
-  std::puts("skipped: tshark is not installed");
+  std::puts("SKIP: usbip_tshark: tshark is not installed");
   return true;
 }
 
