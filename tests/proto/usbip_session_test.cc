@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "tests/dies.h"
+#include "tests/proto/pipe_rig.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::usbip;  // NOLINT
@@ -279,6 +280,51 @@ BOOST_AUTO_TEST_CASE(short_where_that_is_not_ok_is_a_fault_at_both_ends) {
   transfer.length_actual = 100;
   transfer.flags.short_not_ok = false;
   BOOST_TEST(Signed(MakeReply(5, transfer).status) == -71);
+}
+
+// One transfer on a pipe in process, told as its end tells it, and heard at the other end.
+BOOST_AUTO_TEST_CASE(a_transfer_ends_over_the_wire_as_it_ends_in_process) {
+  using namespace tests::pipes;  // NOLINT
+  struct Row {
+    const char* name;
+    size_t length_device;
+    bool short_not_ok;
+    bool halted;
+    Outcome outcome;
+    int32_t status;
+  };
+  for (const Row& row : {Row{"all of it", 128, true, false, Outcome::kOk, 0},
+                         Row{"short", 10, false, false, Outcome::kOk, 0},
+                         Row{"short where that is not ok", 10, true, false, Outcome::kFault, -121},
+                         Row{"nothing where that is not ok", 0, true, false, Outcome::kFault, -121},
+                         Row{"too much", 200, true, false, Outcome::kOverflow, -75},
+                         Row{"halted", 10, true, true, Outcome::kStall, -32}}) {
+    BOOST_TEST_CONTEXT(row.name) {
+      InFixture rig;
+      HostIn host(rig, 130);
+      host.transfer.flags.short_not_ok = row.short_not_ok;
+      if (row.length_device == 128) host.transfer.in_length_max = 128;
+      DeviceIn device(rig, Count(row.length_device));
+      rig.pipe.SetHalt(row.halted);
+      rig.pipe.Submit(host.transfer);
+      rig.pipe.Queue(device.request);
+      rig.clock.RunPosted();
+      BOOST_TEST((host.transfer.outcome == row.outcome));
+
+      ClientSession session(kDevice);
+      const auto slot = session.Begin({.endpoint = host.transfer.endpoint,
+                                       .in = true,
+                                       .short_not_ok = row.short_not_ok,
+                                       .length = host.transfer.in_length_max});
+      const auto submit = session.MakeSubmit(slot.value(), host.transfer, 0);
+      const auto wire = MakeReply(submit.basic.sequence, host.transfer);
+      BOOST_TEST(Signed(wire.status) == row.status);
+      const auto reply = session.HandleReply(wire::AsBytes(wire)).value();
+      BOOST_TEST((reply.outcome == host.transfer.outcome));
+      BOOST_TEST(reply.length_actual == host.transfer.length_actual);
+      rig.Close();
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(refusals_and_replies_to_unlinks) {
