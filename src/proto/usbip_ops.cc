@@ -1,6 +1,7 @@
 #include "proto/usbip_ops.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace usbtwin::usbip {
 
@@ -36,9 +37,9 @@ void CopyText(std::array<uint8_t, kSize>& target, std::string_view text) {
 }
 
 std::optional<std::string> ReadText(Bytes bytes) {
-  const auto end = std::find(bytes.begin(), bytes.end(), 0);
-  if (end == bytes.end()) return std::nullopt;
-  return std::string(bytes.begin(), end);
+  const void* end = std::memchr(bytes.data(), 0, bytes.size());
+  if (end == nullptr) return std::nullopt;
+  return std::string(bytes.data(), static_cast<const uint8_t*>(end));
 }
 
 DeviceRecord MakeRecord(const Device& device) {

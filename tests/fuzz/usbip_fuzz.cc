@@ -91,7 +91,7 @@ bool ReadParts(Framing& framing, Bytes& bytes, std::vector<uint8_t>& data,
 // --- the end that has the device ---
 
 void CheckPackets(const Submit& submit, Bytes raw) {
-  std::array<IsoPacket, kPacketsMax> room;
+  static std::array<IsoPacket, kPacketsMax> room;  // clearing it each time would take the longest
   const std::span<IsoPacket> packets = std::span(room).first(submit.packets_count);
   const Result<void> parsed = ParsePackets(raw, submit.length, packets);
   if (!parsed) return CheckRefusal(parsed.error());
@@ -214,6 +214,7 @@ class Talk {
     bool unlinked = false;
   };
   static constexpr size_t kItemsMax = 8;
+  static constexpr int kStepsMax = 40;
 
   void Ask();
   void Answer(Item& item);
@@ -347,7 +348,7 @@ void Talk::EndUnlink(size_t index) {
 }
 
 void Talk::Run() {
-  while (!input_.empty()) {
+  for (int step = 0; step < kStepsMax && !input_.empty(); ++step) {
     const uint8_t choice = input_.Byte();
     if (items_count_ == 0 || (choice % 4 == 0 && items_count_ < kItemsMax)) {
       Ask();
