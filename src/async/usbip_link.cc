@@ -142,7 +142,10 @@ void UsbIpLink::Finish(Flight& flight, Outcome outcome) {
   transfer.outcome = outcome;
   if (flight.answered) {
     transfer.length_actual = flight.reply.length_actual;
-    transfer.error_count = flight.reply.error_count;
+    // Counted here: the server may say anything.
+    transfer.error_count = static_cast<uint32_t>(
+        std::count_if(transfer.packets.begin(), transfer.packets.end(),
+                      [](const usb::IsoPacket& packet) { return packet.outcome != Outcome::kOk; }));
     transfer.start_frame = flight.reply.start_frame;
   }
   clock_.Post(transfer);

@@ -1,6 +1,7 @@
 #include "proto/usbip_ops.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace usbtwin::usbip {
 
@@ -36,9 +37,9 @@ void CopyText(std::array<uint8_t, kSize>& target, std::string_view text) {
 }
 
 std::optional<std::string> ReadText(Bytes bytes) {
-  const auto end = std::find(bytes.begin(), bytes.end(), 0);
-  if (end == bytes.end()) return std::nullopt;
-  return std::string(bytes.begin(), end);
+  const void* end = std::memchr(bytes.data(), 0, bytes.size());
+  if (end == nullptr) return std::nullopt;
+  return std::string(bytes.data(), static_cast<const uint8_t*>(end));
 }
 
 DeviceRecord MakeRecord(const Device& device) {
@@ -77,7 +78,11 @@ Result<OpHeader> ParseHeader(Bytes bytes, uint16_t code) {
 
 bool Device::operator==(const Device& other) const {
   return device_id() == other.device_id() && path == other.path &&
-         SameBytes(wire::AsBytes(MakeRecord(*this)), wire::AsBytes(MakeRecord(other)));
+         SameBytes(wire::AsBytes(MakeRecord(*this)), wire::AsBytes(MakeRecord(other))) &&
+         std::equal(interfaces.begin(), interfaces.end(), other.interfaces.begin(),
+                    other.interfaces.end(), [](const auto& left, const auto& right) {
+                      return SameBytes(wire::AsBytes(left), wire::AsBytes(right));
+                    });
 }
 
 bool IsBusId(std::string_view text) {
@@ -111,7 +116,7 @@ Result<Op> ParseRequest(Bytes header) {
   }
   if (op.code == wire::usbip::kRequestDevices) return Op::kDevices;
   if (op.code == wire::usbip::kRequestImport) return Op::kImport;
-  return Broken("request {:x}: neither a list of devices (8005) nor an import (8003)", op.code);
+  return Broken("request {:x}: neither a list of devices (8005h) nor an import (8003h)", op.code);
 }
 
 Result<std::string> ParseBusId(Bytes bytes) {
@@ -128,6 +133,7 @@ std::vector<uint8_t> MakeDevicesReply(const std::vector<Device>& devices) {
                                           .devices_count = static_cast<uint32_t>(count)});
   for (size_t index = 0; index < count; ++index) {
     const Device& device = devices[index];
+    CHECK(IsBusId(device.bus_id));
     CHECK_EQ(device.interfaces.size(), size_t{device.interfaces_count});
     Append(bytes, MakeRecord(device));
     for (const InterfaceRecord& interface : device.interfaces) Append(bytes, interface);
@@ -136,6 +142,7 @@ std::vector<uint8_t> MakeDevicesReply(const std::vector<Device>& devices) {
 }
 
 std::vector<uint8_t> MakeImportReply(const Device& device) {
+  CHECK(IsBusId(device.bus_id));
   std::vector<uint8_t> bytes;
   Append(bytes, wire::usbip::ImportReply{.header = MakeHeader(wire::usbip::kReplyImport),
                                          .device = MakeRecord(device)});
@@ -143,6 +150,7 @@ std::vector<uint8_t> MakeImportReply(const Device& device) {
 }
 
 std::vector<uint8_t> MakeImportRefusal(OpStatus status) {
+  CHECK(status != OpStatus::kOk);
   std::vector<uint8_t> bytes;
   Append(bytes, MakeHeader(wire::usbip::kReplyImport, status));
   return bytes;
@@ -163,6 +171,7 @@ wire::usbip::ImportRequest MakeImportRequest(std::string_view bus_id) {
 }
 
 Result<uint32_t> ParseDevicesHeader(Bytes bytes) {
+  CHECK_LE(sizeof(wire::usbip::DevicesReply), bytes.size());
   const Result<OpHeader> header = ParseHeader(bytes, wire::usbip::kReplyDevices);
   if (!header) return header.error();
   if (header->status != 0) return Broken("the server's list has status {}", header->status);
@@ -177,6 +186,7 @@ Result<Device> ParseDevice(Bytes bytes) {
   const std::optional<std::string> path = ReadText(record.path);
   const std::optional<std::string> bus_id = ReadText(record.bus_id);
   if (!path || !bus_id) return Broken("a device whose path or bus id does not end");
+  if (!IsBusId(*bus_id)) return Broken("a device whose bus id of {} bytes is none", bus_id->size());
   Device device{.path = *path,
                 .bus_id = *bus_id,
                 .bus_number = record.bus_number,

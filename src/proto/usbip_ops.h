@@ -58,7 +58,7 @@ wire::usbip::OpHeader MakeDevicesRequest();
 wire::usbip::ImportRequest MakeImportRequest(std::string_view bus_id);  // IsBusId
 // The first twelve bytes of the list: how many devices follow.
 Result<uint32_t> ParseDevicesHeader(Bytes bytes);
-// 312 bytes, and in a list as many interface records as interfaces_count says.
+// 312 bytes, whose bus id is one; and in a list as many interface records as interfaces_count says.
 Result<Device> ParseDevice(Bytes bytes);
 void AppendInterface(Device& device, Bytes bytes);
 // The first eight bytes of the reply; an error where the server refuses.

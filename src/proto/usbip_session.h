@@ -24,7 +24,8 @@ namespace usbtwin::usbip {
 
 inline constexpr uint32_t kLengthMax = INT32_MAX;  // bytes of one transfer: the field is signed
 
-// Status numbers, as two's complement. Peers of other systems send Linux's too.
+// Status numbers, as two's complement. Peers of other systems send Linux's too. What a transfer may
+// end with comes back as it was; a number nobody knows is a fault.
 uint32_t StatusOf(usb::Outcome outcome);
 usb::Outcome OutcomeOf(uint32_t status);
 inline constexpr uint32_t kStatusNoMemory = static_cast<uint32_t>(-12);  // ENOMEM: over a limit
@@ -70,10 +71,12 @@ using Command = std::variant<Submit, Unlink>;
 
 // `header` is kHeaderLength bytes.
 Result<Command> ParseCommand(Bytes header, uint32_t device_id);
-// What is wrong with a control transfer whose fields contradict each other; such a one is answered
-// kStatusInvalid, and never reaches the device.
+// Whether the fields of a control transfer agree with one another; one where they do not is
+// answered kStatusInvalid, and never reaches the device.
 bool IsSound(const Submit& control);
 
+// A short IN transfer with short_not_ok is answered EREMOTEIO, whether the link ended it as a fault
+// or, not told of the flag, as ok.
 wire::usbip::SubmitReply MakeReply(uint32_t sequence, const usb::Transfer& transfer);
 wire::usbip::SubmitReply MakeRefusal(uint32_t sequence, uint32_t status);
 wire::usbip::UnlinkReply MakeUnlinkReply(uint32_t sequence, uint32_t status);
@@ -93,7 +96,7 @@ Result<void> ParsePackets(Bytes raw, uint32_t length, std::span<usb::IsoPacket> 
 void EmitPackets(std::span<const usb::IsoPacket> packets, MutableBytes raw);
 // Takes the outcomes from a reply's descriptors, and spreads its data, which is what the packets
 // hold without the gaps, over the transfer's buffer. `data` is that buffer: the packets as asked
-// for lie in it, and what came is at its start. Empty for OUT transfers.
+// for lie in it, and what came is at its start. Empty for OUT transfers. No packet remains pending.
 Result<void> ParseReplyPackets(Bytes raw, uint32_t length_actual, MutableBytes data,
                                std::span<usb::IsoPacket> packets);
 
@@ -110,8 +113,9 @@ class ClientSession {
   struct Request {
     usb::EndpointAddress endpoint;
     bool in = false;
+    bool short_not_ok = false;
     uint32_t length = 0;
-    uint32_t packets_count = 0;
+    uint32_t packets_count = 0;  // 0: not isochronous
   };
   // Nullopt while all slots are taken.
   std::optional<Slot> Begin(const Request& request);
@@ -127,7 +131,7 @@ class ClientSession {
     usb::Outcome outcome = usb::Outcome::kPending;
     uint32_t length_actual = 0;  // bytes moved
     uint32_t data_length = 0;    // of them in the stream after the header
-    uint32_t packets_count = 0;  // likewise
+    uint32_t packets_count = 0;  // likewise; none where an isochronous transfer was refused
     uint32_t error_count = 0;
     uint32_t start_frame = 0;
   };
@@ -136,6 +140,7 @@ class ClientSession {
   // The caller is done with a slot after its last reply: another Begin may return it.
   void Free(Slot slot);
 
+  size_t under_way_count() const { return under_way_; }  // unlinks not yet answered included
   size_t slots_taken() const { return entries_.size() - free_.size(); }
 
  private:
@@ -155,10 +160,12 @@ class ClientSession {
   Result<Reply> HandleSubmitReply(const wire::usbip::SubmitReply& reply);
   Result<Reply> HandleUnlinkReply(const wire::usbip::UnlinkReply& reply);
   Entry* Find(uint32_t sequence, bool unlink);
+  void End(Slot slot);
 
   const uint32_t device_id_;
   std::vector<Entry> entries_;
   std::vector<Slot> free_;
+  size_t under_way_ = 0;
 };
 
 }  // namespace usbtwin::usbip
