@@ -2,8 +2,10 @@
 // the kernel has nothing (more) to give or no room (left): an exchange of request and reply costs
 // one recv, one sendmsg and one wait on each side. A read that came back short has emptied the
 // kernel's buffer, so the next one waits without asking; epoll tells of every byte that comes
-// afterwards. That a socket can be written is asked for only while a write waits, since unix
-// sockets would tell it after each read of the peer. The descriptor need not be non-blocking.
+// afterwards. (A peer that sends urgent data or descriptors, which no protocol here has, delays
+// what follows them until it sends more: its own loss.) That a socket can be written is asked for
+// only while a write waits, since unix sockets would tell it after each read of the peer. The
+// descriptor need not be non-blocking.
 #pragma once
 
 #include <memory>
