@@ -8,6 +8,15 @@ namespace usbtwin::sim {
 
 using fault::Kind;
 
+void FaultCount::Add(const FaultCount& other) {
+  injected += other.injected;
+  observed += other.observed;
+  recovered += other.recovered;
+  reported += other.reported;
+  passed_on += other.passed_on;
+  cancelled += other.cancelled;
+}
+
 void RunReport::Add(const RunReport& other) {
   runs += other.runs;
   commands += other.commands;
@@ -18,10 +27,7 @@ void RunReport::Add(const RunReport& other) {
   opened += other.opened;
   virtual_time += other.virtual_time;
   for (size_t index = 0; index < faults.size(); ++index) {
-    faults[index].injected += other.faults[index].injected;
-    faults[index].observed += other.faults[index].observed;
-    faults[index].recovered += other.faults[index].recovered;
-    faults[index].reported += other.faults[index].reported;
+    faults[index].Add(other.faults[index]);
   }
   for (size_t index = 0; index < rungs.size(); ++index) rungs[index] += other.rungs[index];
   history = history * 0x100000001b3 ^ other.history;
@@ -158,7 +164,7 @@ bool DiskRun::Open() {
       if (!Finish(*storage_job_, "setting up the storage")) return false;
       const Result<host::ScsiTransport*> transport = storage_job_->result();
       if (transport) {
-        Account(tries != 0);
+        Account(Ending::kWell);
         transport_ = dynamic_cast<host::BotTransport*>(*transport);
         CHECK(transport_ != nullptr);
         ++result_.report.opened;
@@ -167,6 +173,7 @@ bool DiskRun::Open() {
       opened = transport.error();
     }
     if (player_.plan().rules.empty()) Fail("cannot open: " + opened.error().Describe());
+    Account(Ending::kTold);
     Close();
     if (failed() || !Sleep(std::chrono::milliseconds(200))) return false;
   }
@@ -178,7 +185,8 @@ void DiskRun::Close() {
   transport_ = nullptr;
   if (!session_->is_open()) return;
   session_job_ = std::make_unique<async::Job<Result<void>>>(world_, session_->Close());
-  if (Finish(*session_job_, "closing the device")) (void)session_job_->result();
+  if (!Finish(*session_job_, "closing the device")) return;
+  Account(session_job_->result() ? Ending::kWell : Ending::kTold);
 }
 
 bool DiskRun::Reopen() {
@@ -207,6 +215,7 @@ RunResult DiskRun::Run() {
   loan_ = {};
   lent_.Clear();
   if (!stuck_) Close();
+  Account(Ending::kTold);  // what came of a run that is stuck
   for (const ModelDisk& model : models_) report.bytes_compared += model.bytes_compared();
   for (size_t index = 0; index < report.faults.size(); ++index) {
     const fault::Player::Count& count = player_.count(static_cast<Kind>(index));

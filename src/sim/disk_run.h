@@ -28,13 +28,21 @@ struct RunOptions {
   ByteSink* record = nullptr;  // a capture of all that passed, in pcapng
 };
 
-// What became of the faults of one kind. A fault that the host could not see counts as injected
-// only. Of those observed, each was either recovered from below the caller or reported to him.
+// What became of the faults of one kind. A fault whose effect did not reach the host counts as
+// injected only. Each that was observed has one end:
+//   recovered   the command ended well and whole, after whatever it took
+//   reported    the caller was told of an error or of a failed status
+//   passed_on   the status is good and the answer bears the fault: other bytes, or fewer
+//   cancelled   the caller took the command back before any of that
 struct FaultCount {
   uint64_t injected = 0;
   uint64_t observed = 0;
   uint64_t recovered = 0;
   uint64_t reported = 0;
+  uint64_t passed_on = 0;
+  uint64_t cancelled = 0;
+
+  void Add(const FaultCount& other);
 };
 
 struct RunReport {
@@ -170,7 +178,11 @@ class DiskRun final : private link::BreachSink {
   void JudgeFailure(const Request& request, const Result<host::ScsiResult>& answer);
   void JudgeNeedless(const Error& error);
   void JudgeUnnoticed(const host::ScsiResult& answer);
-  void Account(bool reported);
+  // How something ended that faults were played in.
+  enum class Ending : uint8_t { kWell, kWellAndShort, kTold, kCancelled };
+  static Ending EndingOf(const Request& request, const Result<host::ScsiResult>& answer);
+  bool PassedOn(const fault::Injection& injection, Ending ending) const;
+  void Account(Ending ending);
   bool Due(uint64_t& next, uint64_t one_in, std::string_view what);
   void Digest(const Request& request, const Result<host::ScsiResult>& answer);
   // Of the command that has just ended.
@@ -210,6 +222,7 @@ class DiskRun final : private link::BreachSink {
   uint64_t reopen_next_ = 0;
   uint64_t pause_next_ = 0;
   uint64_t injected_before_ = 0;  // the command under way
+  uint64_t serial_before_ = 0;    // the same: the name of the last injection
   bool stuck_ = false;
   // Nothing was made to go wrong for so long that what goes wrong now is nobody's fault but ours.
   uint64_t calm_commands_ = 0;

@@ -144,6 +144,7 @@ bool DiskRun::Execute(const Request& request) {
     request.lent ? void(sent.lent = &lent_) : void(sent.in = room);
   }
   injected_before_ = player_.injected();
+  serial_before_ = player_.serial();
   start_ = world_.Now();
   doing_ = &request;
   auto& job = command_job_.emplace(world_, transport_->Execute(sent));

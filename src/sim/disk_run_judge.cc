@@ -12,8 +12,10 @@ using scsi::Status;
 
 std::span<const Injection> DiskRun::Injections() const {
   const std::vector<Injection>& all = player_.injections();
-  const uint64_t count = std::min<uint64_t>(player_.injected() - injected_before_, all.size());
-  return std::span(all).last(count);
+  const auto first = std::find_if(all.begin(), all.end(), [this](const Injection& injection) {
+    return injection.serial > serial_before_;
+  });
+  return {first, all.end()};
 }
 
 bool DiskRun::Injected(Kind kind) const {
@@ -43,7 +45,7 @@ void DiskRun::Judge(const Request& request, const Result<host::ScsiResult>& answ
       for (ModelDisk& model : models_) model.HandlePowerLoss();
     }
   }
-  if (!player_.injections().empty()) Account(!good);
+  if (!player_.injections().empty()) Account(EndingOf(request, answer));
 }
 
 void DiskRun::JudgeWrite(const Request& request, const Result<host::ScsiResult>& answer) {
@@ -212,11 +214,44 @@ void DiskRun::JudgeUnnoticed(const host::ScsiResult& answer) {
   }
 }
 
-void DiskRun::Account(bool reported) {
+DiskRun::Ending DiskRun::EndingOf(const Request& request, const Result<host::ScsiResult>& answer) {
+  if (!answer && answer.error().kind == ErrorKind::kCancelled) return Ending::kCancelled;
+  if (!answer || answer->status != Status::kGood) return Ending::kTold;
+  // Questions are asked with more room than their answers take.
+  const bool whole = request.kind == Request::Kind::kOther ||
+                     (answer->length_actual == request.length && answer->residue == 0);
+  return whole ? Ending::kWell : Ending::kWellAndShort;
+}
+
+// Of a good answer only what the last sending of the command met is left: what was met before was
+// recovered from by sending it again.
+bool DiskRun::PassedOn(const Injection& injection, Ending ending) const {
+  if (ending != Ending::kWell && ending != Ending::kWellAndShort) return false;
+  if (injection.serial <= serial_before_ || injection.command != player_.commands()) return false;
+  switch (injection.kind) {
+    case Kind::kShortIn:
+    case Kind::kCorruptIn:
+    case Kind::kCorruptOut:
+    case Kind::kResidueLie:
+    case Kind::kStatusForData:
+    case Kind::kShortData:
+    case Kind::kLyingCapacity: return true;
+    case Kind::kStallData: return ending == Ending::kWellAndShort;
+    default: return false;
+  }
+}
+
+void DiskRun::Account(Ending ending) {
   for (const Injection& injection : player_.injections()) {
     if (!injection.observed) continue;
     FaultCount& count = result_.report.faults[static_cast<size_t>(injection.kind)];
-    ++(reported ? count.reported : count.recovered);
+    if (PassedOn(injection, ending)) {
+      ++count.passed_on;
+    } else if (ending == Ending::kCancelled) {
+      ++count.cancelled;
+    } else {
+      ++(ending == Ending::kTold ? count.reported : count.recovered);
+    }
   }
   player_.ForgetObserved();
 }
