@@ -100,6 +100,9 @@ def main():
     if sys.argv[1:] == ["--list"]:
         print("\n".join(cases))
         return
+    unknown = [name for name in sys.argv[1:] if name not in cases]
+    if unknown:
+        sys.exit(f"no case is called {unknown[0]}; --list names them")
     reason = why_no_kernel()
     if reason:
         print(reason)
