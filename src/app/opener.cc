@@ -38,8 +38,8 @@ emulator::Profile ProfileOf(const EmulatedDisk& emulated) {
 Failure NotInThisBuild(const char* what) {
   std::string text = "this build does not open ";
   text.append(what).append(
-      "; it opens emulated devices: emu:disk.img, emu:?size=64M, "
-      "emu:profile.toml");
+      "; it opens emulated devices (emu:disk.img, emu:?size=64M, "
+      "emu:profile.toml) and those of USB/IP servers (usbip://host/1-1)");
   return {Failure::Kind::kCannotOpen, std::move(text)};
 }
 
@@ -56,7 +56,7 @@ struct ProfileMaker {
 
   Made operator()(const UsbIds&) const { return NotInThisBuild("real devices"); }
   Made operator()(const UsbAddress&) const { return NotInThisBuild("real devices"); }
-  Made operator()(const UsbIpDevice&) const { return NotInThisBuild("devices on USB/IP servers"); }
+  Made operator()(const UsbIpDevice&) const { return NotInThisBuild("that as a profile"); }
   Made operator()(const Trace&) const { return NotInThisBuild("captures"); }
   Made operator()(const ScsiNode&) const {
     return NotInThisBuild("the system's SCSI pass-through");
@@ -71,6 +71,13 @@ struct ProfileMaker {
     return ProfileFile{.profile = ProfileOf(emulated), .image_places = {}};
   }
 };
+
+std::string AddressOf(const UsbIpDevice& device) {
+  if (device.host.empty()) return "unix:" + device.socket_path;
+  const bool is_ipv6 = device.host.find(':') != std::string::npos;
+  const std::string host = is_ipv6 ? "[" + device.host + "]" : device.host;
+  return host + ":" + std::to_string(device.port);
+}
 
 bool IsTwin(const DeviceString& device) {
   return std::holds_alternative<EmulatedDisk>(device) ||
@@ -148,12 +155,18 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
     opened->faults_ = std::make_unique<OpenedBus::Faults>(system.clock(), std::move(*faults));
     player = &opened->faults_->player;
   }
-  Result<ProfileFile, Failure> profile = std::visit(ProfileMaker{system}, *parsed);
-  if (!profile) return CannotOpen(profile.error());
-  Result<std::unique_ptr<Twin>, Failure> twin = Twin::Make(system, std::move(*profile), player);
-  if (!twin) return CannotOpen(twin.error());
-  opened->twin_ = std::move(*twin);
-  opened->device_id_ = opened->twin_->id();
+  if (const auto* far = std::get_if<UsbIpDevice>(&*parsed)) {
+    opened->usbip_bus_ = std::make_unique<async::UsbIpBus>(
+        system.clock(), system.sockets(), AddressOf(*far), async::UsbIpBusOptions{});
+    opened->device_id_ = {far->bus_id};
+  } else {
+    Result<ProfileFile, Failure> profile = std::visit(ProfileMaker{system}, *parsed);
+    if (!profile) return CannotOpen(profile.error());
+    Result<std::unique_ptr<Twin>, Failure> twin = Twin::Make(system, std::move(*profile), player);
+    if (!twin) return CannotOpen(twin.error());
+    opened->twin_ = std::move(*twin);
+    opened->device_id_ = opened->twin_->id();
+  }
   if (!options.record_path.empty()) {
     Result<std::unique_ptr<ByteSink>, Failure> file = system.CreateFile(options.record_path);
     if (!file) return file.error();
@@ -161,7 +174,8 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
     opened->writer_ = std::make_unique<link::PcapWriter>(*opened->record_file_,
                                                          link::PcapFormatOf(options.record_path));
   }
-  usb::Bus* bus = &opened->twin_->bus();
+  usb::Bus* bus = opened->usbip_bus_.get();
+  if (opened->twin_ != nullptr) bus = &opened->twin_->bus();
   if (player != nullptr) {
     opened->fault_bus_ = std::make_unique<link::FaultBus>(system.clock(), *bus, *player);
     bus = opened->fault_bus_.get();

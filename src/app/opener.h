@@ -14,6 +14,7 @@
 #include "app/send_cdb.h"
 #include "app/system.h"
 #include "app/twin.h"
+#include "async/usbip_bus.h"
 #include "base/seeded.h"
 #include "link/fault_bus.h"
 
@@ -33,7 +34,9 @@ class OpenedBus {
   usb::Bus& bus() { return *bus_; }
   const usb::DeviceId& device_id() const { return device_id_; }
   // A unit that is gone, with all that is written to it, when this is.
-  bool IsInMemory(Twin::UnitPlace place) const { return twin_->IsInMemory(place); }
+  bool IsInMemory(Twin::UnitPlace place) const {
+    return twin_ != nullptr && twin_->IsInMemory(place);
+  }
   // Writes out what was recorded; all links are closed. Says why the record is incomplete, or is
   // empty.
   std::string FinishRecord();
@@ -56,7 +59,9 @@ class OpenedBus {
   };
 
   std::unique_ptr<Faults> faults_;
+  // One of these is where the device is.
   std::unique_ptr<Twin> twin_;
+  std::unique_ptr<async::UsbIpBus> usbip_bus_;
   std::unique_ptr<link::FaultBus> fault_bus_;
   std::unique_ptr<ByteSink> record_file_;
   std::unique_ptr<link::PcapWriter> writer_;

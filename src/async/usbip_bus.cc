@@ -54,10 +54,11 @@ Task<Result<void>> ReadAll(Socket& socket, MutableBytes room) {
 }
 
 Task<Result<std::unique_ptr<Socket>>> ConnectAndAsk(SocketProvider& sockets, std::string address,
-                                                    Bytes request) {
+                                                    Bytes request, std::string& why) {
   SocketConnect connect;
   connect.address = std::move(address);
   const SocketOutcome connected = co_await PerformConnect(sockets, connect);
+  why = connect.why;
   if (connected != SocketOutcome::kOk) co_return ErrorOf(connected);
   SocketWrite write;
   write.pieces = std::span(&request, 1);
@@ -72,11 +73,11 @@ struct Imported {
 };
 
 Task<Result<Imported>> ImportDevice(SocketProvider& sockets, std::string address,
-                                    std::string bus_id, Duration timeout) {
+                                    std::string bus_id, Duration timeout, std::string& why) {
   Root& root = co_await CurrentRoot();
   const Deadline deadline(root, timeout);
   const wire::usbip::ImportRequest request = usbip::MakeImportRequest(bus_id);
-  auto asked = co_await ConnectAndAsk(sockets, std::move(address), wire::AsBytes(request));
+  auto asked = co_await ConnectAndAsk(sockets, std::move(address), wire::AsBytes(request), why);
   if (!asked) co_return asked.error();
   Socket& socket = **asked;
   std::array<uint8_t, sizeof(wire::usbip::ImportReply)> reply;
@@ -111,7 +112,7 @@ class UsbIpBus::Opening final : private Deferred {
  private:
   Task<Result<void>> Import() {
     auto imported = co_await ImportDevice(bus_.sockets_, bus_.address_, op_.id.port_path,
-                                          bus_.options_.open_time);
+                                          bus_.options_.open_time, bus_.why_);
     if (!imported) {
       op_.result = imported.error();
     } else {
@@ -159,11 +160,11 @@ void UsbIpBus::Open(usb::OpenOp& op) {
 }
 
 Task<Result<std::vector<usbip::Device>>> ListDevices(SocketProvider& sockets, std::string address,
-                                                     Duration timeout) {
+                                                     Duration timeout, std::string& why) {
   Root& root = co_await CurrentRoot();
   const Deadline deadline(root, timeout);
   const wire::usbip::OpHeader request = usbip::MakeDevicesRequest();
-  auto asked = co_await ConnectAndAsk(sockets, std::move(address), wire::AsBytes(request));
+  auto asked = co_await ConnectAndAsk(sockets, std::move(address), wire::AsBytes(request), why);
   if (!asked) co_return asked.error();
   Socket& socket = **asked;
   std::array<uint8_t, sizeof(wire::usbip::DeviceRecord)> record;

@@ -30,6 +30,8 @@ class UsbIpBus final : public usb::Bus {
   Result<std::vector<usb::DeviceInfo>> Enumerate() override;
   // The id's port path is a bus id.
   void Open(usb::OpenOp& op) override;
+  // What the sockets said of the last opening that they failed: a sentence, or "".
+  const std::string& why() const { return why_; }
 
  private:
   class Opening;
@@ -38,10 +40,12 @@ class UsbIpBus final : public usb::Bus {
   SocketProvider& sockets_;
   const std::string address_;
   const UsbIpBusOptions options_;
+  std::string why_;
   std::vector<std::unique_ptr<Opening>> openings_;
 };
 
+// `why` as UsbIpBus::why().
 Task<Result<std::vector<usbip::Device>>> ListDevices(SocketProvider& sockets, std::string address,
-                                                     Duration timeout);
+                                                     Duration timeout, std::string& why);
 
 }  // namespace usbtwin::async

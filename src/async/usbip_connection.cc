@@ -268,6 +268,13 @@ void UsbIpConnection::HandlePayloadDone() {
 void UsbIpConnection::HandleImport(const std::string& bus_id) {
   UsbIpServer::Entry* entry = server_.Find(bus_id);
   if (entry == nullptr) return Reply(usbip::MakeImportRefusal(OpStatus::kNoDevice));
+  if (entry->exported.admit) {
+    const std::string refusal = entry->exported.admit(peer());
+    if (!refusal.empty()) {
+      server_.Tell(peer() + ": " + bus_id + " is refused: " + refusal);
+      return Reply(usbip::MakeImportRefusal(OpStatus::kNotAvailable));
+    }
+  }
   if (entry->importer != nullptr) return Reply(usbip::MakeImportRefusal(OpStatus::kBusy));
   Import(*entry);
 }

@@ -74,7 +74,10 @@ bool UsbIpServer::Remove(const std::string& bus_id) {
   if (found == entries_.end()) return false;
   std::unique_ptr<Entry> entry = std::move(found->second);
   entries_.erase(found);
-  if (entry->importer == nullptr) return true;
+  if (entry->importer == nullptr) {
+    if (entry->exported.released) entry->exported.released();
+    return true;
+  }
   UsbIpConnection& importer = *entry->importer;
   leaving_.push_back(std::move(entry));
   importer.EndSoon("the device is no longer exported");
@@ -137,7 +140,11 @@ void UsbIpServer::Stop() {
 
 void UsbIpServer::HandleConnectionDone(UsbIpConnection& connection) {
   std::erase_if(connections_, [&](const auto& one) { return one.get() == &connection; });
-  std::erase_if(leaving_, [](const auto& entry) { return entry->importer == nullptr; });
+  std::erase_if(leaving_, [](const auto& entry) {
+    if (entry->importer != nullptr) return false;
+    if (entry->exported.released) entry->exported.released();
+    return true;
+  });
 }
 
 void UsbIpServer::HandleAcceptorDone(Acceptor& acceptor) {

@@ -39,6 +39,11 @@ struct UsbIpExport {
   usb::DeviceId id;
   std::vector<usb::Configuration> configurations;
   usb::KernelDriverPolicy kernel_driver = usb::KernelDriverPolicy::kRefuse;
+  // Who may import it: "", or why not. Nothing: everybody who may connect.
+  std::function<std::string(const std::string& peer)> admit;
+  // Called once after Remove, when the server is done with the device, from the clock's loop or
+  // from inside Remove.
+  std::function<void()> released;
 };
 
 struct UsbIpDeviceStatus {

@@ -1,0 +1,83 @@
+// Exporter: what `usbtwin serve` is: a USB/IP server and the devices behind it, opened by their
+// strings, plugged in and out while it serves, and a control socket on which other programs ask
+// for that. One line of JSON a request, one a reply:
+//   {"request": "plug", "device": "emu:disk.img"}   {"request": "unplug", "bus_id": "1-1"}
+//   {"request": "status"}
+// A reply has "schema", "ok" and either what was asked for or an "error" with "kind" and "text".
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/opener.h"
+#include "app/system.h"
+#include "async/ip_network.h"
+#include "async/usbip_server.h"
+
+namespace usbtwin::app {
+
+// Who may connect, and who may import one device.
+struct ExportRules {
+  std::vector<async::IpNetwork> networks;                          // nobody else but ourselves
+  std::map<std::string, std::vector<async::IpNetwork>> of_bus_id;  // beside them: of one device
+};
+
+struct ExporterOptions {
+  async::UsbIpLimits limits;
+  ExportRules rules;
+  OpenerOptions opener;  // for each device; its paths are used by the first one only
+  usb::KernelDriverPolicy kernel_driver = usb::KernelDriverPolicy::kRefuse;
+  std::function<void(const std::string& line)> log;
+};
+
+class Exporter {
+ public:
+  Exporter(System& system, ExporterOptions options);
+  Exporter(const Exporter&) = delete;
+  Exporter& operator=(const Exporter&) = delete;
+  ~Exporter();  // Run has ended, or was never called
+
+  // Before Run. Failures as OpenBus has them, and kUsage for a device that is plugged in already.
+  Result<std::string, Failure> PlugFirst(const std::string& device);
+  // kUsage for an address that is no address or that the rules do not allow to be listened at;
+  // kCannotOpen where it cannot be had. Returns the address with the port that was taken.
+  Result<std::string, Failure> Listen(const std::string& address);
+  Result<std::string, Failure> ListenForControl(const std::string& address);
+
+  // Serves until `stop()`, then ends every connection in order.
+  void Run(const std::function<bool()>& stop);
+  // The reply to a request, as above.
+  std::string StatusLine() const;
+
+ private:
+  class ControlConnection;
+  struct Device {
+    std::string text;  // as it was asked for
+    std::string bus_id;
+    std::unique_ptr<OpenedBus> opened;
+  };
+
+  async::Task<Result<std::string, Failure>> Plug(std::string device);
+  std::string Unplug(const std::string& bus_id);  // "" or why not
+  async::Task<std::string> Answer(std::string line);
+  async::Task<Result<void>> AcceptControl(async::Listener& listener);
+  std::string AdmitPeer(const std::string& peer) const;
+  std::string AdmitImport(const std::string& bus_id, const std::string& peer) const;
+  void Bury();
+
+  System& system_;
+  const ExporterOptions options_;
+  async::UsbIpServer server_;
+  uint32_t numbers_taken_ = 0;
+  std::map<std::string, std::unique_ptr<Device>> devices_;  // by bus id
+  std::vector<std::unique_ptr<Device>> leaving_;            // the server still has them
+  std::vector<std::unique_ptr<Device>> dead_;               // to be closed outside the loop
+  std::unique_ptr<async::Listener> control_listener_;
+  std::unique_ptr<async::Job<Result<void>>> control_job_;
+  std::vector<std::unique_ptr<ControlConnection>> controls_;
+};
+
+}  // namespace usbtwin::app
