@@ -120,7 +120,12 @@ Result<std::unique_ptr<OpenDevice>, Failure> OpenDevice::Open(const DeviceOption
   device->session_ = std::make_unique<host::Session>(
       device->system_->clock(), device->opened_->bus(), device->opened_->device_id());
   const Result<void> found = app::Run(*device->system_, device->session_->Open());
-  if (!found) return FailureOf(found.error(), options.device);
+  if (!found) {
+    Failure failure = FailureOf(found.error(), options.device);
+    const std::string why = device->opened_->Why();
+    if (!why.empty()) failure.text += "\n" + why;
+    return failure;
+  }
   return device;
 }
 

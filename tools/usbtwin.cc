@@ -14,7 +14,7 @@ namespace usbtwin::tools {
 namespace {
 
 std::string Footer() {
-  std::string text = "Devices (-d); this build opens those that begin with emu:\n";
+  std::string text = "Devices (-d); this build opens those that begin with emu: and usbip\n";
   text += app::DeviceStringForms();
   text +=
       "\nExamples:\n"
@@ -25,6 +25,8 @@ std::string Footer() {
       "  usbtwin bench -d 'emu:?size=64M'\n"
       "  usbtwin disk read -d emu:disk.img -o copy.img --faults plan.toml\n"
       "  usbtwin faults bot.stall-data\n"
+      "  usbtwin serve emu:disk.img\n"
+      "  usbtwin info -d usbip://127.0.0.1/1-1\n"
       "  usbtwin dump read.pcapng\n"
       "  echo 12 00 00 00 24 00 | usbtwin dump --hex-input --as cdb\n\n";
   text += ExitStatusHelp(true);
@@ -71,6 +73,7 @@ int Main(int argc, const char* const* argv) {
   AddInfoVerb(cli, chosen);
   AddDiskVerb(cli, chosen);
   AddBenchVerb(cli, chosen);
+  AddServeVerb(cli, chosen);
   AddSimVerb(cli, chosen);
   AddFaultsVerb(cli, chosen);
   AddDumpVerb(cli, chosen);

@@ -18,6 +18,7 @@ void AddDiskVerb(CLI::App& cli, Chosen& chosen);
 void AddDumpVerb(CLI::App& cli, Chosen& chosen);
 void AddFaultsVerb(CLI::App& cli, Chosen& chosen);
 void AddInfoVerb(CLI::App& cli, Chosen& chosen);
+void AddServeVerb(CLI::App& cli, Chosen& chosen);  // and plug, unplug, status, list
 void AddSimVerb(CLI::App& cli, Chosen& chosen);
 
 // Adds a subcommand whose options are an Options, run by `run(const Options&)`. CLI11 writes into

@@ -155,6 +155,10 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
     opened->faults_ = std::make_unique<OpenedBus::Faults>(system.clock(), std::move(*faults));
     player = &opened->faults_->player;
   }
+  if (options.read_only && !IsTwin(*parsed)) {
+    return Failure{Failure::Kind::kUsage, "only emulated disks can be made read-only, and " +
+                                              std::string(device) + " is none"};
+  }
   if (const auto* far = std::get_if<UsbIpDevice>(&*parsed)) {
     opened->usbip_bus_ = std::make_unique<async::UsbIpBus>(
         system.clock(), system.sockets(), AddressOf(*far), async::UsbIpBusOptions{});
@@ -162,6 +166,9 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
   } else {
     Result<ProfileFile, Failure> profile = std::visit(ProfileMaker{system}, *parsed);
     if (!profile) return CannotOpen(profile.error());
+    for (emulator::UnitProfile& unit : profile->profile.units) {
+      unit.disk.read_only = unit.disk.read_only || options.read_only;
+    }
     Result<std::unique_ptr<Twin>, Failure> twin = Twin::Make(system, std::move(*profile), player);
     if (!twin) return CannotOpen(twin.error());
     opened->twin_ = std::move(*twin);

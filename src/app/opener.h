@@ -24,6 +24,7 @@ struct OpenerOptions {
   std::string record_path;  // capture of every transfer; "": none. Pcap where it ends in ".pcap"
   bool audit = false;       // always in debug and sanitizer builds
   std::string faults_path;  // plan of faults to play; "": none
+  bool read_only = false;   // every unit is write-protected; kUsage where that cannot be made so
 };
 
 class OpenedBus {
@@ -37,6 +38,8 @@ class OpenedBus {
   bool IsInMemory(Twin::UnitPlace place) const {
     return twin_ != nullptr && twin_->IsInMemory(place);
   }
+  // What more is known of why it could not be opened or was lost: a sentence, or "".
+  std::string Why() const { return usbip_bus_ == nullptr ? "" : usbip_bus_->why(); }
   // Writes out what was recorded; all links are closed. Says why the record is incomplete, or is
   // empty.
   std::string FinishRecord();

@@ -1,0 +1,346 @@
+// usbtwin serve: exports devices over USB/IP; plug, unplug and status talk to one that runs; list
+// asks any USB/IP server what it has.
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "app/exporter.h"
+#include "app/run.h"
+#include "app/size.h"
+#include "async/perform_socket.h"
+#include "async/usbip_bus.h"
+#include "base/text.h"
+#include "os/console.h"
+#include "os/system.h"
+#include "tools/complaint.h"
+#include "tools/control_client.h"
+#include "tools/exit_status.h"
+#include "tools/json_text.h"
+#include "tools/verb.h"
+
+namespace usbtwin::tools {
+namespace {
+
+using app::Failure;
+
+struct ServeOptions {
+  std::vector<std::string> devices;
+  std::vector<std::string> listen;
+  std::vector<std::string> allow;
+  std::string control;
+  bool no_control = false;
+  bool read_only = false;
+  bool detach_kernel = false;
+  std::string record_path;
+  std::string faults_path;
+  bool audit = false;
+  size_t connections_max = async::UsbIpLimits{}.connections_max;
+  size_t urbs_max = async::UsbIpLimits{}.urbs_max;
+  std::string urb_length_max = "1M";
+  std::string urb_bytes_max = "32M";
+};
+
+// "10.0.0.0/8", or "1-1=10.0.0.0/8" for one device.
+std::optional<Failure> AddRule(const std::string& text, app::ExportRules& rules) {
+  const size_t equals = text.find('=');
+  const bool of_one = equals != std::string::npos;
+  const auto network = async::IpNetwork::Parse(of_one ? text.substr(equals + 1) : text);
+  if (!network || (of_one && !usbip::IsBusId(text.substr(0, equals)))) {
+    return Failure{Failure::Kind::kUsage,
+                   "--allow " + Printable(text) +
+                       ": a network is written like 192.168.1.0/24 (bits beyond the prefix are "
+                       "zero) or 10.0.0.7, and for one device like 1-1=10.0.0.7"};
+  }
+  auto& networks = of_one ? rules.of_bus_id[text.substr(0, equals)] : rules.networks;
+  networks.push_back(*network);
+  return std::nullopt;
+}
+
+int RunServe(const ServeOptions& options) {
+  const auto system = os::MakeSystem();
+  app::ExporterOptions exporter_options;
+  exporter_options.opener.record_path = options.record_path;
+  exporter_options.opener.faults_path = options.faults_path;
+  exporter_options.opener.audit = options.audit;
+  exporter_options.opener.read_only = options.read_only;
+  if (options.detach_kernel) exporter_options.kernel_driver = usb::KernelDriverPolicy::kDetach;
+  exporter_options.limits.connections_max = options.connections_max;
+  exporter_options.limits.urbs_max = options.urbs_max;
+  const auto urb_length_max = app::ParseSize(options.urb_length_max);
+  const auto urb_bytes_max = app::ParseSize(options.urb_bytes_max);
+  constexpr uint64_t kLengthMax = uint64_t{1} << 30;
+  if (!urb_length_max || *urb_length_max == 0 || *urb_length_max > kLengthMax || !urb_bytes_max ||
+      *urb_bytes_max == 0) {
+    return Fail("serve", {Failure::Kind::kUsage,
+                          "--urb-length-max and --urb-bytes-max are sizes like 1M or 65536; one "
+                          "transfer is at most 1G"});
+  }
+  exporter_options.limits.urb_length_max = static_cast<uint32_t>(*urb_length_max);
+  exporter_options.limits.urb_bytes_max = *urb_bytes_max;
+  exporter_options.log = [](const std::string& line) {
+    os::PrintError("usbtwin serve: " + line + "\n");
+  };
+  for (const std::string& text : options.allow) {
+    const std::optional<Failure> failure = AddRule(text, exporter_options.rules);
+    if (failure) return Fail("serve", *failure);
+  }
+  os::StopRequests stop(*system);
+  app::Exporter exporter(*system, std::move(exporter_options));
+  for (const std::string& device : options.devices) {
+    const auto plugged = exporter.PlugFirst(device);
+    if (!plugged) return Fail("serve", plugged.error());
+  }
+  std::vector<std::string> listen = options.listen;
+  if (listen.empty()) listen.push_back("127.0.0.1:" + std::to_string(wire::usbip::kPort));
+  for (const std::string& address : listen) {
+    const auto taken = exporter.Listen(address);
+    if (!taken) return Fail("serve", taken.error());
+    os::PrintError("usbtwin serve: listens at " + *taken + "\n");
+  }
+  if (!options.no_control) {
+    const bool asked = !options.control.empty();
+    const auto taken = exporter.ListenForControl(asked ? options.control : DefaultControl());
+    if (!taken && asked) return Fail("serve", taken.error());
+    os::PrintError("usbtwin serve: " +
+                   (taken ? "takes requests at " + *taken
+                          : "takes no requests (plug, unplug, status): " + taken.error().text) +
+                   "\n");
+  }
+  exporter.Run([&stop] { return stop.asked(); });
+  return kExitGood;
+}
+
+// --- requests to a server that runs ---
+
+struct RequestOptions {
+  std::string control;
+  std::string device;
+  std::string bus_id;
+  bool json = false;
+};
+
+// The answer to one request, as JSON; a Failure where there is none or the server refuses.
+Result<Json, Failure> Ask(const RequestOptions& options, const Json& request) {
+  const std::string address = options.control.empty() ? DefaultControl() : options.control;
+  return AskControl(address, request);
+}
+
+int Answer(const char* verb, const Result<Json, Failure>& reply, bool json,
+           const std::function<std::string(const Json&)>& text_of) {
+  if (!reply) return Fail(verb, reply.error(), json);
+  Json document = JsonHead(std::string("usbtwin ") + verb);
+  for (const auto& [key, value] : reply->items()) {
+    if (key != "schema" && key != "ok") document[key] = value;
+  }
+  const auto printed = os::PrintOutput(json ? JsonText(document) : text_of(*reply));
+  return printed ? kExitGood : Fail(verb, printed.error());
+}
+
+// A path is of the folder it was written in, which is not the server's.
+std::string WithWholePath(const std::string& device) {
+  constexpr std::string_view kPrefix = "emu:";
+  const Result<app::DeviceString, Failure> parsed = app::ParseDeviceString(device);
+  if (!parsed) return device;
+  std::string path;
+  if (const auto* disk = std::get_if<app::EmulatedDisk>(&*parsed)) path = disk->image_path;
+  if (const auto* profile = std::get_if<app::EmulatedProfile>(&*parsed)) path = profile->path;
+  if (path.empty() || path.front() == '/') return device;
+  std::error_code ignored;
+  const std::string folder = std::filesystem::current_path(ignored).string();
+  return std::string(kPrefix) + folder + "/" + device.substr(kPrefix.size());
+}
+
+int RunPlug(const RequestOptions& options) {
+  const Json request{{"request", "plug"}, {"device", WithWholePath(options.device)}};
+  return Answer("plug", Ask(options, request), options.json,
+                [](const Json& reply) { return reply.value("bus_id", std::string("?")) + "\n"; });
+}
+
+int RunUnplug(const RequestOptions& options) {
+  const Json request{{"request", "unplug"}, {"bus_id", options.bus_id}};
+  return Answer("unplug", Ask(options, request), options.json,
+                [](const Json&) { return std::string(); });
+}
+
+std::string StatusText(const Json& reply) {
+  std::string text;
+  for (const Json& device : reply.value("devices", Json::array())) {
+    const Json& peer = device["imported_by"];
+    text += fmt::format(
+        "{:8} {}:{} {:10} {:24} {} urbs, {} in, {} out  {}\n", device.value("bus_id", ""),
+        device.value("vendor_id", ""), device.value("product_id", ""), device.value("speed", ""),
+        peer.is_string() ? peer.get<std::string>() : "free", device.value("urbs", uint64_t{0}),
+        app::DescribeSize(device.value("bytes_in", uint64_t{0})),
+        app::DescribeSize(device.value("bytes_out", uint64_t{0})),
+        Printable(device.value("device", "")));
+  }
+  return text.empty() ? "no device is exported\n" : text;
+}
+
+int RunStatus(const RequestOptions& options) {
+  const Json request{{"request", "status"}};
+  return Answer("status", Ask(options, request), options.json, StatusText);
+}
+
+// --- what another server has ---
+
+struct ListOptions {
+  std::string remote;
+  int timeout_ms = 10'000;
+  bool json = false;
+};
+
+std::string Hex4(uint16_t value) {
+  return fmt::format("{:04x}", value);
+}
+
+int RunList(const ListOptions& options) {
+  std::string address = options.remote;
+  if (!address.starts_with("unix:")) {
+    const bool has_port =
+        address.ends_with(']') == false && address.rfind(':') != std::string::npos;
+    if (!has_port) address += ":" + std::to_string(wire::usbip::kPort);
+  }
+  const auto system = os::MakeSystem();
+  std::string why;
+  const Result<std::vector<usbip::Device>> devices =
+      app::Run(*system, async::ListDevices(system->sockets(), address,
+                                           std::chrono::milliseconds(options.timeout_ms), why));
+  if (!devices) {
+    const std::string text = why.empty() ? devices.error().Describe() : why;
+    return Fail("list", {Failure::Kind::kCannotOpen, Printable(address) + ": " + text},
+                options.json);
+  }
+  Json json = JsonHead("usbtwin list");
+  json["devices"] = Json::array();
+  std::string text;
+  for (const usbip::Device& device : *devices) {
+    Json item;
+    item["bus_id"] = device.bus_id;
+    item["path"] = device.path;
+    item["vendor_id"] = Hex4(device.vendor_id);
+    item["product_id"] = Hex4(device.product_id);
+    item["speed"] = usb::Name(device.speed);
+    item["interfaces"] = Json::array();
+    std::string interfaces;
+    for (const wire::usbip::InterfaceRecord& one : device.interfaces) {
+      const std::string triple = fmt::format("{:02x}/{:02x}/{:02x}", one.interface_class,
+                                             one.interface_subclass, one.interface_protocol);
+      interfaces += (interfaces.empty() ? "" : " ") + triple;
+      item["interfaces"].push_back(triple);
+    }
+    json["devices"].push_back(std::move(item));
+    text += fmt::format("{:10} {:04x}:{:04x} {:10} {:20} {}\n", Printable(device.bus_id),
+                        device.vendor_id, device.product_id, usb::Name(device.speed), interfaces,
+                        Printable(device.path));
+  }
+  if (text.empty()) text = "the server exports no device\n";
+  const auto printed = os::PrintOutput(options.json ? JsonText(json) : text);
+  return printed ? kExitGood : Fail("list", printed.error());
+}
+
+void AddControlOption(CLI::App& verb, std::string& control) {
+  verb.add_option("--control", control,
+                  "socket of the usbtwin serve that is meant, default " + DefaultControl())
+      ->type_name("unix:PATH");
+}
+
+}  // namespace
+
+void AddServeVerb(CLI::App& cli, Chosen& chosen) {
+  AddVerb<ServeOptions>(
+      cli, chosen, "serve", "export devices over USB/IP, to this machine or to others",
+      [](CLI::App& verb, ServeOptions& options) {
+        verb.add_option("DEVICE", options.devices, "what to export; none: wait for usbtwin plug");
+        verb.add_option("--listen", options.listen,
+                        "address to listen at, again for more; default 127.0.0.1:3240; also "
+                        "unix:PATH, [::1]:PORT, and activated:0 for a socket passed by systemd")
+            ->type_name("ADDRESS");
+        verb.add_option("--allow", options.allow,
+                        "who may connect from elsewhere: a network (10.0.0.0/8), or for one "
+                        "device alone 1-1=10.0.0.7; again for more")
+            ->type_name("CIDR");
+        verb.add_flag("--read-only", options.read_only, "emulated disks say they are protected");
+        verb.add_flag("--detach-kernel", options.detach_kernel,
+                      "take real devices from their kernel drivers; unmount first");
+        auto* control =
+            verb.add_option("--control", options.control,
+                            "where plug, unplug and status are taken, default " + DefaultControl())
+                ->type_name("unix:PATH");
+        verb.add_flag("--no-control", options.no_control, "take no requests")->excludes(control);
+        verb.add_option("--record", options.record_path,
+                        "write the transfers of the first device to this pcapng (or .pcap)")
+            ->type_name("FILE");
+        verb.add_option("--faults", options.faults_path,
+                        "play the faults of this TOML plan on each device")
+            ->type_name("FILE");
+        verb.add_flag("--audit", options.audit, "check the links' contract; abort on a breach");
+        const char* limits = "Limits";
+        verb.add_option("--connections-max", options.connections_max,
+                        "connections at once, default 64")
+            ->check(NumberFrom(1, 100'000))
+            ->group(limits);
+        verb.add_option("--urbs-max", options.urbs_max,
+                        "transfers of one device under way, default 256; more are refused")
+            ->check(NumberFrom(1, 100'000))
+            ->group(limits);
+        verb.add_option("--urb-length-max", options.urb_length_max,
+                        "bytes of one transfer, default 1M")
+            ->group(limits)
+            ->type_name("SIZE");
+        verb.add_option("--urb-bytes-max", options.urb_bytes_max,
+                        "bytes of all transfers of one device, default 32M")
+            ->group(limits)
+            ->type_name("SIZE");
+        verb.footer(
+            "Examples:\n"
+            "  usbtwin serve emu:disk.img\n"
+            "  usbip attach -r 127.0.0.1 -b 1-1        (Linux; needs the module vhci-hcd)\n"
+            "  usb_sgraw -d usbip://127.0.0.1/1-1 12 00 00 00 24 00\n"
+            "  usbtwin serve 'emu:?size=64M' --listen unix:/tmp/twin.sock\n"
+            "  usbtwin serve emu:disk.img --listen 0.0.0.0:3240 --allow 192.168.1.0/24\n"
+            "Devices are 1-1, 1-2 and so on, in the order in which they were plugged in. Each is\n"
+            "imported by one peer at a time. A device of a peer that leaves is reset. SIGINT and\n"
+            "SIGTERM end the server when the replies under way are sent.\n"
+            "USB/IP has no encryption and no passwords: --allow names addresses, which can be\n"
+            "forged on an open network. Peers on this machine are always let in.");
+      },
+      RunServe);
+  AddVerb<RequestOptions>(
+      cli, chosen, "plug", "export one more device of a running usbtwin serve",
+      [](CLI::App& verb, RequestOptions& options) {
+        verb.add_option("DEVICE", options.device, "what to export")->required();
+        AddControlOption(verb, options.control);
+        verb.add_flag("--json", options.json, "the answer as one JSON object");
+      },
+      RunPlug);
+  AddVerb<RequestOptions>(
+      cli, chosen, "unplug", "export a device of a running usbtwin serve no more",
+      [](CLI::App& verb, RequestOptions& options) {
+        verb.add_option("BUSID", options.bus_id, "the device, as in 1-1")->required();
+        AddControlOption(verb, options.control);
+        verb.add_flag("--json", options.json, "the answer as one JSON object");
+      },
+      RunUnplug);
+  AddVerb<RequestOptions>(
+      cli, chosen, "status", "what a running usbtwin serve exports, and to whom",
+      [](CLI::App& verb, RequestOptions& options) {
+        AddControlOption(verb, options.control);
+        verb.add_flag("--json", options.json, "the same as one JSON object");
+      },
+      RunStatus);
+  AddVerb<ListOptions>(
+      cli, chosen, "list", "the devices of a USB/IP server",
+      [](CLI::App& verb, ListOptions& options) {
+        verb.add_option("--remote,-r", options.remote, "the server: HOST, HOST:PORT or unix:PATH")
+            ->required()
+            ->type_name("HOST");
+        verb.add_option("--timeout-ms", options.timeout_ms, "milliseconds, default 10000")
+            ->check(NumberFrom(1, 86'400'000))
+            ->type_name("MS");
+        verb.add_flag("--json", options.json, "the same as one JSON object");
+      },
+      RunList);
+}
+
+}  // namespace usbtwin::tools

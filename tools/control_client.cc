@@ -1,0 +1,78 @@
+#include "tools/control_client.h"
+
+#include <cstdlib>
+
+#include "app/run.h"
+#include "async/perform_socket.h"
+#include "base/text.h"
+#include "os/system.h"
+
+namespace usbtwin::tools {
+namespace {
+
+using app::Failure;
+
+constexpr size_t kReplyMax = 16 << 20;  // bytes
+constexpr char kHint[] =
+    "\nIs a usbtwin serve running? It says where it takes requests; name that with --control.";
+
+async::Task<Result<std::string, Failure>> Exchange(async::SocketProvider& sockets,
+                                                   std::string address, std::string request) {
+  async::SocketConnect connect;
+  connect.address = address;
+  const async::SocketOutcome connected = co_await async::PerformConnect(sockets, connect);
+  Failure failure;
+  failure.kind = Failure::Kind::kCannotOpen;
+  failure.text = connect.why + kHint;
+  if (connected != async::SocketOutcome::kOk) co_return failure;
+  const Bytes piece = TextBytes(request);
+  async::SocketWrite write;
+  write.pieces = std::span(&piece, 1);
+  const async::SocketOutcome written = co_await async::PerformWrite(*connect.socket, write);
+  failure.text = Printable(address) + ": the server closed the connection without an answer";
+  if (written != async::SocketOutcome::kOk) co_return failure;
+  std::string reply;
+  std::array<uint8_t, 4096> room;
+  async::SocketRead read;
+  while (reply.find('\n') == std::string::npos && reply.size() < kReplyMax) {
+    read.room = room;
+    const async::SocketOutcome outcome = co_await async::PerformRead(*connect.socket, read);
+    if (outcome != async::SocketOutcome::kOk) co_return failure;
+    reply.append(room.begin(), room.begin() + static_cast<ptrdiff_t>(read.length_actual));
+  }
+  co_return reply;
+}
+
+Failure::Kind KindOf(const std::string& name) {
+  for (const auto kind :
+       {Failure::Kind::kUsage, Failure::Kind::kCannotOpen, Failure::Kind::kTransport,
+        Failure::Kind::kRefused, Failure::Kind::kFile}) {
+    if (name == Name(kind)) return kind;
+  }
+  return Failure::Kind::kRefused;
+}
+
+}  // namespace
+
+std::string DefaultControl() {
+  const char* const folder = std::getenv("XDG_RUNTIME_DIR");
+  const std::string path = folder != nullptr && folder[0] == '/' ? folder : "/run";
+  return "unix:" + path + "/usbtwin.sock";
+}
+
+Result<Json, Failure> AskControl(const std::string& address, const Json& request) {
+  const auto system = os::MakeSystem();
+  const auto reply = app::Run(*system, Exchange(system->sockets(), address, request.dump() + "\n"));
+  if (!reply) return reply.error();
+  Json json = Json::parse(*reply, nullptr, false);
+  const bool understood = json.is_object() && json.contains("ok") && json["ok"].is_boolean();
+  if (!understood) {
+    return Failure{Failure::Kind::kTransport,
+                   Printable(address) + ": what answers there is no usbtwin serve"};
+  }
+  if (json["ok"].get<bool>()) return json;
+  const Json error = json.value("error", Json::object());
+  return Failure{KindOf(error.value("kind", "")), error.value("text", "the server refuses")};
+}
+
+}  // namespace usbtwin::tools

@@ -1,0 +1,19 @@
+// Requests to a usbtwin serve that runs, over its control socket (app/exporter.h).
+#pragma once
+
+#include <string>
+
+#include "app/failure.h"
+#include "base/error.h"
+#include "tools/json_text.h"
+
+namespace usbtwin::tools {
+
+// "unix:/run/user/1000/usbtwin.sock": in the user's own folder for such, or root's.
+std::string DefaultControl();
+
+// The reply to one request; kCannotOpen where no server answers, and what the server refuses as it
+// says.
+Result<Json, app::Failure> AskControl(const std::string& address, const Json& request);
+
+}  // namespace usbtwin::tools
