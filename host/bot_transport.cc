@@ -27,7 +27,8 @@ BotTransport::BotTransport(Clock& clock, usb::Link& link, const BotTransportOpti
       lends_data_(link.caps().lends_data),
       options_(options),
       reopener_(reopener),
-      engine_(WholePackets(link.caps().transfer_length_max, options.bulk_in.packet_size_max)) {}
+      engine_(WholePackets(link.caps().transfer_length_max, options.bulk_in.packet_size_max)),
+      far_(link.caps().far) {}
 
 BotTransport::~BotTransport() {
   CHECK(!busy_);
@@ -56,17 +57,26 @@ async::Task<Result<ScsiResult>> BotTransport::Execute(ScsiRequest request) {
       if (!shield) shield.emplace(root);
       SetDeadline(options_.recovery_timeout);
     }
-    const Step step = Prepare(action, request);
+    if (far_ && action.kind == Kind::kSendCommand && !root.stopping()) SubmitAhead(request);
+    Ahead* const ahead = FindAhead(action);
+    if (ahead == nullptr && ahead_ != aheads_count_) co_await DropAhead();
+    const Step step = ahead != nullptr ? Step::kTransfer : Prepare(action, request, transfer_);
     if (step == Step::kTransfer) {
       // The timer may have fired while nothing could be cancelled, or for a transfer that had
       // already succeeded: the time that is left, if any, is this transfer's.
       timed_out_ = false;
       if (!armed()) clock_.Arm(*this, deadline_);
-      in_flight_ = true;
-      const Outcome outcome = co_await async::Perform(*link_, transfer_);
-      in_flight_ = false;
+      usb::Transfer& transfer = ahead != nullptr ? ahead->transfer : transfer_;
+      waiting_for_ = &transfer;
+      Outcome outcome = Outcome::kPending;
+      if (ahead != nullptr) {
+        outcome = co_await ahead->Wait();
+      } else {
+        outcome = co_await async::Perform(*link_, transfer_);
+      }
+      waiting_for_ = nullptr;
       const bool expired = outcome == Outcome::kCancelled && timed_out_;
-      Deliver(action, request, expired ? Outcome::kTimedOut : outcome);
+      Deliver(action, request, transfer, expired ? Outcome::kTimedOut : outcome);
     } else if (step == Step::kPort && action.kind == Kind::kClearHalt &&
                canary::Planted(canary::Canary::kHaltNotCleared)) {
       engine_.HandleRecovered(Outcome::kOk);
@@ -125,30 +135,72 @@ std::optional<Error> BotTransport::Refuse(const ScsiRequest& request) const {
   return std::nullopt;
 }
 
-BotTransport::Step BotTransport::Prepare(const bot::HostAction& action,
-                                         const ScsiRequest& request) {
-  transfer_.setup.reset();
-  transfer_.out = {};
-  transfer_.in = {};
-  transfer_.in_length_max = 0;
+void BotTransport::SubmitAhead(const ScsiRequest& request) {
+  CHECK_EQ(ahead_, aheads_count_);
+  const wire::bot::CommandBlockWrapper& wrapper = engine_.wrapper();
+  const uint32_t length = wrapper.data_length;
+  const bool whole = length <= engine_.transfer_length_max();
+  ahead_ = aheads_count_ = 0;
+  const auto add = [&](const bot::HostAction& action) {
+    Ahead& one = aheads_[aheads_count_];
+    aheads_actions_[aheads_count_++] = action;
+    Prepare(action, request, one.transfer);
+  };
+  add({.kind = Kind::kSendCommand});
+  if (length != 0) {
+    add({.kind = Kind::kMoveData,
+         .in = (wrapper.flags & wire::bot::kDirectionIn) != 0,
+         .sense = engine_.fetching_sense(),
+         .offset = 0,
+         .length = std::min(length, engine_.transfer_length_max())});
+  }
+  // A status that was asked for between two pieces of the data would receive the second one.
+  if (whole) add({.kind = Kind::kReadStatus});
+  for (size_t index = 0; index < aheads_count_; ++index) aheads_[index].Start(*link_);
+}
+
+Ahead* BotTransport::FindAhead(const bot::HostAction& action) {
+  if (ahead_ == aheads_count_) return nullptr;
+  const bot::HostAction& expected = aheads_actions_[ahead_];
+  const bool same = action.kind == expected.kind && action.in == expected.in &&
+                    action.sense == expected.sense && action.offset == expected.offset &&
+                    action.length == expected.length;
+  return same ? &aheads_[ahead_++] : nullptr;
+}
+
+// What they have moved belongs to nothing: the engine goes another way.
+async::Task<void> BotTransport::DropAhead() {
+  for (size_t index = ahead_; index < aheads_count_; ++index) aheads_[index].CancelTransfer();
+  for (; ahead_ < aheads_count_; ++ahead_) {
+    const Outcome outcome = co_await aheads_[ahead_].Wait();
+    static_cast<void>(outcome);
+  }
+}
+
+BotTransport::Step BotTransport::Prepare(const bot::HostAction& action, const ScsiRequest& request,
+                                         usb::Transfer& transfer) {
+  transfer.setup.reset();
+  transfer.out = {};
+  transfer.in = {};
+  transfer.in_length_max = 0;
   switch (action.kind) {
     case Kind::kSendCommand:
-      transfer_.endpoint = options_.bulk_out.address;
-      transfer_.out = wire::AsBytes(engine_.wrapper());
+      transfer.endpoint = options_.bulk_out.address;
+      transfer.out = wire::AsBytes(engine_.wrapper());
       return Step::kTransfer;
-    case Kind::kMoveData: return PrepareData(action, request);
+    case Kind::kMoveData: PrepareData(action, request, transfer); return Step::kTransfer;
     case Kind::kReadStatus:
-      transfer_.endpoint = options_.bulk_in.address;
-      transfer_.in = wire::AsMutableBytes(status_);
-      transfer_.in_length_max = sizeof(status_);
+      transfer.endpoint = options_.bulk_in.address;
+      transfer.in = wire::AsMutableBytes(status_);
+      transfer.in_length_max = sizeof(status_);
       return Step::kTransfer;
     case Kind::kClearHalt:
       port_op_.request = usb::ClearHalt{(action.in ? options_.bulk_in : options_.bulk_out).address};
       return Step::kPort;
     case Kind::kMassStorageReset:
       // BOT 1.0, 3.1.
-      transfer_.endpoint = {};
-      transfer_.setup =
+      transfer.endpoint = {};
+      transfer.setup =
           usb::SetupPacket{.request_type = wire::usb::kTypeClass | wire::usb::kRecipientInterface,
                            .request = wire::bot::kRequestReset,
                            .value = uint16_t{0},
@@ -163,29 +215,28 @@ BotTransport::Step BotTransport::Prepare(const bot::HostAction& action,
   return Step::kFinished;
 }
 
-BotTransport::Step BotTransport::PrepareData(const bot::HostAction& action,
-                                             const ScsiRequest& request) {
+void BotTransport::PrepareData(const bot::HostAction& action, const ScsiRequest& request,
+                               usb::Transfer& transfer) {
   if (!action.in) {
-    transfer_.endpoint = options_.bulk_out.address;
-    transfer_.out = request.out.subspan(action.offset, action.length);
-    return Step::kTransfer;
+    transfer.endpoint = options_.bulk_out.address;
+    transfer.out = request.out.subspan(action.offset, action.length);
+    return;
   }
-  transfer_.endpoint = options_.bulk_in.address;
-  transfer_.in_length_max = action.length;
+  transfer.endpoint = options_.bulk_in.address;
+  transfer.in_length_max = action.length;
   if (action.sense) {
-    transfer_.in = MutableBytes(sense_).subspan(action.offset, action.length);
+    transfer.in = MutableBytes(sense_).subspan(action.offset, action.length);
   } else if (!request.in.empty()) {
-    transfer_.in = request.in.subspan(action.offset, action.length);
+    transfer.in = request.in.subspan(action.offset, action.length);
   }
-  return Step::kTransfer;
 }
 
 void BotTransport::Deliver(const bot::HostAction& action, const ScsiRequest& request,
-                           Outcome outcome) {
-  const uint32_t length = transfer_.length_actual;
+                           usb::Transfer& transfer, Outcome outcome) {
+  const uint32_t length = transfer.length_actual;
   switch (action.kind) {
     case Kind::kSendCommand: return engine_.HandleCommandSent(outcome, length);
-    case Kind::kMoveData: return DeliverData(action, request, outcome);
+    case Kind::kMoveData: return DeliverData(action, request, transfer, outcome);
     case Kind::kReadStatus:
       return engine_.HandleStatus(outcome, Take(wire::AsBytes(status_), length));
     case Kind::kMassStorageReset: return engine_.HandleRecovered(outcome);
@@ -198,21 +249,21 @@ void BotTransport::Deliver(const bot::HostAction& action, const ScsiRequest& req
 }
 
 void BotTransport::DeliverData(const bot::HostAction& action, const ScsiRequest& request,
-                               Outcome outcome) {
-  const uint32_t length = transfer_.length_actual;
+                               usb::Transfer& transfer, Outcome outcome) {
+  const uint32_t length = transfer.length_actual;
   // A status sent in place of data is 13 bytes, so only then does the engine look at them.
   std::array<uint8_t, sizeof(status_)> head_room{};
   Bytes head;
   if (action.in && length == head_room.size()) {
-    if (transfer_.in.empty()) {
-      transfer_.lease.CopyTo(head_room);
+    if (transfer.in.empty()) {
+      transfer.lease.CopyTo(head_room);
       head = head_room;
     } else {
-      head = transfer_.in.first(length);
+      head = transfer.in.first(length);
     }
   }
   if (action.in && !action.sense && request.in.empty()) {
-    request.lent->TakeFrom(transfer_.lease);
+    request.lent->TakeFrom(transfer.lease);
   }
   engine_.HandleData(outcome, length, head);
 }
@@ -272,9 +323,9 @@ void BotTransport::HandleTimer() {
   if (clock_.Now() < deadline_ && !canary::Planted(canary::Canary::kSpuriousTimeout)) {
     return clock_.Arm(*this, deadline_);
   }
-  if (!in_flight_) return;
+  if (waiting_for_ == nullptr) return;
   timed_out_ = true;
-  link_->Cancel(transfer_);
+  link_->Cancel(*waiting_for_);
 }
 
 }  // namespace usbtwin::host

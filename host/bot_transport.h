@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "async/perform.h"
+#include "host/ahead.h"
 #include "host/scsi_transport.h"
 #include "proto/bot_host.h"
 #include "usb/link.h"
@@ -60,11 +61,19 @@ class BotTransport final : public ScsiTransport, private Timer {
   enum class Step : uint8_t { kTransfer, kPort, kReopen, kFinished };
 
   std::optional<Error> Refuse(const ScsiRequest& request) const;
-  Step Prepare(const bot::HostAction& action, const ScsiRequest& request);
-  Step PrepareData(const bot::HostAction& action, const ScsiRequest& request);
+  Step Prepare(const bot::HostAction& action, const ScsiRequest& request, usb::Transfer& transfer);
+  void PrepareData(const bot::HostAction& action, const ScsiRequest& request,
+                   usb::Transfer& transfer);
   // Tells the engine how the transfer ended.
-  void Deliver(const bot::HostAction& action, const ScsiRequest& request, usb::Outcome outcome);
-  void DeliverData(const bot::HostAction& action, const ScsiRequest& request, usb::Outcome outcome);
+  void Deliver(const bot::HostAction& action, const ScsiRequest& request, usb::Transfer& transfer,
+               usb::Outcome outcome);
+  void DeliverData(const bot::HostAction& action, const ScsiRequest& request,
+                   usb::Transfer& transfer, usb::Outcome outcome);
+  // On a far link the transfers of a command go out together, each where the engine is expected to
+  // ask for it. What it asks for in their place ends them first.
+  void SubmitAhead(const ScsiRequest& request);
+  Ahead* FindAhead(const bot::HostAction& action);
+  async::Task<void> DropAhead();
   Result<ScsiResult> Conclude();
 
   void SetDeadline(Duration from_now);
@@ -78,11 +87,16 @@ class BotTransport final : public ScsiTransport, private Timer {
   bot::HostEngine engine_;
   usb::Transfer transfer_;
   usb::PortOp port_op_;
+  const bool far_;
+  std::array<Ahead, 3> aheads_;                    // wrapper, data and status of one command
+  std::array<bot::HostAction, 3> aheads_actions_;  // what each is for
+  size_t ahead_ = 0;                               // the next one to be asked for
+  size_t aheads_count_ = 0;
   wire::bot::CommandStatusWrapper status_{};
   std::array<uint8_t, bot::HostEngine::kSenseLength> sense_{};
   ScsiResult result_;
   bool busy_ = false;
-  bool in_flight_ = false;  // transfer_ is with the link
+  usb::Transfer* waiting_for_ = nullptr;  // with the link
   bool timed_out_ = false;
   TimePoint deadline_ = kNever;
   std::optional<Error> lost_;  // why the last Reopen brought no device

@@ -27,7 +27,8 @@ usb::LinkCaps UsbIpLink::caps() const {
   return {.speed = speed_,
           .streams_max = 0,
           .transfer_length_max = options_.transfer_length_max,
-          .lends_data = false};
+          .lends_data = false,
+          .far = true};
 }
 
 // --- transfers ---

@@ -96,6 +96,7 @@ class HostEngine {
   HostAction Poll();
 
   const wire::bot::CommandBlockWrapper& wrapper() const { return wrapper_; }
+  uint32_t transfer_length_max() const { return transfer_length_max_; }
   const HostResult& result() const { return result_; }
   // Recovery is under way: it must not be cancelled and keeps its own time.
   bool recovering() const { return state_ >= State::kReset; }

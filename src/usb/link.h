@@ -34,6 +34,9 @@ struct LinkCaps {
   uint16_t streams_max = 0;                // 0: no bulk streams
   uint32_t transfer_length_max = 1 << 20;  // bytes in one bulk transfer
   bool lends_data = false;                 // an IN transfer may leave `in` empty
+  // Each wait for a transfer costs a round trip: whoever knows which transfers follow submits them
+  // at once.
+  bool far = false;
 };
 
 enum class KernelDriverPolicy : uint8_t { kRefuse, kDetach };
