@@ -53,6 +53,9 @@ class BotTransport final : public ScsiTransport, private Timer {
   const char* last_recovery() const override;
   std::vector<RecoveryCount> recoveries() const override;
 
+  // Whether a command's transfers go out together; on far links they do. To measure what it brings.
+  void set_submits_ahead(bool submits) { far_ = submits; }
+
   // What the last Execute that failed, or needed recovery, had to do.
   bot::Rung last_rung() const { return last_rung_; }
 
@@ -87,7 +90,7 @@ class BotTransport final : public ScsiTransport, private Timer {
   bot::HostEngine engine_;
   usb::Transfer transfer_;
   usb::PortOp port_op_;
-  const bool far_;
+  bool far_;
   std::array<Ahead, 3> aheads_;                    // wrapper, data and status of one command
   std::array<bot::HostAction, 3> aheads_actions_;  // what each is for
   size_t ahead_ = 0;                               // the next one to be asked for

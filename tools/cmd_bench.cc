@@ -8,7 +8,9 @@
 
 #include "app/run.h"
 #include "app/size.h"
+#include "os/bare_exchange.h"
 #include "os/console.h"
+#include "tools/bench_far.h"
 #include "tools/complaint.h"
 #include "tools/exit_status.h"
 #include "tools/fault_report.h"
@@ -27,6 +29,7 @@ constexpr size_t kRoundsMax = 101;
 struct Options {
   DeviceOptions device;
   double seconds = 3;
+  std::optional<unsigned> pin;
   bool json = false;
 };
 
@@ -185,7 +188,8 @@ std::string ReportText(const std::vector<Series>& all) {
 
 // `failure` is of the record; null where there is none.
 std::string ReportJson(const Options& options, const OpenDevice& device,
-                       const std::vector<Series>& all, const Failure* failure) {
+                       const std::vector<Series>& all, const std::vector<FarSeries>& far,
+                       const Failure* failure) {
   Json json = JsonHead("usbtwin bench");
   if (failure != nullptr) SetError(json, *failure);
   json["device"] = options.device.device;
@@ -205,6 +209,7 @@ std::string ReportJson(const Options& options, const OpenDevice& device,
     result["ratio"] = device_time / memory_time;
     json["results"].push_back(result);
   }
+  if (!far.empty()) json["usbip"] = FarJson(far);
   AddFaultsJson(json, device.fault_counts(), device.recoveries());
   return JsonText(json);
 }
@@ -234,6 +239,10 @@ Result<void, Failure> FillMemoryDisk(OpenDevice& device, host::BlockDevice& bloc
 }
 
 int RunBench(const Options& options) {
+  if (options.pin && !os::PinToCpu(*options.pin)) {
+    return Fail("bench", {Failure::Kind::kUsage,
+                          fmt::format("--pin {}: there is no such CPU for us", *options.pin)});
+  }
   auto opened = OpenDevice::Open(options.device);
   if (!opened) return Fail("bench", opened.error(), options.json);
   OpenDevice& device = **opened;
@@ -246,10 +255,17 @@ int RunBench(const Options& options) {
   if (!filled) return fail(filled.error());
   const Result<std::vector<Series>, Failure> measured = Measure(options, device, **blocks);
   if (!measured) return fail(measured.error());
+  std::vector<FarSeries> far;
+  if (device.session().caps().far) {
+    auto compared = MeasureFar(device, **blocks, options.device.device, options.seconds);
+    if (!compared) return fail(compared.error());
+    far = std::move(*compared);
+  }
   const Result<void, Failure> closed = device.Close();
   const Failure* const failure = closed ? nullptr : &closed.error();
-  const Result<void, Failure> printed = os::PrintOutput(
-      options.json ? ReportJson(options, device, *measured, failure) : ReportText(*measured));
+  const Result<void, Failure> printed =
+      os::PrintOutput(options.json ? ReportJson(options, device, *measured, far, failure)
+                                   : ReportText(*measured) + FarText(far));
   if (!printed) return Fail("bench", printed.error());
   return failure == nullptr ? kExitGood : Fail("bench", *failure);
 }
@@ -264,11 +280,19 @@ void AddBenchVerb(CLI::App& cli, Chosen& chosen) {
         verb.add_option("--seconds", options.seconds, "time to spend, default 3")
             ->check(NumberFrom(0.05, 3600))
             ->type_name("S");
+        verb.add_option("--pin", options.pin,
+                        "run on this CPU alone; pin a server in the same way (taskset 1 ...)")
+            ->check(NumberFrom(0, 1023))
+            ->type_name("CPU");
         verb.add_flag("--json", options.json, "the result as one JSON object");
         verb.footer(
             "Reads the first 64 MiB of the disk, one command at a time. Only a twin in memory is "
             "filled\n"
-            "before: where nothing was written, it is one page of zeros.");
+            "before: where nothing was written, it is one page of zeros.\n"
+            "A device of a USB/IP server is also measured beside a bare exchange of messages of "
+            "the\n"
+            "same lengths over the same kind of socket, in the same run, and each ratio is of "
+            "that.");
       },
       RunBench);
 }

@@ -46,6 +46,7 @@ class OpenDevice {
 
   app::System& system() { return *system_; }
   host::Session& session() { return *session_; }
+  host::ScsiTransport& transport() { return *transport_; }  // after OpenStorage or OpenBlocks
   // After OpenBlocks: whether the unit ends with this program.
   bool IsInMemory() const;
 

@@ -56,6 +56,9 @@ void SocketWriter::Queue(Outgoing& message, size_t length) {
 
 void SocketWriter::Run() {
   if (writing_ || queue_.empty()) return;
+  // What else is posted may queue more: one write for all of it.
+  if (!clock_.idle() && ++deferrals_ < kDeferralsMax) return clock_.Post(*this);
+  deferrals_ = 0;
   for (size_t count = 0; !queue_.empty() && count < kBatchMax; ++count) {
     Outgoing& message = queue_.PopFront();
     batch_.PushBack(message);

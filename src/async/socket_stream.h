@@ -85,7 +85,8 @@ class SocketWriter final : private usb::Sink<SocketWrite>, private PieceSource, 
       : clock_(clock), socket_(socket), client_(client) {}
   ~SocketWriter();
 
-  // `length` is that of its pieces. Written later in this turn, together with what comes meanwhile.
+  // `length` is that of its pieces. Written later in this turn, together with what comes
+  // until nothing else is posted.
   void Queue(Outgoing& message, size_t length);
   size_t length() const { return length_; }  // bytes queued and not yet written
   bool idle() const { return length_ == 0 && !writing_; }
@@ -94,6 +95,7 @@ class SocketWriter final : private usb::Sink<SocketWrite>, private PieceSource, 
   void Stop();
 
  private:
+  static constexpr int kDeferralsMax = 64;  // then what is there is written
   static constexpr size_t kBatchMax = 128;  // messages in one write
 
   void Run() override;
@@ -110,6 +112,7 @@ class SocketWriter final : private usb::Sink<SocketWrite>, private PieceSource, 
   std::vector<Bytes> pieces_;
   SocketWrite write_;
   size_t length_ = 0;
+  int deferrals_ = 0;
   bool writing_ = false;
   bool ended_ = false;
   bool stopping_ = false;

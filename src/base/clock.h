@@ -66,6 +66,8 @@ class Clock {
   virtual TimePoint Now() const = 0;
   // Runs `item` after the caller has returned to the loop. The item must not be posted already.
   virtual void Post(Deferred& item) = 0;
+  // Nothing is posted. For an item that had rather run after all others.
+  virtual bool idle() const = 0;
   virtual void Arm(Timer& timer, TimePoint when) = 0;
   virtual void Disarm(Timer& timer) = 0;  // a timer that is not armed stays so
 };

@@ -13,7 +13,7 @@ class ManualClock final : public Clock {
   void Arm(Timer& timer, TimePoint when) override { queue_.Arm(timer, when); }
   void Disarm(Timer& timer) override { queue_.Disarm(timer); }
 
-  bool idle() const { return queue_.idle(); }
+  bool idle() const override { return queue_.idle(); }
   TimePoint deadline() const { return queue_.deadline(); }
 
   // Runs one batch of posted items or, where there is none, jumps to the next timer and fires it.

@@ -25,6 +25,7 @@ class World final : public Clock {
 
   TimePoint Now() const override { return now_; }
   void Post(Deferred& item) override { queue_.Post(item); }
+  bool idle() const override { return queue_.idle(); }
   void Arm(Timer& timer, TimePoint when) override { queue_.Arm(timer, when); }
   void Disarm(Timer& timer) override { queue_.Disarm(timer); }
   Chooser& chooser() { return chooser_; }

@@ -25,6 +25,7 @@ class Loop final : public Clock {
   // Stands still within a turn; outside RunUntil it is the time of the call.
   TimePoint Now() const override { return running_ ? now_ : ReadClock(); }
   void Post(Deferred& item) override { queue_.Post(item); }
+  bool idle() const override { return queue_.idle(); }
   void Arm(Timer& timer, TimePoint when) override { queue_.Arm(timer, when); }
   void Disarm(Timer& timer) override { queue_.Disarm(timer); }
 
