@@ -172,7 +172,8 @@ Ahead* BotTransport::FindAhead(const bot::HostAction& action) {
 async::Task<void> BotTransport::DropAhead() {
   for (size_t index = ahead_; index < aheads_count_; ++index) aheads_[index].CancelTransfer();
   for (; ahead_ < aheads_count_; ++ahead_) {
-    const Outcome outcome = co_await aheads_[ahead_].Wait();
+    Ahead& one = aheads_[ahead_];
+    const Outcome outcome = co_await one.Wait();
     static_cast<void>(outcome);
   }
 }
