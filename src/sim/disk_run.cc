@@ -63,7 +63,8 @@ DiskRun::DiskRun(Chooser& chooser, const RunOptions& options)
       world_(chooser),
       system_(world_),
       swarm_(DrawSwarm(chooser, options.swarm)),
-      player_(world_, chooser, swarm_.plan) {
+      player_(world_, chooser, swarm_.plan),
+      reports_(player_.plan(), swarm_.profile.units.size()) {
   auto twin = app::Twin::Make(system_, swarm_.profile, &player_);
   CHECK(twin.has_value());
   twin_ = std::move(*twin);
@@ -148,6 +149,7 @@ bool DiskRun::Due(uint64_t& next, uint64_t one_in, std::string_view what) {
 
 bool DiskRun::Open() {
   constexpr int kTries = 100;
+  NotePlayed();
   for (int tries = 0; tries < kTries && !failed(); ++tries) {
     session_job_ = std::make_unique<async::Job<Result<void>>>(world_, session_->Open());
     if (!Finish(*session_job_, "opening the device")) return false;
@@ -158,6 +160,7 @@ bool DiskRun::Open() {
       if (!Finish(*storage_job_, "setting up the storage")) return false;
       const Result<host::ScsiTransport*> transport = storage_job_->result();
       if (transport) {
+        NotePlayed();
         Account(tries != 0);
         transport_ = dynamic_cast<host::BotTransport*>(*transport);
         CHECK(transport_ != nullptr);
@@ -166,7 +169,8 @@ bool DiskRun::Open() {
       }
       opened = transport.error();
     }
-    if (player_.plan().rules.empty()) Fail("cannot open: " + opened.error().Describe());
+    NotePlayed();
+    if (const auto wrong = reports_.JudgeOpening(opened.error())) Fail("cannot open: " + *wrong);
     Close();
     if (failed() || !Sleep(std::chrono::milliseconds(200))) return false;
   }

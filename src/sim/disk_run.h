@@ -17,6 +17,7 @@
 #include "link/fault_player.h"
 #include "proto/scsi_command.h"
 #include "sim/model_disk.h"
+#include "sim/report_judge.h"
 #include "sim/swarm.h"
 #include "sim/world.h"
 
@@ -72,9 +73,6 @@ class DiskRun final : private link::BreachSink {
 
  private:
   static constexpr uint64_t kStepsMax = 2'000'000;  // of one command
-  static constexpr uint64_t kCalm = 64;             // commands
-  // Longer than any condition lasts that lets some commands pass: a medium that is gone.
-  static constexpr Duration kCalmTime = std::chrono::milliseconds(400);
 
   // The system of one world: its clock, and no files.
   class WorldSystem final : public app::System {
@@ -165,9 +163,10 @@ class DiskRun final : private link::BreachSink {
   void Judge(const Request& request, const Result<host::ScsiResult>& answer);
   void JudgeData(const Request& request, const host::ScsiResult& answer);
   void JudgeWrite(const Request& request, const Result<host::ScsiResult>& answer);
-  void JudgeFailure(const Request& request, const Result<host::ScsiResult>& answer);
+  void JudgeReport(const Request& request, const Result<host::ScsiResult>& answer);
   void JudgeNeedless(const Error& error);
-  void JudgeUnnoticed(const host::ScsiResult& answer);
+  // Tells the judge of reports what was played while no command was under way.
+  void NotePlayed();
   void Account(bool reported);
   bool Due(uint64_t& next, uint64_t one_in, std::string_view what);
   void Digest(const Request& request, const Result<host::ScsiResult>& answer);
@@ -193,6 +192,7 @@ class DiskRun final : private link::BreachSink {
   std::unique_ptr<host::Session> session_;
   host::BotTransport* transport_ = nullptr;  // null: not open
   std::vector<ModelDisk> models_;
+  ReportJudge reports_;
   std::vector<uint8_t> room_;
   LeaseList lent_;
   Loan loan_;
@@ -207,14 +207,13 @@ class DiskRun final : private link::BreachSink {
   uint64_t cancel_next_ = 0;
   uint64_t reopen_next_ = 0;
   uint64_t pause_next_ = 0;
-  uint64_t injected_before_ = 0;  // the command under way
+  uint64_t injected_before_ = 0;  // the command or the opening under way
   bool stuck_ = false;
-  // Nothing was made to go wrong for so long that what goes wrong now is nobody's fault but ours.
-  uint64_t calm_commands_ = 0;
-  TimePoint trouble_;         // when something was last made to go wrong, or went wrong
-  TimePoint start_;           // of the command under way
-  Duration timeout_{};        // its deadline
-  bool interrupted_ = false;  // it was cancelled, or had a deadline too short for it
+  uint64_t calm_commands_ = 0;  // carried out since something was made to go wrong, or went wrong
+  TimePoint start_;             // of the command under way
+  Duration timeout_{};          // its deadline
+  bool cancelled_ = false;
+  bool hurried_ = false;  // it had a deadline too short for it
   RunResult result_;
 };
 

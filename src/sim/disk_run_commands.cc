@@ -143,12 +143,13 @@ bool DiskRun::Execute(const Request& request) {
     sent.in_length = request.length;
     request.lent ? void(sent.lent = &lent_) : void(sent.in = room);
   }
-  injected_before_ = player_.injected();
+  NotePlayed();
   start_ = world_.Now();
   doing_ = &request;
   auto& job = command_job_.emplace(world_, transport_->Execute(sent));
   const std::optional<Duration> cancelled = DrawCancel();
-  interrupted_ = cancelled || timeout_ != swarm_.command_timeout;
+  cancelled_ = cancelled.has_value();
+  hurried_ = timeout_ != swarm_.command_timeout;
   if (cancelled) {
     alarm_.cancelled = &job;
     world_.Arm(alarm_, world_.Now() + *cancelled);
@@ -164,15 +165,15 @@ bool DiskRun::Execute(const Request& request) {
   Digest(request, answer);
   const bool good = answer && answer->status == Status::kGood;
   Judge(request, answer);
+  const bool played = player_.injected() != injected_before_;
+  injected_before_ = player_.injected();
   if (!good) {
     calm_commands_ = 0;
-    trouble_ = world_.Now();
     // What the ladder's last rung did not mend is for the caller: close and open.
     if (!answer && transport_->last_rung() == bot::Rung::kReopen) transport_ = nullptr;
     if (!Sleep(DrawWait())) return false;
-  } else if (cancelled || player_.injected() != injected_before_) {
+  } else if (cancelled || played) {
     calm_commands_ = 0;
-    trouble_ = world_.Now();
   } else {
     ++calm_commands_;
   }

@@ -22,14 +22,18 @@ bool DiskRun::Injected(Kind kind) const {
                      [kind](const Injection& injection) { return injection.kind == kind; });
 }
 
+void DiskRun::NotePlayed() {
+  reports_.HandlePlayed(Injections());
+  injected_before_ = player_.injected();
+}
+
 void DiskRun::Judge(const Request& request, const Result<host::ScsiResult>& answer) {
   RunReport& report = result_.report;
   const bool good = answer && answer->status == Status::kGood;
   if (!answer || answer->recoveries != 0) {
     ++report.rungs[static_cast<size_t>(transport_->last_rung())];
   }
-  if (good) JudgeUnnoticed(*answer);
-  if (!good) JudgeFailure(request, answer);
+  JudgeReport(request, answer);
   if (request.kind == Request::Kind::kWrite) {
     JudgeWrite(request, answer);
   } else if (good) {
@@ -139,21 +143,30 @@ void DiskRun::JudgeData(const Request& request, const host::ScsiResult& answer) 
   if (wrong) Fail("READ: " + *wrong);
 }
 
-void DiskRun::JudgeFailure(const Request& request, const Result<host::ScsiResult>& answer) {
-  if (!answer) JudgeNeedless(answer.error());
-  // An interruption may also hit the sense of what failed before it.
-  if (interrupted_ || !Injections().empty()) return;
-  const bool calm = calm_commands_ >= kCalm && world_.Now() - trouble_ >= kCalmTime;
-  if (!calm && !player_.plan().rules.empty()) return;
-  if (!answer && answer.error().kind == ErrorKind::kCancelled) return;
-  if (answer && answer->sense_valid && answer->sense.key == SenseKey::kUnitAttention) return;
-  std::string what =
-      answer ? "status " + std::string(scsi::Name(answer->status)) : answer.error().Describe();
-  if (answer && answer->sense_valid) {
-    what += ", sense " + Hex(Bytes(answer->sense_bytes).first(answer->sense_length));
+void DiskRun::JudgeReport(const Request& request, const Result<host::ScsiResult>& answer) {
+  const bool question = request.kind == Request::Kind::kOther && request.length != 0;
+  const SentCommand sent{.lun = request.lun,
+                         .opcode = request.cdb.bytes[0],
+                         .needs_medium = !question,
+                         .writes = request.kind == Request::Kind::kWrite,
+                         .lba = request.lba,
+                         .blocks = request.blocks,
+                         .length = request.length,
+                         .cancelled = cancelled_,
+                         .hurried = hurried_,
+                         .start = start_};
+  const bool recovered = !answer || answer->recoveries != 0;
+  if (recovered && transport_->last_rung() == bot::Rung::kResetPort) reports_.HandleReset();
+  if (const auto wrong = reports_.Judge(sent, Injections(), answer)) Fail(*wrong);
+  if (!answer && transport_->last_rung() == bot::Rung::kReopen) reports_.HandleLeftBehind();
+  if (!answer) return JudgeNeedless(answer.error());
+  for (const Injection& injection : Injections()) {
+    const bool lied = injection.kind == Kind::kResidueLie && injection.observed;
+    if (lied && answer->status == Status::kGood && answer->recoveries == 0 &&
+        answer->residue == 0) {
+      Fail("the host lost the residue that the device told");
+    }
   }
-  Fail("operation code " + Hex({&request.cdb.bytes[0], 1}) + " failed (" + what +
-       ") though nothing was made to go wrong for " + std::to_string(calm_commands_) + " commands");
 }
 
 // Errors that the host need not have had.
@@ -177,38 +190,6 @@ void DiskRun::JudgeNeedless(const Error& error) {
            " alone must be recovered from, and led to: " + error.Describe());
       break;
     default: break;
-  }
-}
-
-// Faults after which a good answer without any recovery means that the host believed nonsense.
-void DiskRun::JudgeUnnoticed(const host::ScsiResult& answer) {
-  if (answer.recoveries != 0 || player_.injected() == injected_before_) return;
-  for (const Injection& injection : Injections()) {
-    if (!injection.observed) continue;
-    switch (injection.kind) {
-      case Kind::kStallCommand:
-      case Kind::kStallData:
-      case Kind::kStallStatus:
-      case Kind::kStallStatusTwice:
-      case Kind::kWrongTag:
-      case Kind::kWrongSignature:
-      case Kind::kShortStatus:
-      case Kind::kLongStatus:
-      case Kind::kReservedStatus:
-      case Kind::kPhaseError:
-      case Kind::kStaleStatus:
-      case Kind::kNoStatus:
-      case Kind::kZeroPacket:
-      case Kind::kFailedNoSense:
-      case Kind::kOverflow:
-      case Kind::kSilent:
-        return Fail(std::string(fault::Info(injection.kind).name) +
-                    " happened, and the host took no notice");
-      case Kind::kResidueLie:
-        if (answer.residue == 0) return Fail("the host lost the residue that the device told");
-        break;
-      default: break;
-    }
   }
 }
 
