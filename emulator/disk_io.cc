@@ -380,7 +380,11 @@ bool Disk::AdvanceFlush(Command& command, bool failed) {
 
 Sense Disk::StoreSense(const StoreOp& op) const {
   Sense sense{.key = SenseKey::kMediumError};
-  switch (op.outcome) {
+  StoreOutcome outcome = op.outcome;
+  if (canary::Planted(canary::Canary::kWrongSense) && outcome == StoreOutcome::kNoSpace) {
+    outcome = StoreOutcome::kWriteError;
+  }
+  switch (outcome) {
     case StoreOutcome::kOk: CHECK(op.outcome != StoreOutcome::kOk); break;
     case StoreOutcome::kReadError: sense.asc = 0x11; break;   // unrecovered read error
     case StoreOutcome::kWriteError: sense.asc = 0x0c; break;  // write error

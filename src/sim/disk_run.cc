@@ -64,7 +64,8 @@ DiskRun::DiskRun(Chooser& chooser, const RunOptions& options)
       system_(world_),
       swarm_(DrawSwarm(chooser, options.swarm)),
       player_(world_, chooser, swarm_.plan),
-      reports_(player_.plan(), swarm_.profile.units.size()) {
+      reports_(player_.plan(), swarm_.profile.units.size()),
+      expected_data_(swarm_.profile) {
   auto twin = app::Twin::Make(system_, swarm_.profile, &player_);
   CHECK(twin.has_value());
   twin_ = std::move(*twin);

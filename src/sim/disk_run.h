@@ -16,6 +16,7 @@
 #include "link/fault_bus.h"
 #include "link/fault_player.h"
 #include "proto/scsi_command.h"
+#include "sim/expected_data.h"
 #include "sim/model_disk.h"
 #include "sim/report_judge.h"
 #include "sim/swarm.h"
@@ -162,6 +163,9 @@ class DiskRun final : private link::BreachSink {
   bool Execute(const Request& request);
   void Judge(const Request& request, const Result<host::ScsiResult>& answer);
   void JudgeData(const Request& request, const host::ScsiResult& answer);
+  void JudgeRead(const Request& request, const host::ScsiResult& answer);
+  void JudgeSense(const Request& request, const host::ScsiResult& answer);
+  SentCommand SentOf(const Request& request) const;
   void JudgeWrite(const Request& request, const Result<host::ScsiResult>& answer);
   void JudgeReport(const Request& request, const Result<host::ScsiResult>& answer);
   void JudgeNeedless(const Error& error);
@@ -193,6 +197,7 @@ class DiskRun final : private link::BreachSink {
   host::BotTransport* transport_ = nullptr;  // null: not open
   std::vector<ModelDisk> models_;
   ReportJudge reports_;
+  ExpectedData expected_data_;
   std::vector<uint8_t> room_;
   LeaseList lent_;
   Loan loan_;

@@ -112,7 +112,7 @@ void DiskRun::Build(Request& request) {
       return;
     case Request::Kind::kOther: break;
   }
-  switch (chooser_.Choose(5, "which question")) {
+  switch (chooser_.Choose(6, "which question")) {
     case 0: request.cdb = scsi::TestUnitReady(); return;
     case 1:
       request.cdb = scsi::Inquiry(false, 0, 36);
@@ -123,6 +123,10 @@ void DiskRun::Build(Request& request) {
       request.length = 192;
       return;
     case 3:
+      request.cdb = scsi::Inquiry(true, 0x80, 64);  // the serial number
+      request.length = 64;
+      return;
+    case 4:
       request.cdb = scsi::RequestSense(false, 18);
       request.length = 18;
       return;

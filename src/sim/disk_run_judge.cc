@@ -10,6 +10,12 @@ using fault::Kind;
 using scsi::SenseKey;
 using scsi::Status;
 
+namespace {
+
+constexpr uint8_t kRequestSense = 0x03;
+
+}  // namespace
+
 std::span<const Injection> DiskRun::Injections() const {
   const std::vector<Injection>& all = player_.injections();
   const uint64_t count = std::min<uint64_t>(player_.injected() - injected_before_, all.size());
@@ -33,6 +39,7 @@ void DiskRun::Judge(const Request& request, const Result<host::ScsiResult>& answ
   if (!answer || answer->recoveries != 0) {
     ++report.rungs[static_cast<size_t>(transport_->last_rung())];
   }
+  if (good && request.cdb.bytes[0] == kRequestSense) JudgeSense(request, *answer);
   JudgeReport(request, answer);
   if (request.kind == Request::Kind::kWrite) {
     JudgeWrite(request, answer);
@@ -87,74 +94,22 @@ void DiskRun::JudgeWrite(const Request& request, const Result<host::ScsiResult>&
   if (!refused || !plain) maybe();
 }
 
-void DiskRun::JudgeData(const Request& request, const host::ScsiResult& answer) {
-  const uint32_t residue = std::min(answer.residue, request.length);
-  const uint32_t valid = std::min(answer.length_actual, request.length - residue);
-  const bool exact =
-      request.kind == Request::Kind::kRead || request.kind == Request::Kind::kCapacity;
-  if (exact && valid != request.length && Injections().empty()) {
-    return Fail("operation code " + Hex({&request.cdb.bytes[0], 1}) + " brought " +
-                std::to_string(valid) + " of " + std::to_string(request.length) +
-                " bytes though nothing was made to go wrong");
-  }
-  if (request.kind == Request::Kind::kCapacity) {
-    ModelDisk& model = models_[request.lun];
-    if (valid != 8 || Injected(Kind::kLyingCapacity) || Injected(Kind::kCorruptIn)) return;
-    const auto be = [this](size_t at) {
-      return uint32_t{room_[at]} << 24 | uint32_t{room_[at + 1]} << 16 |
-             uint32_t{room_[at + 2]} << 8 | room_[at + 3];
-    };
-    if (be(0) == model.blocks_count() - 1 && be(4) == model.block_size()) return;
-    return Fail("LUN " + std::to_string(request.lun) + " says that its last block is " +
-                std::to_string(be(0)) + " of " + std::to_string(be(4)) + " bytes");
-  }
-  if (request.kind != Request::Kind::kRead) return;
-  ModelDisk& model = models_[request.lun];
-  const uint32_t blocks = valid / model.block_size();
-  if (!reading_back_) {
-    ++result_.report.reads;
-    result_.report.blocks_moved += blocks;
-  }
-  // A bit that the swarm flipped is among the first 64 of a transfer: in the first block.
-  const bool spoilt = Injected(Kind::kCorruptIn);
-  std::optional<std::string> wrong;
-  const auto judge = [&](uint64_t lba, Bytes bytes) {
-    if (spoilt && lba == request.lba && !bytes.empty()) {
-      ++lba;
-      bytes = bytes.subspan(model.block_size());
-    }
-    if (!wrong) wrong = model.Check(lba, bytes);
-  };
-  if (!request.lent) {
-    judge(request.lba, Bytes(room_).first(size_t{blocks} * model.block_size()));
-  } else {
-    uint64_t lba = request.lba;
-    uint32_t left = blocks * model.block_size();
-    lent_.ForEach([&](Bytes piece) {
-      // The units' stores lend whole blocks; only a cut transfer ends within one.
-      const Bytes whole = Take(piece, left - left % model.block_size());
-      const Bytes part = whole.first(whole.size() - whole.size() % model.block_size());
-      judge(lba, part);
-      lba += part.size() / model.block_size();
-      left -= static_cast<uint32_t>(part.size());
-    });
-    KeepLoan();
-  }
-  if (wrong) Fail("READ: " + *wrong);
+SentCommand DiskRun::SentOf(const Request& request) const {
+  const bool question = request.kind == Request::Kind::kOther && request.length != 0;
+  return {.lun = request.lun,
+          .opcode = request.cdb.bytes[0],
+          .needs_medium = !question,
+          .writes = request.kind == Request::Kind::kWrite,
+          .lba = request.lba,
+          .blocks = request.blocks,
+          .length = request.length,
+          .cancelled = cancelled_,
+          .hurried = hurried_,
+          .start = start_};
 }
 
 void DiskRun::JudgeReport(const Request& request, const Result<host::ScsiResult>& answer) {
-  const bool question = request.kind == Request::Kind::kOther && request.length != 0;
-  const SentCommand sent{.lun = request.lun,
-                         .opcode = request.cdb.bytes[0],
-                         .needs_medium = !question,
-                         .writes = request.kind == Request::Kind::kWrite,
-                         .lba = request.lba,
-                         .blocks = request.blocks,
-                         .length = request.length,
-                         .cancelled = cancelled_,
-                         .hurried = hurried_,
-                         .start = start_};
+  const SentCommand sent = SentOf(request);
   const bool recovered = !answer || answer->recoveries != 0;
   if (recovered && transport_->last_rung() == bot::Rung::kResetPort) reports_.HandleReset();
   if (const auto wrong = reports_.Judge(sent, Injections(), answer)) Fail(*wrong);
@@ -214,26 +169,6 @@ void DiskRun::Digest(const Request& request, const Result<host::ScsiResult>& ans
   if (!answer) return mix(static_cast<uint64_t>(answer.error().kind) + 1);
   mix(uint64_t{answer->length_actual} << 32 | answer->residue);
   mix(static_cast<uint64_t>(answer->status) << 8 | answer->recoveries);
-}
-
-void DiskRun::KeepLoan() {
-  // Rarely: the copy is dearer than the command.
-  if (command_ % 64 != 0) return;
-  CheckLoan();
-  loan_.leases.TakeFrom(lent_);
-  loan_.bytes.resize(loan_.leases.length());
-  loan_.leases.CopyTo(loan_.bytes);
-}
-
-void DiskRun::CheckLoan() {
-  size_t offset = 0;
-  loan_.leases.ForEach([&](Bytes piece) {
-    if (!std::equal(piece.begin(), piece.end(), loan_.bytes.begin() + offset)) {
-      Fail("bytes that were lent to a READ changed with a later write");
-    }
-    offset += piece.size();
-  });
-  loan_.leases.Clear();
 }
 
 }  // namespace usbtwin::sim

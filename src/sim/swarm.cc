@@ -69,6 +69,9 @@ emulator::Profile DrawProfile(Chooser& chooser) {
   emulator::FunctionProfile function;
   for (uint64_t unit = 0; unit < units; ++unit) {
     emulator::UnitProfile drawn;
+    // No unit can be taken for another.
+    drawn.disk.product = "Unit " + std::to_string(unit);
+    drawn.disk.serial += std::to_string(unit);
     drawn.disk.block_size = chooser.Choose(4, "which block size") == 3 ? 4096 : 512;
     drawn.disk.removable = chooser.Choose(4, "removable") == 3;
     drawn.disk.write_cache = chooser.Choose(4, "write cache") != 3;
