@@ -19,6 +19,7 @@
 #include "os/console.h"
 #include "os/system.h"
 #include "sim/choice_list.h"
+#include "sim/shrink.h"
 #include "tools/exit_status.h"
 #include "tools/sim_report.h"
 #include "tools/verb.h"
@@ -30,7 +31,6 @@ using app::Failure;
 using std::chrono::steady_clock;
 
 constexpr size_t kJobsMax = 64;
-constexpr uint64_t kTriesMax = 3000;  // runs that making a list smaller may take
 
 struct Options {
   uint64_t seed = 1;
@@ -44,6 +44,8 @@ struct Options {
   std::string canary;
   std::string replay_path;
   std::string output_folder = ".";
+  uint64_t shrink_tries = sim::ShrinkOptions{}.tries_max;
+  double shrink_seconds = 60;
   bool json = false;
 };
 
@@ -62,8 +64,22 @@ struct Plan {
 thread_local std::optional<uint64_t> seed_running;
 std::atomic<uint64_t> commands_of_runs{};
 const char* more_of_runs = "";  // options that are needed to repeat one
+// The same while its failure is being made smaller: which try is under way, counted from 1.
+std::atomic<uint64_t> shrink_try{};
 
 void HandleAbort(int) {
+  if (seed_running && shrink_try != 0) {
+    std::fprintf(stderr,
+                 "usbtwin sim: the program broke in try %llu of making the failure smaller; the "
+                 "list of choices is that of the whole run\n"
+                 "reproduce: usbtwin sim --seed %llu --runs 1 --commands-per-run %llu "
+                 "--shrink-tries %llu%s\n",
+                 static_cast<unsigned long long>(shrink_try),
+                 static_cast<unsigned long long>(*seed_running),
+                 static_cast<unsigned long long>(commands_of_runs),
+                 static_cast<unsigned long long>(shrink_try), more_of_runs);
+    return;
+  }
   if (!seed_running) return;
   std::fprintf(stderr,
                "usbtwin sim: the program broke in a run\n"
@@ -191,11 +207,20 @@ std::string SeedsOf(const Options& options, const sim::RunReport& report) {
                      options.seed + std::max<uint64_t>(report.runs, 1) - 1);
 }
 
+bool KeepChoices(app::System& system, const std::string& stem, const sim::ChoiceList& list) {
+  const std::string text = sim::Print(list);
+  const auto choices = system.CreateFile(stem + ".choices");
+  if (!choices) {
+    os::PrintError("no list of choices: " + choices.error().text + "\n");
+    return false;
+  }
+  return (*choices)->Write(std::vector<uint8_t>(text.begin(), text.end())) && (*choices)->Flush();
+}
+
 // A capture of the run and its choices as files beside each other; what could not be written is
 // told, the failure of the run matters more.
-void Keep(const Options& options, const std::string& name, const sim::ChoiceList& list) {
+void Keep(const std::string& stem, const sim::ChoiceList& list) {
   const std::unique_ptr<app::System> system = os::MakeSystem();
-  const std::string stem = options.output_folder + "/" + name;
   const auto record = system->CreateFile(stem + ".pcapng");
   if (record) {
     sim::RunList(list, record->get());
@@ -203,15 +228,31 @@ void Keep(const Options& options, const std::string& name, const sim::ChoiceList
   } else {
     os::PrintError("no capture: " + record.error().text + "\n");
   }
-  const std::string text = sim::Print(list);
-  const auto choices = system->CreateFile(stem + ".choices");
-  if (!choices) return os::PrintError("no list of choices: " + choices.error().text + "\n");
-  if ((*choices)->Write(std::vector<uint8_t>(text.begin(), text.end())) && (*choices)->Flush()) {
-    os::PrintError(fmt::format(
-        "choices: {0}.choices ({1}, {2})\n"
-        "replay: usbtwin sim --replay {0}.choices{3}\n",
-        stem, Count(list.values.size(), "choice"), Count(list.commands, "command"), more_of_runs));
-  }
+  if (!KeepChoices(*system, stem, list)) return;
+  os::PrintError(fmt::format(
+      "choices: {0}.choices ({1}, {2})\n"
+      "replay: usbtwin sim --replay {0}.choices{3}\n",
+      stem, Count(list.values.size(), "choice"), Count(list.commands, "command"), more_of_runs));
+}
+
+sim::ChoiceList MakeSmaller(const Options& options, const sim::ChoiceList& list,
+                            const sim::RunResult& failed) {
+  const auto end = steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(
+                                             std::chrono::duration<double>(options.shrink_seconds));
+  const bool shown = os::IsCapableTerminal(os::kStandardError);
+  const auto progress = [&](uint64_t tries, size_t choices_count) {
+    shrink_try = tries + 1;
+    if (shown && tries % 64 == 0) {
+      os::ShowProgress(fmt::format("making it smaller: {} in {}", Count(choices_count, "choice"),
+                                   Count(tries, "run")));
+    }
+    return steady_clock::now() < end;
+  };
+  sim::ChoiceList smaller =
+      sim::Shrink(list, failed, {.tries_max = options.shrink_tries, .progress = progress});
+  shrink_try = 0;
+  if (shown) os::ShowProgress("");
+  return smaller;
 }
 
 int TellFailure(const Options& options, const FailedRun& failed) {
@@ -220,13 +261,21 @@ int TellFailure(const Options& options, const FailedRun& failed) {
                   "reproduce: usbtwin sim --seed {} --runs 1 --commands-per-run {}{}\n",
                   failed.seed, failed.result.failed_command, failed.result.failure, failed.seed,
                   failed.commands, more_of_runs));
+  const std::string stem = fmt::format("{}/sim-{}", options.output_folder, failed.seed);
   sim::ChoiceList list = sim::ListOf(
       failed.seed, {.commands = failed.commands, .swarm = {.faults = !options.no_faults}});
-  const size_t length = list.values.size();
-  if (!failed.result.stuck) list = sim::Shrink(std::move(list), failed.result, kTriesMax);
-  os::PrintError(fmt::format("made smaller: from {} to {}\n", Count(length, "choice"),
-                             Count(list.values.size(), "choice")));
-  Keep(options, fmt::format("sim-{}", failed.seed), list);
+  if (!failed.result.stuck) {
+    // First as it is: a smaller run may break the program.
+    KeepChoices(*os::MakeSystem(), stem, list);
+    seed_running = failed.seed;
+    commands_of_runs = failed.commands;
+    const size_t length = list.values.size();
+    list = MakeSmaller(options, list, failed.result);
+    seed_running.reset();
+    os::PrintError(fmt::format("made smaller: from {} to {}\n", Count(length, "choice"),
+                               Count(list.values.size(), "choice")));
+  }
+  Keep(stem, list);
   return kExitDiffers;
 }
 
@@ -266,7 +315,7 @@ int RunExhaustive(const Options& options) {
   if (!failed) return kExitGood;
   os::PrintError(fmt::format("usbtwin sim: command {}: {}\n", failed->result.failed_command,
                              failed->result.failure));
-  Keep(options, "sim-exhaustive", all.list);
+  Keep(options.output_folder + "/sim-exhaustive", all.list);
   return kExitDiffers;
 }
 
@@ -287,6 +336,9 @@ Result<void, Failure> CheckOptions(const Options& options) {
   const double minutes = options.minutes.value_or(1);
   if (!(minutes > 0 && minutes <= kMinutesMax)) {
     return usage("--minutes takes more than 0, and at most a year");
+  }
+  if (!(options.shrink_seconds >= 0 && options.shrink_seconds <= kMinutesMax)) {
+    return usage("--shrink-seconds takes 0 or more");
   }
   if (!std::filesystem::is_directory(options.output_folder)) {
     return usage("--output-folder: there is no folder " + Quote(options.output_folder));
@@ -361,6 +413,10 @@ void AddSimVerb(CLI::App& cli, Chosen& chosen) {
         replay->excludes(exhaustive);
         verb.add_option("--output-folder", options.output_folder,
                         "where captures and choices of a failed run go (default: here)");
+        verb.add_option("--shrink-tries", options.shrink_tries,
+                        "runs that making the choices of a failed run smaller may take "
+                        "(default 20000; 0 keeps them)");
+        verb.add_option("--shrink-seconds", options.shrink_seconds, "and how long (default 60)");
         verb.add_flag("--json", options.json, "the table as JSON");
       },
       Run);

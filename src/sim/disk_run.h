@@ -177,7 +177,7 @@ class DiskRun final : private link::BreachSink {
   // Of the command that has just ended.
   std::span<const fault::Injection> Injections() const;
   bool Injected(fault::Kind kind) const;
-  void KeepLoan();
+  void KeepLoan(const Request& request);
   void CheckLoan();
   void ReadAllBack();
   void AddWitnesses();

@@ -87,14 +87,14 @@ void DiskRun::JudgeRead(const Request& request, const host::ScsiResult& answer) 
       lba += part.size() / block_size;
       left -= static_cast<uint32_t>(part.size());
     });
-    KeepLoan();
+    KeepLoan(request);
   }
   if (wrong) Fail("READ: " + *wrong);
 }
 
-void DiskRun::KeepLoan() {
-  // Rarely: the copy is dearer than the command.
-  if (command_ % 64 != 0) return;
+void DiskRun::KeepLoan(const Request& request) {
+  // Rarely: the copy is dearer than the command. Which ones does not hang on the commands before.
+  if (request.lba % 32 != 0) return;
   CheckLoan();
   loan_.leases.TakeFrom(lent_);
   loan_.bytes.resize(loan_.leases.length());

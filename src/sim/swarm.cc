@@ -126,11 +126,9 @@ Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
   swarm.profile = DrawProfile(chooser);
   if (options.faults) {
     for (const fault::KindInfo& info : fault::Kinds()) {
-      // Drawn even where it does not exist: so a list of choices without it is as long.
       const bool exists = chooser.Choose(4, "whether this fault exists") == 3;
-      const fault::Rule rule = DrawRule(chooser, info);
       if (!exists) continue;
-      swarm.plan.rules.push_back(rule);
+      swarm.plan.rules.push_back(DrawRule(chooser, info));
       swarm.power_may_fail = swarm.power_may_fail || info.kind == Kind::kPowerLoss;
     }
   }
