@@ -6,6 +6,7 @@ namespace usbtwin::emulator {
 
 using fault::Kind;
 using fault::Moment;
+using fault::Sign;
 
 namespace {
 
@@ -40,6 +41,7 @@ class FaultyStore::Job final : public StoreSink, public Timer {
   StoreOp inner;          // what the store is asked instead
   State state = State::kQueued;
   bool slow = false;      // kSlowStore
+  uint64_t serial = 0;    // of that injection
   bool torn = false;      // kTornWrite: only `length` bytes of it
   bool lost = false;      // power failed on the way
   bool through = false;   // it finds no room in the history
@@ -107,6 +109,8 @@ bool FaultyStore::Play(StoreOp& op, const fault::Rule& rule) {
     Job& job = Take(op);
     job.state = Job::State::kHeld;
     job.slow = true;
+    job.serial = player_.serial();
+    player_.Show(job.serial, Sign::kWait);
     clock_.Arm(job, clock_.Now() + std::max(rule.delay_or_default(), Duration(0)));
     return false;
   }
@@ -116,6 +120,7 @@ bool FaultyStore::Play(StoreOp& op, const fault::Rule& rule) {
     const uint64_t count = (start + op.length + size - 1) / size;
     Job& job = Take(op);
     job.torn = true;
+    player_.Show(player_.serial(), Sign::kStatus);
     job.length =
         player_.chooser().Between(1, count - 1, "blocks of a torn write that take effect") * size -
         start;
@@ -124,7 +129,7 @@ bool FaultyStore::Play(StoreOp& op, const fault::Rule& rule) {
   }
   op.lease.Reset();
   op.outcome = rule.kind == Kind::kNoSpace ? StoreOutcome::kNoSpace : ErrorOf(op);
-  player_.Observe(rule.kind);
+  player_.Show(player_.serial(), Sign::kStatus);
   return true;
 }
 
@@ -219,7 +224,6 @@ bool FaultyStore::Advance(Job& job) {
     }
     if (job.through) history_.Clear();
   }
-  if (job.torn) player_.Observe(Kind::kTornWrite);
   Finish(job, job.torn ? StoreOutcome::kWriteError : inner.outcome);
   return false;
 }
@@ -236,7 +240,7 @@ bool FaultyStore::Save(Job& job) {
 }
 
 void FaultyStore::Finish(Job& job, StoreOutcome outcome) {
-  if (job.slow) player_.Observe(Kind::kSlowStore);
+  if (job.slow) player_.EndWait(job.serial);
   if (active_ == &job) active_ = nullptr;
   StoreOp& op = *std::exchange(job.op, nullptr);
   op.outcome = outcome;

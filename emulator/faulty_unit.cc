@@ -8,6 +8,7 @@ namespace usbtwin::emulator {
 
 using fault::Kind;
 using fault::Moment;
+using fault::Sign;
 using scsi::Command;
 using scsi::Meaning;
 using scsi::Sense;
@@ -46,8 +47,9 @@ class FaultyUnit::Charge final : public scsi::CommandSink, public Timer {
   CommandSink* sink = nullptr;
   Kind kind = Kind::kSlow;
   State state = State::kHeld;
-  bool observes = false;  // the last call shows the fault to the transport
-  bool aborted = false;   // while cutting
+  bool shown = false;    // kPassed: the answer bears the fault
+  uint64_t serial = 0;   // of the injection
+  bool aborted = false;  // while cutting
   scsi::cdb::RequestSense
       ask;  // kPassed: the condition `sense` is reported where there is no other
   std::optional<Sense> sense;
@@ -87,8 +89,14 @@ void FaultyUnit::Execute(Command& command) {
   const auto* ask = meaning ? std::get_if<scsi::cdb::RequestSense>(&*meaning) : nullptr;
   if (kept && ask != nullptr) return AnswerSense(command, *ask, *kept);
   if (const Lasting* lasting = meaning ? FindLasting(command.lun, *meaning) : nullptr) {
-    if (ask == nullptr) return Refuse(command, lasting->kind, *SenseOf(lasting->kind));
-    Charge& charge = Take(command, lasting->kind);
+    if (ask == nullptr) {
+      return Refuse(command, {.initiator = command.initiator,
+                              .lun = command.lun,
+                              .sense = *SenseOf(lasting->kind),
+                              .kind = lasting->kind,
+                              .serial = lasting->serial});
+    }
+    Charge& charge = Take(command, lasting->kind, lasting->serial);
     charge.state = Charge::State::kPassed;
     charge.ask = *ask;
     charge.sense = SenseOf(lasting->kind);
@@ -132,40 +140,50 @@ const FaultyUnit::Lasting* FaultyUnit::FindLasting(uint64_t lun, const Meaning& 
 
 void FaultyUnit::Play(Command& command, const fault::Rule& rule,
                       const fault::CommandContext& context) {
+  const uint64_t serial = player_.serial();
   if (std::optional<Sense> sense = SenseOf(rule.kind)) {
     if (Lasts(rule.kind)) {
-      lasting_.push_back(
-          {rule.kind, command.lun, clock_.Now() + std::max(rule.delay_or_default(), Duration(0))});
+      lasting_.push_back({.kind = rule.kind,
+                          .lun = command.lun,
+                          .until = clock_.Now() + std::max(rule.delay_or_default(), Duration(0)),
+                          .serial = serial});
     }
     if (rule.kind == Kind::kMediumError && context.blocks_count != 0) {
       sense->information_valid = true;
       sense->information = std::max(context.lba, rule.blocks ? rule.blocks->first : 0);
     }
-    return Refuse(command, rule.kind, *sense);
+    return Refuse(command, {.initiator = command.initiator,
+                            .lun = command.lun,
+                            .sense = *sense,
+                            .kind = rule.kind,
+                            .serial = serial});
   }
   Begin(command);
-  Charge& charge = Take(command, rule.kind);
+  Charge& charge = Take(command, rule.kind, serial);
   if (rule.kind == Kind::kUnitBusy) {
     unit_.ForgetSense(command.initiator);
     command.status = Status::kBusy;
-    charge.observes = true;
+    player_.Show(serial, Sign::kStatus);
     Post(charge);
   } else if (rule.kind == Kind::kShortData || rule.kind == Kind::kLyingCapacity) {
     charge.state = Charge::State::kPassed;
     charge.length_max = rule.length_or_default();
     unit_.Execute(command);
   } else if (rule.kind == Kind::kSlow) {
+    player_.Show(serial, Sign::kWait);
     clock_.Arm(charge, clock_.Now() + std::max(rule.delay_or_default(), Duration(0)));
   } else if (rule.kind == Kind::kPowerLoss) {
+    player_.Show(serial, Sign::kGone);
     power_->LosePower(rule.delay_or_default());
   } else {
     CHECK(rule.kind == Kind::kNever);  // held until it is aborted
+    player_.Show(serial, Sign::kWait);
   }
 }
 
 // ---- Commands in charge -----------------------------------------------------------------------
 
-FaultyUnit::Charge& FaultyUnit::Take(Command& command, Kind kind) {
+FaultyUnit::Charge& FaultyUnit::Take(Command& command, Kind kind, uint64_t serial) {
   auto found = std::find_if(charges_.begin(), charges_.end(),
                             [](const auto& charge) { return charge->command == nullptr; });
   if (found == charges_.end()) {
@@ -177,7 +195,8 @@ FaultyUnit::Charge& FaultyUnit::Take(Command& command, Kind kind) {
   charge.sink = std::exchange(command.sink, &charge);
   charge.kind = kind;
   charge.state = Charge::State::kHeld;
-  charge.observes = false;
+  charge.shown = false;
+  charge.serial = serial;
   charge.aborted = false;
   charge.sense.reset();
   return charge;
@@ -191,7 +210,6 @@ FaultyUnit::Charge* FaultyUnit::Find(const Command& command) {
 }
 
 void FaultyUnit::Release(Charge& charge) {
-  if (charge.observes) player_.Observe(charge.kind);
   charge.command->sink = charge.sink;
   charge.command = nullptr;
 }
@@ -202,14 +220,17 @@ void FaultyUnit::Post(Charge& charge) {
   clock_.Post(*charge.command);
 }
 
-void FaultyUnit::Refuse(Command& command, Kind kind, const Sense& sense) {
+void FaultyUnit::Refuse(Command& command, const Kept& kept) {
   Begin(command);
   unit_.ForgetSense(command.initiator);
   command.status = Status::kCheckCondition;
-  command.sense = sense;
-  Charge& charge = Take(command, kind);
-  charge.observes = command.autosense;
-  if (!command.autosense) kept_.push_back({command.initiator, command.lun, sense, kind});
+  command.sense = kept.sense;
+  Charge& charge = Take(command, kept.kind, kept.serial);
+  if (command.autosense) {
+    player_.Show(kept.serial, Sign::kStatus);
+  } else {
+    kept_.push_back(kept);
+  }
   Post(charge);
 }
 
@@ -221,9 +242,8 @@ void FaultyUnit::AnswerSense(Command& command, const scsi::cdb::RequestSense& wh
                                           : scsi::EmitFixedSense(kept.sense, bytes);
   command.data = replies_.Lend(usbtwin::Take(Bytes(bytes).first(length), what.allocation_length));
   command.length_in = command.data.length();
-  Charge& charge = Take(command, kept.kind);
-  charge.observes = true;
-  Post(charge);
+  player_.Show(kept.serial, Sign::kData);
+  Post(Take(command, kept.kind, kept.serial));
 }
 
 void FaultyUnit::NextWindow(Command& command) {
@@ -241,7 +261,7 @@ void FaultyUnit::Abort(Command& command) {
     case Charge::State::kHeld:
       clock_.Disarm(*charge);
       command.status = Status::kTaskAborted;
-      charge->observes = true;
+      player_.EndWait(charge->serial);
       return Post(*charge);
     case Charge::State::kDecided: return;
     case Charge::State::kPassed:
@@ -264,7 +284,7 @@ void FaultyUnit::Reset() {
 // The delay of a slow command is over.
 void FaultyUnit::HandleHeld(Charge& charge) {
   Command& command = *charge.command;
-  charge.observes = true;
+  player_.EndWait(charge.serial);
   Release(charge);
   unit_.Execute(command);
 }
@@ -311,7 +331,15 @@ void FaultyUnit::HandleExecuted(Charge& charge) {
       }
     }
   }
+  if (charge.state == Charge::State::kPassed) RetractUnplayed(charge);
   EndExecuted(charge);
+}
+
+// Of an aborted command nobody knows what it would have answered.
+void FaultyUnit::RetractUnplayed(const Charge& charge) {
+  const bool changes = charge.kind == Kind::kShortData || charge.kind == Kind::kLyingCapacity;
+  const bool aborted = charge.command->aborted || charge.command->status == Status::kTaskAborted;
+  if (changes && !charge.shown && !aborted) player_.Retract(charge.serial);
 }
 
 void FaultyUnit::HandleWindow(Charge& charge) {
@@ -331,7 +359,7 @@ bool FaultyUnit::Shorten(Charge& charge) {
     charge.state = Charge::State::kWindows;
     return true;
   }
-  charge.observes = true;
+  player_.Show(charge.serial, Sign::kData);
   command.data = command.data.Slice(0, left);
   if (charge.length_moved == charge.length_unit) return false;
   charge.cut = std::move(command.data);
@@ -344,22 +372,10 @@ void FaultyUnit::Lie(Charge& charge) {
   std::array<uint8_t, sizeof(wire::scsi::Capacity16)> bytes{};
   const uint32_t length = std::min<uint32_t>(command.data.length(), bytes.size());
   command.data.CopyTo(MutableBytes(bytes).first(length));
-  const auto twice = [](uint64_t lba_final, uint64_t max) {
-    return lba_final >= max / 2 ? max : lba_final * 2 + 1;
-  };
-  if (length == sizeof(wire::scsi::Capacity10)) {
-    auto capacity = *wire::View<wire::scsi::Capacity10>(bytes);
-    capacity.lba_final = static_cast<uint32_t>(twice(capacity.lba_final, UINT32_MAX));
-    CopyBytes(bytes, wire::AsBytes(capacity));
-  } else if (length > sizeof(wire::scsi::Capacity10)) {
-    auto capacity = *wire::View<wire::scsi::Capacity16>(bytes);
-    capacity.lba_final = twice(capacity.lba_final, UINT64_MAX);
-    CopyBytes(bytes, wire::AsBytes(capacity));
-  } else {
-    return;
-  }
+  if (!DoubleCapacity(bytes, length)) return;
   command.data = replies_.Lend(Bytes(bytes).first(length));
-  charge.observes = true;
+  charge.shown = true;
+  player_.Show(charge.serial, Sign::kData);
 }
 
 // REQUEST SENSE where the unit has nothing to tell: why it is not ready. SPC-4, 6.39.
@@ -376,7 +392,7 @@ void FaultyUnit::ReportLasting(Charge& charge) {
   command.data =
       replies_.Lend(usbtwin::Take(Bytes(bytes).first(length_sense), charge.ask.allocation_length));
   command.length_in = command.data.length();
-  charge.observes = true;
+  player_.Show(charge.serial, Sign::kData);
 }
 
 }  // namespace usbtwin::emulator

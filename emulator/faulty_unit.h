@@ -16,6 +16,9 @@
 //   short data                    commands with more data for the host than that
 //   lying capacity                READ CAPACITY
 //   power loss                    where there is a switch
+//
+// Short data and a lie need an answer to change. Where the unit itself refuses the command, or has
+// no more data than that, the fault was not played and waits for the next one that fits.
 #pragma once
 
 #include <memory>
@@ -56,12 +59,14 @@ class FaultyUnit final : public scsi::LogicalUnit {
     uint64_t lun;
     scsi::Sense sense;
     fault::Kind kind;
+    uint64_t serial;  // of the injection
   };
   // A condition of one LUN that lasts.
   struct Lasting {
     fault::Kind kind;
     uint64_t lun;
     TimePoint until;
+    uint64_t serial;  // of the injection
   };
 
   std::optional<Kept> TakeKept(const scsi::Command& command);
@@ -69,14 +74,15 @@ class FaultyUnit final : public scsi::LogicalUnit {
   const Lasting* FindLasting(uint64_t lun, const scsi::Meaning& meaning);
   void Play(scsi::Command& command, const fault::Rule& rule, const fault::CommandContext& context);
 
-  Charge& Take(scsi::Command& command, fault::Kind kind);
+  Charge& Take(scsi::Command& command, fault::Kind kind, uint64_t serial);
   Charge* Find(const scsi::Command& command);
   void Release(Charge& charge);
-  void Refuse(scsi::Command& command, fault::Kind kind, const scsi::Sense& sense);
+  void Refuse(scsi::Command& command, const Kept& kept);
   void AnswerSense(scsi::Command& command, const scsi::cdb::RequestSense& what, const Kept& kept);
   void Post(Charge& charge);
 
   void HandleExecuted(Charge& charge);
+  void RetractUnplayed(const Charge& charge);
   void HandleWindow(Charge& charge);
   void HandleHeld(Charge& charge);
   void EndExecuted(Charge& charge);

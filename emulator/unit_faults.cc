@@ -1,6 +1,7 @@
 #include "emulator/unit_faults.h"
 
 #include "emulator/logical_unit.h"
+#include "wire/scsi_data.h"
 
 namespace usbtwin::emulator {
 
@@ -80,6 +81,23 @@ bool CanPlay(const fault::Rule& rule, const std::optional<Meaning>& meaning) {
   if (kind == Kind::kRecoveredError) return data.length != 0;
   if (kind == Kind::kUnitAttention)
     return !IsAnyOf<scsi::cdb::Inquiry, scsi::cdb::ReportLuns>(what);
+  return true;
+}
+
+bool DoubleCapacity(MutableBytes room, uint32_t length) {
+  const auto twice = [](uint64_t lba_final, uint64_t max) {
+    return lba_final >= max / 2 ? max : lba_final * 2 + 1;
+  };
+  if (length < sizeof(wire::scsi::Capacity10)) return false;
+  if (length == sizeof(wire::scsi::Capacity10)) {
+    auto capacity = *wire::View<wire::scsi::Capacity10>(room);
+    capacity.lba_final = static_cast<uint32_t>(twice(capacity.lba_final, UINT32_MAX));
+    CopyBytes(room, wire::AsBytes(capacity));
+  } else {
+    auto capacity = *wire::View<wire::scsi::Capacity16>(room);
+    capacity.lba_final = twice(capacity.lba_final, UINT64_MAX);
+    CopyBytes(room, wire::AsBytes(capacity));
+  }
   return true;
 }
 

@@ -20,4 +20,8 @@ bool Concerns(fault::Kind kind, const scsi::Meaning& meaning);
 // Whether the fault can begin with this command; null for one that nobody knows.
 bool CanPlay(const fault::Rule& rule, const std::optional<scsi::Meaning>& meaning);
 
+// Doubles what the first `length` bytes, data of READ CAPACITY (10) or (16), say; false where they
+// say nothing. `room` has space for all of either.
+bool DoubleCapacity(MutableBytes room, uint32_t length);
+
 }  // namespace usbtwin::emulator

@@ -216,12 +216,14 @@ async::Task<Result<uint8_t>> Session::ReadLunsCount() {
 
 async::Task<Result<void>> Session::Reopen() {
   co_await Release(*control_);
+  // First, because to many a bus a device that is open is one that somebody has.
+  co_await LeaveLink();
+  GiveUpLink();
   usb::LinkStack fresh;
   Result<void> opened = co_await OpenFresh(fresh);
   lost_ = !opened;
   if (!opened) {
     co_await LeaveLink();
-    GiveUpLink();
     co_return opened.error();
   }
   control_.emplace(clock_, *fresh.top);
@@ -244,7 +246,8 @@ async::Task<Result<void>> Session::OpenFresh(usb::LinkStack& stack) {
   Result<void> opened = co_await OpenLink(stack);
   while (!opened && clock_.Now() < final &&
          (opened.error().kind == ErrorKind::kNotFound ||
-          opened.error().kind == ErrorKind::kDisconnected)) {
+          opened.error().kind == ErrorKind::kDisconnected ||
+          opened.error().kind == ErrorKind::kBusy)) {
     const bool slept = co_await async::Sleep(kReopenInterval);
     if (!slept) break;
     opened = co_await OpenLink(stack);

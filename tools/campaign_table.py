@@ -9,7 +9,8 @@ import tarfile
 FAILED = 1  # the exit status of a run that the simulation itself judged as failed
 HISTORY_PRIME = 0x100000001b3
 SUMS = ("runs", "commands", "reads", "writes", "bytes_compared", "openings", "virtual_ns")
-COUNTS = ("injected", "observed", "recovered", "reported")
+COUNTS = ("injected", "observed", "recovered", "reported", "passed_on", "cancelled")
+WIDTHS = (10, 10, 11, 10, 11, 11)
 
 
 class Table:
@@ -64,9 +65,10 @@ class Table:
                  f"{sums['reads']} reads and {sums['writes']} writes of {self.mean_blocks():.1f} "
                  f"blocks on average; {sums['bytes_compared'] // 10**6} MB compared", ""]
         total = sum(self.faults.values(), collections.Counter())
-        rows = [("fault", {key: key for key in COUNTS}), *self.faults.items(), ("all", total)]
+        head = {key: key.replace("_", " ") for key in COUNTS}
+        rows = [("fault", head), *self.faults.items(), ("all", total)]
         for name, row in rows:
-            cells = (f"{row[key]:>{width}}" for key, width in zip(COUNTS, (10, 10, 11, 10)))
+            cells = (f"{row[key]:>{width}}" for key, width in zip(COUNTS, WIDTHS))
             lines.append(f"{name:<24}" + "".join(cells))
         unseen = [name for name, row in self.faults.items() if row["observed"] == 0]
         if unseen and total["injected"]:

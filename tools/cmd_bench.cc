@@ -235,9 +235,11 @@ Result<void, Failure> FillMemoryDisk(OpenDevice& device, host::BlockDevice& bloc
 
 int RunBench(const Options& options) {
   auto opened = OpenDevice::Open(options.device);
-  const auto fail = [&](const Failure& failure) { return Fail("bench", failure, options.json); };
-  if (!opened) return fail(opened.error());
+  if (!opened) return Fail("bench", opened.error(), options.json);
   OpenDevice& device = **opened;
+  const auto fail = [&](const Failure& failure) {
+    return FailOpened("bench", failure, device, options.json);
+  };
   const Result<host::BlockDevice*, Failure> blocks = device.OpenBlocks();
   if (!blocks) return fail(blocks.error());
   const Result<void, Failure> filled = FillMemoryDisk(device, **blocks);

@@ -284,12 +284,14 @@ std::string SummaryJson(const Verb& verb, const Options& options, const OpenDevi
 }
 
 int RunDisk(const Verb& verb, const Options& options) {
-  const auto fail = [&](const Failure& failure) { return Fail(verb.name, failure, options.json); };
   app::FileNames files;
   (verb.writes_file ? files.outputs : files.inputs).push_back(options.path);
   auto opened = OpenDevice::Open(options.device, std::move(files));
-  if (!opened) return fail(opened.error());
+  if (!opened) return Fail(verb.name, opened.error(), options.json);
   OpenDevice& device = **opened;
+  const auto fail = [&](const Failure& failure) {
+    return FailOpened(verb.name, failure, device, options.json);
+  };
   const Result<host::BlockDevice*, Failure> blocks = device.OpenBlocks();
   if (!blocks) return fail(blocks.error());
   const steady_clock::time_point start = steady_clock::now();

@@ -21,7 +21,7 @@ struct Kind {
   const char* name;
   std::string (*dump)(Bytes);
 };
-constexpr std::array<Kind, 10> kKinds{{
+constexpr std::array<Kind, 11> kKinds{{
     {"auto", wire::Dump},
     {"setup", wire::DumpSetup},
     {"descriptors", wire::DumpDescriptors},
@@ -32,6 +32,7 @@ constexpr std::array<Kind, 10> kKinds{{
     {"inquiry", wire::DumpInquiry},
     {"usbmon", wire::DumpUsbmon},
     {"capture", wire::DumpCapture},
+    {"usbip", wire::DumpUsbip},
 }};
 
 int RunDump(const Options& options) {

@@ -322,8 +322,8 @@ int RunInfo(const Options& options) {
   // Opening the storage may have configured the device. 0 stands for "not configured".
   const std::optional<uint8_t> active = device.session().description().active_value;
   if (active.value_or(0) != 0) json["active_configuration"] = *active;
-  AddFaultsJson(json, device.fault_counts(), device.recoveries());
   const Result<void, Failure> closed = device.Close();
+  AddFaultsJson(json, device.fault_counts(), device.recoveries());
   if (!closed && !failure) failure = closed.error();
   if (failure) SetError(json, *failure);
   const std::string text = options.json ? JsonText(json) : TreeText(json);

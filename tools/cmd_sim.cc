@@ -383,7 +383,7 @@ int Run(const Options& given) {
 }  // namespace
 
 void AddSimVerb(CLI::App& cli, Chosen& chosen) {
-  AddVerb<Options>(
+  CLI::App* sim = AddVerb<Options>(
       cli, chosen, "sim", "simulate host and device with faults, and judge every answer",
       [](CLI::App& verb, Options& options) {
         verb.add_option("--seed", options.seed,
@@ -420,6 +420,14 @@ void AddSimVerb(CLI::App& cli, Chosen& chosen) {
         verb.add_flag("--json", options.json, "the table as JSON");
       },
       Run);
+  sim->footer(
+      "The table's columns, for each kind of fault:\n"
+      "  injected    how often it was played\n"
+      "  observed    its effect reached the host; each of these has one end:\n"
+      "  recovered   the command ended well and whole all the same\n"
+      "  reported    the caller was told of an error or of a failed status\n"
+      "  passed on   good status, and the answer bears the fault: other bytes, or fewer\n"
+      "  cancelled   the caller took the command back, and was told no more than that\n");
 }
 
 }  // namespace usbtwin::tools

@@ -14,11 +14,15 @@ std::string FaultText(std::span<const app::FaultCount> faults) {
   return text;
 }
 
-std::string IdleFaultText(const std::string& program, std::span<const app::FaultCount> faults) {
+std::string FaultWarningText(const std::string& program, std::span<const app::FaultCount> faults) {
   std::string text;
   for (const app::FaultCount& fault : faults) {
     for (const std::string& place : fault.idle_places) {
       text += fmt::format("{}: warning: {}: this {} never happened\n", program, place, fault.kind);
+    }
+    for (const std::string& place : fault.unseen_places) {
+      text += fmt::format("{}: warning: {}: the host noticed nothing of this {}\n", program, place,
+                          fault.kind);
     }
   }
   return text;
@@ -32,6 +36,7 @@ Json FaultsJson(std::span<const app::FaultCount> faults) {
     one["injected"] = fault.injected;
     one["observed"] = fault.observed;
     one["never_happened"] = fault.idle_places;
+    one["never_observed"] = fault.unseen_places;
     json.push_back(one);
   }
   return json;

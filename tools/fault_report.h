@@ -12,8 +12,9 @@ namespace usbtwin::tools {
 
 // A line for each kind that happened: "fault bot.stall-data: played 1, observed 1".
 std::string FaultText(std::span<const app::FaultCount> faults);
-// A warning for each rule that never came to anything: its fault proves nothing about the host.
-std::string IdleFaultText(const std::string& program, std::span<const app::FaultCount> faults);
+// A warning for each rule that never came to anything, and for each of which the host never noticed
+// anything: such a fault proves nothing about the host.
+std::string FaultWarningText(const std::string& program, std::span<const app::FaultCount> faults);
 Json FaultsJson(std::span<const app::FaultCount> faults);
 
 // "commands by the highest rung of recovery: clear halt 3, port reset 1"; "" where none was needed.

@@ -163,6 +163,18 @@ bool OpenDevice::IsInMemory() const {
                               .lun = static_cast<uint8_t>(options_.lun.value_or(0))});
 }
 
+int FailOpened(const std::string& verb, const Failure& failure, OpenDevice& device, bool json) {
+  const int status = Fail(verb, failure);
+  (void)device.Close().has_value();  // the first failure is the one to tell
+  if (json) {
+    Json document = JsonHead("usbtwin " + verb);
+    SetError(document, failure);
+    AddFaultsJson(document, device.fault_counts(), device.recoveries());
+    (void)os::PrintOutput(JsonText(document)).has_value();
+  }
+  return status;
+}
+
 std::vector<app::FaultCount> OpenDevice::fault_counts() const {
   return opened_ == nullptr ? fault_counts_ : opened_->fault_counts();
 }
@@ -183,7 +195,7 @@ Result<void, Failure> OpenDevice::Close() {
   opened_.reset();
   if (!options_.faults_path.empty()) {
     os::PrintError(FaultText(fault_counts_) + RecoveryText(recoveries_) +
-                   IdleFaultText("usbtwin", fault_counts_));
+                   FaultWarningText("usbtwin", fault_counts_));
   }
   if (!record_error.empty()) return Failure{Failure::Kind::kFile, record_error};
   return {};

@@ -77,4 +77,8 @@ class OpenDevice {
   std::vector<host::RecoveryCount> recoveries_;
 };
 
+// Fail (tools/verb.h) for what went wrong once the device was open: closes it, and who asked for
+// JSON is told of its faults as well.
+int FailOpened(const std::string& verb, const app::Failure& failure, OpenDevice& device, bool json);
+
 }  // namespace usbtwin::tools

@@ -139,7 +139,7 @@ std::string FaultsText(const SgRawOptions& options, const app::CdbResult& result
     text += FaultText(result.faults);
     text += RungText(result);
   }
-  if (!options.quiet) text += IdleFaultText("usb_sgraw", result.faults);
+  if (!options.quiet) text += FaultWarningText("usb_sgraw", result.faults);
   return text;
 }
 

@@ -19,6 +19,12 @@ std::string TimeText(Duration time) {
   return fmt::format("{} h {:02} min {:02} s", seconds / 3600, seconds / 60 % 60, seconds % 60);
 }
 
+std::string RowText(const char* name, const sim::FaultCount& count) {
+  return fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}{:>11}{:>11}\n", name, count.injected,
+                     count.observed, count.recovered, count.reported, count.passed_on,
+                     count.cancelled);
+}
+
 }  // namespace
 
 std::string SimText(const std::string& what, const sim::RunReport& report) {
@@ -28,22 +34,17 @@ std::string SimText(const std::string& what, const sim::RunReport& report) {
       what, Count(report.runs, "run"), Count(report.commands, "command"),
       Count(report.opened, "opening"), TimeText(report.virtual_time), report.reads, report.writes,
       MeanBlocks(report), report.bytes_compared / 1'000'000);
-  text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}\n", "fault", "injected", "observed",
-                      "recovered", "reported");
+  text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}{:>11}{:>11}\n", "fault", "injected",
+                      "observed", "recovered", "reported", "passed on", "cancelled");
   sim::FaultCount all;
   std::string unseen;
   for (const fault::KindInfo& info : fault::Kinds()) {
     const sim::FaultCount& count = report.faults[static_cast<size_t>(info.kind)];
-    text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}\n", info.name, count.injected,
-                        count.observed, count.recovered, count.reported);
-    all.injected += count.injected;
-    all.observed += count.observed;
-    all.recovered += count.recovered;
-    all.reported += count.reported;
+    text += RowText(info.name, count);
+    all.Add(count);
     if (count.observed == 0) unseen += std::string(unseen.empty() ? " " : ", ") + info.name;
   }
-  text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}\n", "all", all.injected, all.observed,
-                      all.recovered, all.reported);
+  text += RowText("all", all);
   if (!unseen.empty() && all.injected != 0) text += "never observed:" + unseen + "\n";
   text += "\ncommands by the highest rung of recovery:";
   for (size_t rung = 1; rung < report.rungs.size(); ++rung) {
@@ -70,10 +71,9 @@ std::string SimJson(uint64_t seed, const sim::RunReport& report,
   json["faults"] = Json::object();
   for (const fault::KindInfo& info : fault::Kinds()) {
     const sim::FaultCount& count = report.faults[static_cast<size_t>(info.kind)];
-    json["faults"][info.name] = {{"injected", count.injected},
-                                 {"observed", count.observed},
-                                 {"recovered", count.recovered},
-                                 {"reported", count.reported}};
+    json["faults"][info.name] = {{"injected", count.injected},   {"observed", count.observed},
+                                 {"recovered", count.recovered}, {"reported", count.reported},
+                                 {"passed_on", count.passed_on}, {"cancelled", count.cancelled}};
   }
   json["rungs"] = Json::object();
   for (size_t rung = 1; rung < report.rungs.size(); ++rung) {

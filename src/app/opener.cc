@@ -106,8 +106,11 @@ std::vector<FaultCount> OpenedBus::fault_counts() const {
       counts.push_back({.kind = name, .injected = played.injected, .observed = played.observed});
       count = counts.end() - 1;
     }
+    const std::string& place = faults_->file.places[index];
     if (faults_->player.played(index) == 0) {
-      count->idle_places.push_back(faults_->file.places[index]);
+      count->idle_places.push_back(place);
+    } else if (faults_->player.observed(index) == 0) {
+      count->unseen_places.push_back(place);
     }
   }
   return counts;

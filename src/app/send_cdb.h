@@ -119,6 +119,7 @@ struct FaultCount {
   uint64_t injected = 0;                 // how often it happened since the device was opened
   uint64_t observed = 0;                 // and the host noticed
   std::vector<std::string> idle_places;  // where the plan asks for it and it never did: "a.toml:3"
+  std::vector<std::string> unseen_places;  // where it did, and the host never noticed
 };
 
 // Sense data decoded. SPC-4, 4.5.

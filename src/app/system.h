@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/failure.h"
+#include "async/socket.h"
 #include "base/byte_sink.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -34,6 +35,9 @@ class System {
   virtual Duration epoch_offset() const = 0;
   // Runs the loop until `done()`. False when nothing is left that could make it so (a bug).
   virtual bool RunUntil(const std::function<bool()>& done) = 0;
+
+  // Where there are none, everything is refused.
+  virtual async::SocketProvider& sockets() = 0;
 
   // Opens and locks a disk image.
   virtual Result<std::unique_ptr<emulator::BlockStore>, Failure> OpenImage(

@@ -15,4 +15,15 @@ const char* Name(SocketOutcome outcome) {
   return "?";
 }
 
+void NoSockets::Connect(SocketConnect& connect) {
+  connect.outcome = SocketOutcome::kFault;
+  connect.why = "cannot connect to " + connect.address + ": there are no sockets here";
+  clock_.Post(connect);
+}
+
+Result<std::unique_ptr<Listener>, SocketError> NoSockets::Listen(const std::string& address) {
+  return SocketError{ErrorKind::kUnsupported,
+                     "cannot listen at " + address + ": there are no sockets here"};
+}
+
 }  // namespace usbtwin::async

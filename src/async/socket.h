@@ -33,9 +33,21 @@ class SocketRead final : public usb::Operation<SocketRead> {
   size_t length_actual = 0;  // bytes read: 1 to room.size()
 };
 
+// Where the bytes of a write are, asked anew each time some are about to be taken: for bytes that
+// their owner may move between two such times, as a lease's (base/lease.h).
+class PieceSource {
+ public:
+  // What follows the first `offset` bytes. Valid until the next call.
+  virtual std::span<const Bytes> PiecesFrom(size_t offset) = 0;
+
+ protected:
+  ~PieceSource() = default;
+};
+
 class SocketWrite final : public usb::Operation<SocketWrite> {
  public:
   std::span<const Bytes> pieces;  // borrowed until OnDone, and so are the bytes
+  PieceSource* source = nullptr;  // instead of `pieces`, which is then not looked at
 
   SocketOutcome outcome = SocketOutcome::kPending;
   size_t length_actual = 0;  // bytes taken; of a write that failed it is not known how many arrived
@@ -62,15 +74,19 @@ class SocketConnect final : public usb::Operation<SocketConnect> {
 
   SocketOutcome outcome = SocketOutcome::kPending;
   std::unique_ptr<Socket> socket;  // where the outcome is kOk
+  std::string why;                 // elsewhere: what went wrong, where, and what to do about it
 };
 
-// Waits for connections at one address; one accept at a time. Closed by destroying it.
+// kFault: for now nobody can be let in, `why` says for want of what. The listener is open all the
+// same, tells this once, and holds the next accept back until it can be done.
 class SocketAccept final : public usb::Operation<SocketAccept> {
  public:
   SocketOutcome outcome = SocketOutcome::kPending;
   std::unique_ptr<Socket> socket;  // where the outcome is kOk
+  std::string why;                 // where it is kFault
 };
 
+// Waits for connections at one address; one accept at a time. Closed by destroying it.
 class Listener {
  public:
   virtual ~Listener() = default;
@@ -79,13 +95,33 @@ class Listener {
   virtual const std::string& address() const = 0;  // with the port that was really taken
 };
 
+// Why there is no listener: for a program, and as a sentence that names the address and says what
+// to do next.
+struct SocketError {
+  ErrorKind kind = ErrorKind::kFault;  // kBusy, kDenied, kInvalid, kNotFound, kUnsupported, kFault
+  std::string text;
+};
+
 // Where sockets come from. Addresses are the provider's business: "host:port", "unix:path".
+// Outlives what it made.
 class SocketProvider {
  public:
   virtual ~SocketProvider() = default;
   virtual void Connect(SocketConnect& connect) = 0;
   virtual void Cancel(SocketConnect& connect) = 0;
-  virtual Result<std::unique_ptr<Listener>> Listen(const std::string& address) = 0;
+  virtual Result<std::unique_ptr<Listener>, SocketError> Listen(const std::string& address) = 0;
+};
+
+// For a system that has none: refuses everything.
+class NoSockets final : public SocketProvider {
+ public:
+  explicit NoSockets(Clock& clock) : clock_(clock) {}
+  void Connect(SocketConnect& connect) override;
+  void Cancel(SocketConnect&) override {}  // it was decided at once
+  Result<std::unique_ptr<Listener>, SocketError> Listen(const std::string& address) override;
+
+ private:
+  Clock& clock_;
 };
 
 }  // namespace usbtwin::async

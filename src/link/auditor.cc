@@ -169,7 +169,8 @@ void Auditor::OnDone(Transfer& transfer, uint64_t word) {
   if (transfer.outcome == Outcome::kDisconnected) disconnected_ = true;
   // Control endpoints answer the next setup packet after a stall: USB 2.0, 8.5.3.4.
   if (transfer.outcome == Outcome::kStall && !transfer.setup && !pipe.halted) {
-    pipe.halted = true;
+    // What is told while a halt is cleared may be of before, and hold no longer.
+    (pipe.clears == 0 ? pipe.halted : pipe.clearing) = true;
     pipe.halted_from = sequence + 1;
   }
   pipe.flight.Remove(sequence);
@@ -251,7 +252,8 @@ void Auditor::HandleRequestMade(const usb::PortRequest& request) {
   for (Pipe& pipe : pipes_) {
     if (reset) pipe.resetting_to = pipe.flight.tail();
     if (!all && !Touches(request, pipe)) continue;
-    pipe.clearing = pipe.halted;
+    ++pipe.clears;
+    pipe.clearing = pipe.clearing || pipe.halted;
     pipe.halted = false;
   }
 }
@@ -263,8 +265,8 @@ void Auditor::HandleRequestDone(const PortOp& op) {
   for (Pipe& pipe : pipes_) {
     if (reset && ok) pipe.reset_to = pipe.resetting_to;
     if (!all && !Touches(op.request, pipe)) continue;
-    // A stall that was told meanwhile may be from before the halt was cleared.
-    pipe.halted = ok ? false : pipe.halted || pipe.clearing;
+    if (pipe.clears != 0 && --pipe.clears != 0) continue;
+    pipe.halted = !ok && (pipe.halted || pipe.clearing);
     pipe.clearing = false;
   }
   if (const auto* set = std::get_if<usb::SetConfiguration>(&op.request); set != nullptr && ok) {

@@ -74,7 +74,8 @@ class Auditor final : public usb::Link, private usb::TransferSink, private usb::
     Flight flight;
     uint64_t in_flight_count = 0;
     bool halted = false;
-    bool clearing = false;      // was halted when a request that clears it was made
+    uint32_t clears = 0;        // requests under way that clear a halt
+    bool clearing = false;      // was halted when one was made, or stalled since
     uint64_t halted_from = 0;   // what was submitted from here on must not move
     uint64_t resetting_to = 0;  // what was submitted before the reset that is under way
     uint64_t reset_to = 0;      // what was submitted before the last reset that succeeded

@@ -27,7 +27,10 @@ void FaultBus::Open(usb::OpenOp& op) {
                       .text = "the device is not at its port"};
     return clock_.Post(op);
   }
-  if (player_.watches(Moment::kOpen) && player_.Draw({.moment = Moment::kOpen}) != nullptr) {
+  const bool refused =
+      player_.watches(Moment::kOpen) && player_.Draw({.moment = Moment::kOpen}) != nullptr;
+  if (refused) {
+    refused_serial_ = player_.serial();
     op.result = Error{.kind = ErrorKind::kDisconnected,
                       .phase = Phase::kOpen,
                       .text = "the device cannot be opened"};
@@ -40,7 +43,7 @@ void FaultBus::Open(usb::OpenOp& op) {
 
 void FaultBus::OnDone(usb::OpenOp& op, uint64_t word) {
   if (word == static_cast<uint64_t>(Word::kRefused)) {
-    player_.Observe(Kind::kOpenFails);
+    player_.Observe(refused_serial_);
   } else if (op.result && op.result->top != nullptr) {
     usb::LinkStack& stack = *op.result;
     stack.owned.push_back(

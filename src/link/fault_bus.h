@@ -30,6 +30,7 @@ class FaultBus final : public usb::Bus, private usb::Sink<usb::OpenOp> {
   Clock& clock_;
   usb::Bus& inner_;
   fault::Player& player_;
+  uint64_t refused_serial_ = 0;                      // the latest opening that a fault refuses
   std::map<usb::DeviceId, fault::PortState> ports_;  // never removed: injectors point to them
 };
 

@@ -8,22 +8,27 @@ using fault::Moment;
 using fault::Rule;
 using usb::Outcome;
 
-const Rule* FaultInjector::Draw(const Flight& flight) {
-  if (!flight.moment) return nullptr;
+void FaultInjector::Draw(Flight& flight) {
+  if (!flight.moment) return;
   const Rule* rule = nullptr;
   if (flight.moment == Moment::kDataOut && drawn_early_) {
     rule = *std::exchange(drawn_early_, std::nullopt);
-    if (rule == nullptr || Playable(flight, *rule)) return rule;
-    if (rule->kind == Kind::kStallData) drawn_early_ = rule;  // at the last of the data, then
-    return nullptr;
+    flight.serial = drawn_early_serial_;
+    if (rule == nullptr || Playable(flight, *rule)) {
+      flight.rule = rule;
+    } else if (rule->kind == Kind::kStallData) {
+      drawn_early_ = rule;  // at the last of the data, then
+    }
+    return;
   }
-  if (!player_.watches(*flight.moment)) return nullptr;
+  if (!player_.watches(*flight.moment)) return;
   rule = player_.Draw({.moment = *flight.moment,
                        .endpoint = flight.transfer->endpoint.value,
                        .command = watch_.command()});
-  if (rule == nullptr || Playable(flight, *rule)) return rule;
-  player_.Retract();
-  return nullptr;
+  if (rule == nullptr) return;
+  if (!Playable(flight, *rule)) return player_.Retract();
+  flight.rule = rule;
+  flight.serial = player_.serial();
 }
 
 // A device that halts its data pipe early must have seen the command as one that fails. So whether
@@ -35,6 +40,7 @@ void FaultInjector::DrawForCommand(Flight& flight) {
                                    .endpoint = flight.transfer->endpoint.value,
                                    .command = watch_.command()});
   drawn_early_ = rule;
+  drawn_early_serial_ = player_.serial();
   if (rule == nullptr || rule->kind != Kind::kStallData) return;
   if (rule->length_or_default() >= watch_.announced()) return;
   forged_ = true;

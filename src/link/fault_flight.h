@@ -34,7 +34,9 @@ struct FaultFlight final : public ListNode, public Timer {
   State state = State::kQueued;
   std::optional<fault::Moment> moment;       // none for isochronous ones
   const fault::Rule* rule = nullptr;         // what is played on it
+  uint64_t serial = 0;                       // the name of that injection
   const fault::Rule* cancel_rule = nullptr;  // what is played on its cancellation
+  uint64_t cancel_serial = 0;
   usb::Outcome outcome = usb::Outcome::kOk;  // of the link below, while the host waits
   bool drawn = false;                        // the player was asked
   bool observed = false;                     // the host will notice `rule`
@@ -56,6 +58,7 @@ struct FaultPortFlight final : public Timer {
   const uint32_t index;
   usb::PortOp* op = nullptr;          // null: free
   const fault::Rule* rule = nullptr;  // what is played on it
+  uint64_t serial = 0;                // the name of that injection
   bool queued = false;                // waits for the injector's own operation
 };
 

@@ -12,15 +12,18 @@ namespace {
 
 constexpr size_t kFlightsFirst = 16;
 
-constexpr std::array kMoments{Moment::kCommand,    Moment::kDataIn,  Moment::kDataOut,
-                              Moment::kStatus,     Moment::kControl, Moment::kCancel,
-                              Moment::kPortRequest};
+// Those at which something is played here, or inside the twin, whose answers are watched then.
+constexpr std::array kMoments{Moment::kCommand,    Moment::kDataIn,     Moment::kDataOut,
+                              Moment::kStatus,     Moment::kControl,    Moment::kCancel,
+                              Moment::kExecute,    Moment::kStoreRead,  Moment::kStoreWrite,
+                              Moment::kStoreFlush, Moment::kPortRequest};
 
 }  // namespace
 
 FaultInjector::FaultInjector(Clock& clock, usb::Link& inner, fault::Player& player,
                              fault::PortState* port)
     : clock_(clock), inner_(inner), player_(player), port_(port) {
+  player_.CarryAnswers();
   for (const Moment moment : kMoments) watching_ = watching_ || player_.watches(moment);
   for (const Rule& rule : player_.plan().rules) {
     stalls_out_ = stalls_out_ || (rule.kind == Kind::kStallData && rule.length.has_value());
@@ -89,6 +92,8 @@ void FaultInjector::Submit(Transfer& transfer) {
     drawn_early_.reset();
     residue_.reset();
     forged_ = stall_status_again_ = false;
+    spoilt_serial_ = 0;
+    player_.HandleCommand();
   }
   if (MayBegin(flight)) Begin(flight);
 }
@@ -105,7 +110,7 @@ void FaultInjector::Begin(Flight& flight) {
   if (flight.moment == Moment::kStatus && std::exchange(stall_status_again_, false)) {
     return Decide(flight, Outcome::kStall);
   }
-  if (!std::exchange(flight.drawn, true)) flight.rule = Draw(flight);
+  if (!std::exchange(flight.drawn, true)) Draw(flight);
   if (flight.rule == nullptr) {
     if (flight.moment == Moment::kCommand && stalls_out_) DrawForCommand(flight);
     if (flight.state == State::kQueued) Send(flight);
@@ -128,6 +133,8 @@ void FaultInjector::OnDone(Transfer& transfer, uint64_t word) {
   if (word == kOwnWord) return HandleOwnDone(transfer);
   Flight& flight = flights_[word];
   clock_.Disarm(flight);
+  const bool below = flight.state == State::kSent;
+  if (below && transfer.outcome == Outcome::kDisconnected) player_.HandleGone();
   if (flight.state == State::kSent) {
     Answered(flight);
     if (flight.state != State::kSent) return Keep(flight);
@@ -200,6 +207,7 @@ void FaultInjector::Cancel(Transfer& transfer) {
                                         .endpoint = transfer.endpoint.value,
                                         .command = watch_.command()});
     if (flight->cancel_rule != nullptr) {
+      flight->cancel_serial = player_.serial();
       flight->cancel_late = true;
       return clock_.Arm(*flight, clock_.Now() + flight->cancel_rule->delay_or_default());
     }
@@ -245,10 +253,7 @@ void FaultInjector::Finish(Flight& flight) {
   if (transfer.outcome == Outcome::kStall && !transfer.setup) {
     halted_.set(transfer.endpoint.index());
   }
-  if (flight.rule != nullptr && flight.observed) player_.Observe(flight.rule->kind);
-  if (flight.cancel_rule != nullptr && !flight.cancel_late) {
-    player_.Observe(flight.cancel_rule->kind);
-  }
+  Note(flight);
   if (flight.moment) watch_.HandleDone(transfer, *flight.moment);
   for (Flight* other = &live_.front(); other != nullptr; other = live_.next(*other)) {
     const bool overtaken = other->state == State::kDue && other->rule->kind == Kind::kReorder;
@@ -259,6 +264,60 @@ void FaultInjector::Finish(Flight& flight) {
   --in_flight_count_;
   Pump();
   transfer.Complete();
+}
+
+// What the host now notices.
+void FaultInjector::Note(const Flight& flight) {
+  const Transfer& transfer = *flight.transfer;
+  // A reset or a disconnection hides what else was to be seen.
+  const bool gone = transfer.outcome == Outcome::kDisconnected;
+  const bool ends_all =
+      flight.rule != nullptr && (flight.rule->kind == Kind::kDisconnect ||
+                                 (flight.rule->kind == Kind::kResetByOther && !gone));
+  const bool hidden = (flight.doomed || gone) && !ends_all;
+  if (flight.rule != nullptr && flight.observed && !hidden) player_.Observe(flight.serial);
+  if (flight.cancel_rule != nullptr && !flight.cancel_late && !hidden) {
+    player_.Observe(flight.cancel_serial);
+  }
+  const bool answer = flight.moment == Moment::kDataIn || flight.moment == Moment::kDataOut ||
+                      flight.moment == Moment::kStatus;
+  if (answer && !hidden) NoteCame(flight);
+}
+
+namespace {
+
+bool IsDelay(Kind kind) {
+  return kind == Kind::kDelayRequest || kind == Kind::kDelayCompletion || kind == Kind::kReorder ||
+         kind == Kind::kSuspend;
+}
+
+}  // namespace
+
+// What came through of what the twin answered. What the injector changed is its own answer.
+void FaultInjector::NoteCame(const Flight& flight) {
+  const Outcome outcome = flight.transfer->outcome;
+  const bool changed = flight.rule != nullptr && flight.observed && !IsDelay(flight.rule->kind);
+  if (changed) {
+    if (flight.moment == Moment::kDataIn) player_.HandleLostData();
+    return;
+  }
+  if (flight.moment == Moment::kStatus && outcome == Outcome::kOk) player_.HandleStatus();
+  if (flight.cancelled && outcome == Outcome::kCancelled) player_.HandleGivenUp();
+  if (spoilt_serial_ != 0) NoteSpoilt(flight);
+}
+
+// A device that was sent spoilt bytes shows it, if at all, in refusing the command or in failing
+// it. Data that it takes for good, and bits that mean nothing to it, nobody notices. Only a spoilt
+// wrapper can keep it from answering.
+void FaultInjector::NoteSpoilt(const Flight& flight) {
+  const Transfer& transfer = *flight.transfer;
+  bool shows = transfer.outcome != Outcome::kOk &&
+               (transfer.outcome != Outcome::kCancelled || spoilt_wrapper_);
+  if (flight.moment == Moment::kStatus && transfer.outcome == Outcome::kOk) {
+    const auto status = BotWatch::StatusIn(transfer);
+    shows = !status || status->tag != watch_.wrapper().tag || status->status != 0;
+  }
+  if (shows) player_.Observe(std::exchange(spoilt_serial_, 0));
 }
 
 // Goes on with what had to wait.

@@ -7,7 +7,10 @@
 // halted refuses until the halt is cleared; after a disconnection everything is disconnected. Its
 // own operations (a reset, a suspension, reading data that the host must not see) run only while an
 // operation of the host is in flight, so none outlives it. Where no fault is played nothing is
-// allocated, and with a player that cannot play here every call goes straight through.
+// allocated, and with a player that cannot play anything every call goes straight through.
+//
+// It also observes for the host: what it played itself, where the host sees that and not something
+// else, and what the twin showed, where the answer that bears it arrives as the twin gave it.
 #pragma once
 
 #include <bitset>
@@ -68,6 +71,9 @@ class FaultInjector final : public usb::Link,
 
   // fault_injector.cc: the life of a transfer.
   bool engaged() const;
+  void Note(const Flight& flight);
+  void NoteCame(const Flight& flight);
+  void NoteSpoilt(const Flight& flight);
   Flight& TakeFlight(usb::Transfer& transfer);
   bool SamePipe(const Flight& left, const Flight& right) const;
   bool MayBegin(const Flight& flight);
@@ -86,7 +92,7 @@ class FaultInjector final : public usb::Link,
   void DelayUntil(Flight& flight, State state);
 
   // fault_draw.cc: which fault.
-  const fault::Rule* Draw(const Flight& flight);
+  void Draw(Flight& flight);
   bool Playable(const Flight& flight, const fault::Rule& rule) const;
   void DrawForCommand(Flight& flight);
 
@@ -109,7 +115,7 @@ class FaultInjector final : public usb::Link,
   void EndFaulty(Flight& flight);
   void EndOverflowing(Flight& flight);
   void EndFlipped(Flight& flight);
-  void EndObserved(Flight& flight);
+  void EndSpoilt(Flight& flight);
 
   // fault_play_bot.cc: Bulk-Only.
   void PlayStallData(Flight& flight);
@@ -164,7 +170,11 @@ class FaultInjector final : public usb::Link,
   // The conversation under way, and what the injector owes it.
   BotWatch watch_;
   std::optional<const fault::Rule*> drawn_early_;  // for the first data-out of the command
-  bool forged_ = false;                            // the device does not know of the command
+  uint64_t drawn_early_serial_ = 0;
+  // What the device got of this command is spoilt; by which injection, and whether in its wrapper.
+  uint64_t spoilt_serial_ = 0;  // 0: nothing is
+  bool spoilt_wrapper_ = false;
+  bool forged_ = false;  // the device does not know of the command
   bool stall_status_again_ = false;
   std::optional<uint32_t> residue_;  // what its status must say
   std::optional<wire::bot::CommandStatusWrapper> last_status_;

@@ -7,6 +7,7 @@
 namespace usbtwin::link {
 
 using fault::Kind;
+using fault::Moment;
 using usb::Outcome;
 using usb::Transfer;
 
@@ -24,7 +25,7 @@ const FaultInjector::Handler& FaultInjector::HandlerOf(Kind kind) {
       Handler{Kind::kShortOut, &F::SwapOutCut, &F::EndFaulty},
       Handler{Kind::kOverflow, nullptr, &F::EndOverflowing},
       Handler{Kind::kCorruptIn, nullptr, &F::EndFlipped},
-      Handler{Kind::kCorruptOut, &F::SwapOutFlipped, &F::EndObserved},
+      Handler{Kind::kCorruptOut, &F::SwapOutFlipped, &F::EndSpoilt},
       Handler{Kind::kFault, &F::PlayFault, nullptr},
       Handler{Kind::kFaultLate, nullptr, &F::EndFaulty},
       Handler{Kind::kSilent, &F::PlaySilent, nullptr},
@@ -183,8 +184,10 @@ void FaultInjector::EndFlipped(Flight& flight) {
   flight.observed = FlipData(*flight.transfer, flight.rule->value_or_default());
 }
 
-void FaultInjector::EndObserved(Flight& flight) {
-  flight.observed = true;
+// Whether that comes to anything is for the device to say; see NoteSpoilt.
+void FaultInjector::EndSpoilt(Flight& flight) {
+  spoilt_serial_ = flight.serial;
+  spoilt_wrapper_ = flight.moment == Moment::kCommand;
 }
 
 }  // namespace usbtwin::link

@@ -87,6 +87,7 @@ void FaultInjector::ForgeData(Flight& flight, uint32_t length) {
   const auto size = static_cast<uint32_t>(flight.transfer->out.size());
   if (length >= size) {
     drawn_early_ = std::exchange(flight.rule, nullptr);
+    drawn_early_serial_ = flight.serial;
     return Decide(flight, Outcome::kOk, size);
   }
   flight.observed = true;

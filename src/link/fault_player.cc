@@ -107,29 +107,81 @@ const Rule* Player::DrawFrom(const Occasion& occasion, uint32_t first) {
     if (injections_.size() == kInjectionsMax) {
       injections_.erase(injections_.begin(), injections_.begin() + kInjectionsMax / 2);
     }
-    injections_.push_back({.kind = rule.kind, .when = clock_.Now()});
+    injections_.push_back({.kind = rule.kind,
+                           .when = clock_.Now(),
+                           .serial = ++serial_,
+                           .rule = index,
+                           .command = commands_});
     last_ = index;
     return &rule;
   }
   return nullptr;
 }
 
-void Player::Retract() {
-  CHECK(!injections_.empty());
-  --states_[last_].played;
-  states_[last_].next = states_[last_].seen + 1;
-  --injected_;
-  --counts_[static_cast<size_t>(plan_.rules[last_].kind)].injected;
-  injections_.pop_back();
+// Null for one that was observed and forgotten.
+Injection* Player::Find(uint64_t serial) {
+  const auto found = std::lower_bound(
+      injections_.begin(), injections_.end(), serial,
+      [](const Injection& injection, uint64_t sought) { return injection.serial < sought; });
+  return found != injections_.end() && found->serial == serial ? &*found : nullptr;
 }
 
-void Player::Observe(Kind kind) {
-  for (auto injection = injections_.rbegin(); injection != injections_.rend(); ++injection) {
-    if (injection->kind != kind || injection->observed) continue;
-    injection->observed = true;
-    ++counts_[static_cast<size_t>(kind)].observed;
-    return;
-  }
+void Player::Retract(uint64_t serial) {
+  const Injection* injection = Find(serial);
+  CHECK(injection != nullptr);
+  CHECK(!injection->observed);
+  State& state = states_[injection->rule];
+  --state.played;
+  state.next = state.seen + 1;
+  --injected_;
+  --counts_[static_cast<size_t>(injection->kind)].injected;
+  injections_.erase(injections_.begin() + (injection - injections_.data()));
+}
+
+void Player::Observe(uint64_t serial) {
+  Injection* injection = Find(serial);
+  if (injection == nullptr || std::exchange(injection->observed, true)) return;
+  ++states_[injection->rule].observed;
+  ++counts_[static_cast<size_t>(injection->kind)].observed;
+}
+
+void Player::Show(uint64_t serial, Sign sign) {
+  if (carried_) return shown_.push_back({serial, sign});
+  if (sign == Sign::kData || sign == Sign::kStatus) Observe(serial);
+}
+
+void Player::EndWait(uint64_t serial) {
+  if (!carried_) Observe(serial);
+}
+
+void Player::HandleCommand() {
+  ++commands_;
+  std::erase_if(shown_, [](const Shown& shown) { return shown.sign != Sign::kGone; });
+}
+
+template <class Holds>
+void Player::ObserveShown(Holds holds) {
+  if (shown_.empty()) return;
+  std::erase_if(shown_, [&](const Shown& shown) {
+    if (holds(shown.sign)) Observe(shown.serial);
+    return holds(shown.sign);
+  });
+}
+
+void Player::HandleStatus() {
+  ObserveShown([](Sign sign) { return sign != Sign::kGone; });
+}
+
+void Player::HandleLostData() {
+  std::erase_if(shown_, [](const Shown& shown) { return shown.sign == Sign::kData; });
+}
+
+void Player::HandleGivenUp() {
+  ObserveShown([](Sign sign) { return sign == Sign::kWait; });
+}
+
+void Player::HandleGone() {
+  ObserveShown([](Sign sign) { return sign == Sign::kGone; });
 }
 
 void Player::Stop() {

@@ -54,6 +54,7 @@ void FaultInjector::BeginPort(PortFlight& flight) {
         .moment = Moment::kPortRequest, .command = watch_.command(), .request = &op.request};
     if (clear != nullptr) occasion.endpoint = clear->endpoint.value;
     flight.rule = player_.Draw(occasion);
+    flight.serial = player_.serial();
   }
   if (flight.rule == nullptr) return ForwardPort(flight);
   if (flight.rule->kind == Kind::kPortSlow) {
@@ -93,10 +94,13 @@ void FaultInjector::CancelHeld() {
 void FaultInjector::OnDone(PortOp& op, uint64_t word) {
   if (word == kOwnWord) return HandleOwnDone(op);
   PortFlight& flight = port_flights_[word];
+  if (op.outcome == Outcome::kDisconnected) player_.HandleGone();
   if (disconnected_) op.outcome = Outcome::kDisconnected;
   if (op.outcome == Outcome::kDisconnected) disconnected_ = true;
   if (op.outcome == Outcome::kOk) HandlePortDone(op.request);
-  if (flight.rule != nullptr) player_.Observe(flight.rule->kind);
+  const bool slow = flight.rule != nullptr && flight.rule->kind == Kind::kPortSlow;
+  const bool told = slow || op.outcome != Outcome::kDisconnected;
+  if (flight.rule != nullptr && told) player_.Observe(flight.serial);
   flight.op = nullptr;
   --in_flight_count_;
   op.Complete();

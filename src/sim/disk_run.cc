@@ -8,6 +8,15 @@ namespace usbtwin::sim {
 
 using fault::Kind;
 
+void FaultCount::Add(const FaultCount& other) {
+  injected += other.injected;
+  observed += other.observed;
+  recovered += other.recovered;
+  reported += other.reported;
+  passed_on += other.passed_on;
+  cancelled += other.cancelled;
+}
+
 void RunReport::Add(const RunReport& other) {
   runs += other.runs;
   commands += other.commands;
@@ -18,10 +27,7 @@ void RunReport::Add(const RunReport& other) {
   opened += other.opened;
   virtual_time += other.virtual_time;
   for (size_t index = 0; index < faults.size(); ++index) {
-    faults[index].injected += other.faults[index].injected;
-    faults[index].observed += other.faults[index].observed;
-    faults[index].recovered += other.faults[index].recovered;
-    faults[index].reported += other.faults[index].reported;
+    faults[index].Add(other.faults[index]);
   }
   for (size_t index = 0; index < rungs.size(); ++index) rungs[index] += other.rungs[index];
   history = history * 0x100000001b3 ^ other.history;
@@ -161,8 +167,7 @@ bool DiskRun::Open() {
       if (!Finish(*storage_job_, "setting up the storage")) return false;
       const Result<host::ScsiTransport*> transport = storage_job_->result();
       if (transport) {
-        NotePlayed();
-        Account(tries != 0);
+        NotePlayed(Ending::kWell);
         transport_ = dynamic_cast<host::BotTransport*>(*transport);
         CHECK(transport_ != nullptr);
         ++result_.report.opened;
@@ -170,7 +175,7 @@ bool DiskRun::Open() {
       }
       opened = transport.error();
     }
-    NotePlayed();
+    NotePlayed(Ending::kTold);
     if (const auto wrong = reports_.JudgeOpening(opened.error())) Fail("cannot open: " + *wrong);
     Close();
     if (failed() || !Sleep(std::chrono::milliseconds(200))) return false;
@@ -183,7 +188,8 @@ void DiskRun::Close() {
   transport_ = nullptr;
   if (!session_->is_open()) return;
   session_job_ = std::make_unique<async::Job<Result<void>>>(world_, session_->Close());
-  if (Finish(*session_job_, "closing the device")) (void)session_job_->result();
+  if (!Finish(*session_job_, "closing the device")) return;
+  NotePlayed(session_job_->result() ? Ending::kWell : Ending::kTold);
 }
 
 bool DiskRun::Reopen() {
@@ -212,6 +218,7 @@ RunResult DiskRun::Run() {
   loan_ = {};
   lent_.Clear();
   if (!stuck_) Close();
+  Account(Ending::kTold);  // what came of a run that is stuck
   for (const ModelDisk& model : models_) report.bytes_compared += model.bytes_compared();
   for (size_t index = 0; index < report.faults.size(); ++index) {
     const fault::Player::Count& count = player_.count(static_cast<Kind>(index));

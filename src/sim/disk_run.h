@@ -30,13 +30,21 @@ struct RunOptions {
   ByteSink* record = nullptr;  // a capture of all that passed, in pcapng
 };
 
-// What became of the faults of one kind. A fault that the host could not see counts as injected
-// only. Of those observed, each was either recovered from below the caller or reported to him.
+// What became of the faults of one kind. A fault whose effect did not reach the host counts as
+// injected only. Each that was observed has one end:
+//   recovered   the command ended well and whole, after whatever it took
+//   reported    the caller was told of an error or of a failed status
+//   passed_on   the status is good and the answer bears the fault: other bytes, or fewer
+//   cancelled   the caller took the command back before any of that
 struct FaultCount {
   uint64_t injected = 0;
   uint64_t observed = 0;
   uint64_t recovered = 0;
   uint64_t reported = 0;
+  uint64_t passed_on = 0;
+  uint64_t cancelled = 0;
+
+  void Add(const FaultCount& other);
 };
 
 struct RunReport {
@@ -75,13 +83,14 @@ class DiskRun final : private link::BreachSink {
  private:
   static constexpr uint64_t kStepsMax = 2'000'000;  // of one command
 
-  // The system of one world: its clock, and no files.
+  // The system of one world: its clock, and neither files nor sockets.
   class WorldSystem final : public app::System {
    public:
     explicit WorldSystem(World& world) : world_(world) {}
     Clock& clock() override { return world_; }
     Duration epoch_offset() const override { return {}; }
     bool RunUntil(const std::function<bool()>& done) override;
+    async::SocketProvider& sockets() override { return sockets_; }
     Result<std::unique_ptr<emulator::BlockStore>, app::Failure> OpenImage(
         const std::string& path, const app::ImageOptions& options) override;
     Result<std::vector<uint8_t>, app::Failure> ReadFile(const std::string& path,
@@ -91,6 +100,7 @@ class DiskRun final : private link::BreachSink {
 
    private:
     World& world_;
+    async::NoSockets sockets_{world_};
   };
   // Ends a pause, or asks a command to end.
   struct Alarm final : Timer {
@@ -169,9 +179,15 @@ class DiskRun final : private link::BreachSink {
   void JudgeWrite(const Request& request, const Result<host::ScsiResult>& answer);
   void JudgeReport(const Request& request, const Result<host::ScsiResult>& answer);
   void JudgeNeedless(const Error& error);
-  // Tells the judge of reports what was played while no command was under way.
+  // How something ended that faults were played in.
+  enum class Ending : uint8_t { kWell, kWellAndShort, kTold, kCancelled };
+  static Ending EndingOf(const Request& request, const Result<host::ScsiResult>& answer);
+  bool PassedOn(const fault::Injection& injection, Ending ending) const;
+  void Account(Ending ending);
+  // What was played while no command was under way, for the judge of reports; and for the table,
+  // where that was an opening or a closing.
   void NotePlayed();
-  void Account(bool reported);
+  void NotePlayed(Ending ending);
   bool Due(uint64_t& next, uint64_t one_in, std::string_view what);
   void Digest(const Request& request, const Result<host::ScsiResult>& answer);
   // Of the command that has just ended.
@@ -212,7 +228,7 @@ class DiskRun final : private link::BreachSink {
   uint64_t cancel_next_ = 0;
   uint64_t reopen_next_ = 0;
   uint64_t pause_next_ = 0;
-  uint64_t injected_before_ = 0;  // the command or the opening under way
+  uint64_t serial_before_ = 0;  // of the last injection that the judge of reports was told of
   bool stuck_ = false;
   uint64_t calm_commands_ = 0;  // carried out since something was made to go wrong, or went wrong
   TimePoint start_;             // of the command under way

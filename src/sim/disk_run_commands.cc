@@ -169,8 +169,8 @@ bool DiskRun::Execute(const Request& request) {
   Digest(request, answer);
   const bool good = answer && answer->status == Status::kGood;
   Judge(request, answer);
-  const bool played = player_.injected() != injected_before_;
-  injected_before_ = player_.injected();
+  const bool played = player_.serial() != serial_before_;
+  serial_before_ = player_.serial();
   if (!good) {
     calm_commands_ = 0;
     // What the ladder's last rung did not mend is for the caller: close and open.

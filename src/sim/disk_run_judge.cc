@@ -18,8 +18,10 @@ constexpr uint8_t kRequestSense = 0x03;
 
 std::span<const Injection> DiskRun::Injections() const {
   const std::vector<Injection>& all = player_.injections();
-  const uint64_t count = std::min<uint64_t>(player_.injected() - injected_before_, all.size());
-  return std::span(all).last(count);
+  const auto first = std::upper_bound(
+      all.begin(), all.end(), serial_before_,
+      [](uint64_t serial, const Injection& injection) { return serial < injection.serial; });
+  return {first, all.end()};
 }
 
 bool DiskRun::Injected(Kind kind) const {
@@ -30,7 +32,13 @@ bool DiskRun::Injected(Kind kind) const {
 
 void DiskRun::NotePlayed() {
   reports_.HandlePlayed(Injections());
-  injected_before_ = player_.injected();
+  serial_before_ = player_.serial();
+}
+
+void DiskRun::NotePlayed(Ending ending) {
+  reports_.HandlePlayed(Injections());
+  Account(ending);
+  serial_before_ = player_.serial();
 }
 
 void DiskRun::Judge(const Request& request, const Result<host::ScsiResult>& answer) {
@@ -49,12 +57,10 @@ void DiskRun::Judge(const Request& request, const Result<host::ScsiResult>& answ
   if (request.kind == Request::Kind::kSynchronize && good) {
     models_[request.lun].HandleSynchronised();
   }
-  if (player_.injected() != injected_before_) {
-    if (Injected(Kind::kPowerLoss)) {
-      for (ModelDisk& model : models_) model.HandlePowerLoss();
-    }
+  if (Injected(Kind::kPowerLoss)) {
+    for (ModelDisk& model : models_) model.HandlePowerLoss();
   }
-  if (!player_.injections().empty()) Account(!good);
+  if (!player_.injections().empty()) Account(EndingOf(request, answer));
 }
 
 void DiskRun::JudgeWrite(const Request& request, const Result<host::ScsiResult>& answer) {
@@ -148,11 +154,44 @@ void DiskRun::JudgeNeedless(const Error& error) {
   }
 }
 
-void DiskRun::Account(bool reported) {
+DiskRun::Ending DiskRun::EndingOf(const Request& request, const Result<host::ScsiResult>& answer) {
+  if (!answer && answer.error().kind == ErrorKind::kCancelled) return Ending::kCancelled;
+  if (!answer || answer->status != Status::kGood) return Ending::kTold;
+  // Questions are asked with more room than their answers take.
+  const bool whole = request.kind == Request::Kind::kOther ||
+                     (answer->length_actual == request.length && answer->residue == 0);
+  return whole ? Ending::kWell : Ending::kWellAndShort;
+}
+
+// Of a good answer only what the last sending of the command met is left: what was met before was
+// recovered from by sending it again.
+bool DiskRun::PassedOn(const Injection& injection, Ending ending) const {
+  if (ending != Ending::kWell && ending != Ending::kWellAndShort) return false;
+  if (injection.serial <= serial_before_ || injection.command != player_.commands()) return false;
+  switch (injection.kind) {
+    case Kind::kShortIn:
+    case Kind::kCorruptIn:
+    case Kind::kCorruptOut:
+    case Kind::kResidueLie:
+    case Kind::kStatusForData:
+    case Kind::kShortData:
+    case Kind::kLyingCapacity: return true;
+    case Kind::kStallData: return ending == Ending::kWellAndShort;
+    default: return false;
+  }
+}
+
+void DiskRun::Account(Ending ending) {
   for (const Injection& injection : player_.injections()) {
     if (!injection.observed) continue;
     FaultCount& count = result_.report.faults[static_cast<size_t>(injection.kind)];
-    ++(reported ? count.reported : count.recovered);
+    if (PassedOn(injection, ending)) {
+      ++count.passed_on;
+    } else if (ending == Ending::kCancelled) {
+      ++count.cancelled;
+    } else {
+      ++(ending == Ending::kTold ? count.reported : count.recovered);
+    }
   }
   player_.ForgetObserved();
 }

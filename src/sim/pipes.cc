@@ -86,7 +86,9 @@ class Direction final : public Timer {
     if (write_ == nullptr) return;
     size_t skip = write_->length_actual;
     bool all = true;
-    for (Bytes piece : write_->pieces) {
+    std::span<const Bytes> pieces = write_->pieces;
+    if (write_->source != nullptr) pieces = write_->source->PiecesFrom(std::exchange(skip, 0));
+    for (Bytes piece : pieces) {
       const size_t skipped = std::min(skip, piece.size());
       skip -= skipped;
       piece = piece.subspan(skipped);
@@ -247,6 +249,7 @@ void Pipes::Connect(SocketConnect& connect) {
   const auto listener = listeners_.find(connect.address);
   if (listener == listeners_.end()) {
     connect.outcome = SocketOutcome::kRefused;
+    connect.why = "cannot connect to " + connect.address + ": nobody listens there";
   } else {
     const auto connection = std::make_shared<Connection>(world_, options_);
     connect.socket = std::make_unique<End>(*this, connection, 0, connect.address);
@@ -259,9 +262,11 @@ void Pipes::Connect(SocketConnect& connect) {
 // It was decided when it was asked for.
 void Pipes::Cancel(SocketConnect&) {}
 
-Result<std::unique_ptr<async::Listener>> Pipes::Listen(const std::string& address) {
+Result<std::unique_ptr<async::Listener>, async::SocketError> Pipes::Listen(
+    const std::string& address) {
   if (listeners_.contains(address)) {
-    return Error{.kind = ErrorKind::kBusy, .phase = Phase::kOpen, .text = "the address is taken"};
+    return async::SocketError{ErrorKind::kBusy,
+                              "cannot listen at " + address + ": somebody else does"};
   }
   auto listener = std::make_unique<SimListener>(*this, address);
   listeners_[address] = listener.get();

@@ -27,7 +27,8 @@ class Pipes final : public async::SocketProvider {
 
   void Connect(async::SocketConnect& connect) override;
   void Cancel(async::SocketConnect& connect) override;
-  Result<std::unique_ptr<async::Listener>> Listen(const std::string& address) override;
+  Result<std::unique_ptr<async::Listener>, async::SocketError> Listen(
+      const std::string& address) override;
   // Both ends of a connection that nobody listened for.
   std::pair<std::unique_ptr<async::Socket>, std::unique_ptr<async::Socket>> MakePair();
 

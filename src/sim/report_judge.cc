@@ -201,8 +201,7 @@ std::optional<std::string> ReportJudge::JudgeGood(const SentCommand& sent,
   for (const Injection& injection : played) {
     const ExpectedReport& expected = ExpectedOf(injection.kind);
     if (expected.passing == Passing::kMay) continue;
-    // A refusal is one whether or not its sense was fetched.
-    if (!injection.observed && !expected.sense) continue;
+    if (!injection.observed) continue;  // it did not reach the host
     if (expected.passing == Passing::kRecovered && ++recoveries <= answer.recoveries) continue;
     return std::string(fault::Info(injection.kind).name) + " happened, and the host took no notice";
   }

@@ -104,6 +104,8 @@ void AddGuess(Lines& lines, Bytes bytes) {
     AddCapture(lines, bytes);
   } else if (LooksLikeUsbmon(bytes)) {
     AddUsbmon(lines, bytes);
+  } else if (LooksLikeUsbip(bytes)) {
+    AddUsbip(lines, bytes);
   } else if (LooksLikeSetup(bytes) && !LooksLikeDescriptors(bytes)) {
     AddSetup(lines, bytes);
   } else if (LooksLikeCdb(bytes) && !LooksLikeDescriptors(bytes)) {
@@ -168,6 +170,9 @@ std::string DumpUsbmon(Bytes bytes) {
 }
 std::string DumpCapture(Bytes bytes) {
   return dump::TextOf<dump::AddCapture>(bytes);
+}
+std::string DumpUsbip(Bytes bytes) {
+  return dump::TextOf<dump::AddUsbip>(bytes);
 }
 
 }  // namespace usbtwin::wire

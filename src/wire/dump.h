@@ -14,8 +14,8 @@ inline constexpr size_t kDumpLinesMax = 400;
 inline constexpr size_t kDumpLineLengthMax = 1000;  // about: what was begun is ended
 inline constexpr size_t kDumpHexMax = 32;           // bytes of hex in one line; the rest is counted
 
-// Guesses what the bytes are: a capture file, a usbmon record, a wrapper, descriptors, sense data,
-// a setup packet, a command block; hex where nothing fits.
+// Guesses what the bytes are: a capture file, a usbmon record, USB/IP, a wrapper, descriptors,
+// sense data, a setup packet, a command block; hex where nothing fits.
 std::string Dump(Bytes bytes);
 
 // USB 2.0 and 3.2, chapter 9.
@@ -36,5 +36,10 @@ const char* OpcodeName(uint8_t opcode);  // "READ(10)"; null for one we have no 
 std::string DumpUsbmon(Bytes bytes);
 // A capture file, pcap or pcapng, little-endian, and the usbmon records in it.
 std::string DumpCapture(Bytes bytes);
+
+// USB/IP: what one end says, message after message, until one cannot be followed. A reply does not
+// tell whether its transfer was IN: what follows it and is no reply itself counts as its data. Nor
+// does a message tell whether it is isochronous: descriptors that fit it are taken for its own.
+std::string DumpUsbip(Bytes bytes);
 
 }  // namespace usbtwin::wire

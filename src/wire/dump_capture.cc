@@ -16,27 +16,6 @@ int32_t Signed(uint32_t value) {
   return static_cast<int32_t>(value);
 }
 
-const char* StatusName(int32_t status) {
-  switch (status) {
-    case usbmon::kStatusOk: return "ok";
-    case usbmon::kStatusUnlinked:
-    case usbmon::kStatusReset: return "cancelled";
-    case usbmon::kStatusDenied: return "denied";
-    case usbmon::kStatusBusy: return "busy";
-    case usbmon::kStatusUnsupported: return "not supported";
-    case usbmon::kStatusTransfer: return "not moved";
-    case usbmon::kStatusNoDevice:
-    case usbmon::kStatusShutdown: return "device gone";
-    case usbmon::kStatusStall: return "stall";
-    case usbmon::kStatusProtocol: return "bus fault";
-    case usbmon::kStatusOverflow: return "overflow";
-    case usbmon::kStatusTimedOut: return "timed out";
-    case usbmon::kStatusInProgress: return "in progress";
-    case usbmon::kStatusShort: return "short";
-  }
-  return "?";
-}
-
 void AddRecordLine(Lines& lines, const usbmon::Record& record) {
   constexpr const char* kTypes[] = {"isochronous", "interrupt", "control", "bulk"};
   const int32_t status = Signed(record.status);
@@ -227,6 +206,28 @@ void Blocks::Options(Bytes bytes) {
 }
 
 }  // namespace
+
+const char* StatusName(int32_t status) {
+  switch (status) {
+    case usbmon::kStatusOk: return "ok";
+    case usbmon::kStatusUnlinked:
+    case usbmon::kStatusReset: return "cancelled";
+    case usbmon::kStatusDenied: return "denied";
+    case usbmon::kStatusBusy: return "busy";
+    case usbmon::kStatusUnsupported: return "not supported";
+    case usbmon::kStatusTransfer: return "not moved";
+    case usbmon::kStatusNoDevice:
+    case usbmon::kStatusShutdown: return "device gone";
+    case usbmon::kStatusStall: return "stall";
+    case usbmon::kStatusProtocol: return "bus fault";
+    case usbmon::kStatusOverflow: return "overflow";
+    case usbmon::kStatusTimer:
+    case usbmon::kStatusTimedOut: return "timed out";
+    case usbmon::kStatusInProgress: return "in progress";
+    case usbmon::kStatusShort: return "short";
+  }
+  return "?";
+}
 
 void AddUsbmon(Lines& lines, Bytes bytes) {
   const auto* record = View<usbmon::Record>(bytes);

@@ -49,14 +49,17 @@ void AddSense(Lines& lines, Bytes bytes);
 void AddInquiry(Lines& lines, Bytes bytes);
 void AddUsbmon(Lines& lines, Bytes bytes);
 void AddCapture(Lines& lines, Bytes bytes);
+void AddUsbip(Lines& lines, Bytes bytes);
 // What a transfer may carry, guessed; hex where nothing fits.
 void AddPayload(Lines& lines, Bytes bytes);
 
 const char* DescriptorTypeName(uint8_t type);  // null for one we do not know
+const char* StatusName(int32_t status);        // of usbmon and USB/IP; "?" for one we do not know
 
 // Whether the bytes can hardly be anything else.
 bool LooksLikeDescriptors(Bytes bytes);
 bool LooksLikeUsbmon(Bytes bytes);
 bool LooksLikeCapture(Bytes bytes);
+bool LooksLikeUsbip(Bytes bytes);
 
 }  // namespace usbtwin::wire::dump

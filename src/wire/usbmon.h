@@ -40,6 +40,7 @@ inline constexpr int32_t kStatusBusy = -16;         // EBUSY: refused before it 
 inline constexpr int32_t kStatusTransfer = -18;     // EXDEV: an isochronous packet not yet moved
 inline constexpr int32_t kStatusNoDevice = -19;     // ENODEV
 inline constexpr int32_t kStatusStall = -32;        // EPIPE
+inline constexpr int32_t kStatusTimer = -62;        // ETIME: the device does not answer
 inline constexpr int32_t kStatusProtocol = -71;     // EPROTO: bit stuffing, no answer, unknown
 inline constexpr int32_t kStatusOverflow = -75;     // EOVERFLOW: babble
 inline constexpr int32_t kStatusUnsupported = -95;  // EOPNOTSUPP: refused before it was sent

@@ -15,6 +15,7 @@ class ManualSystem final : public app::System {
  public:
   Clock& clock() override { return manual_clock; }
   bool RunUntil(const std::function<bool()>& done) override { return manual_clock.RunUntil(done); }
+  async::SocketProvider& sockets() override { return no_sockets_; }
 
   // An image is as long as its file here, and starts as zeros.
   Result<std::unique_ptr<emulator::BlockStore>, app::Failure> OpenImage(
@@ -72,6 +73,8 @@ class ManualSystem final : public app::System {
     const std::string path_;
     std::string text_;
   };
+
+  async::NoSockets no_sockets_{manual_clock};
 
   static app::Failure Missing(const std::string& path) {
     return {app::Failure::Kind::kFile, path + ": no such file"};

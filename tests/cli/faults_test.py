@@ -48,7 +48,8 @@ class SgRaw(Faults):
         document = self.json(self.sgraw(plan, "--cdb", INQUIRY, "--din", 36, "--json", code=0))
         self.assertEqual(document["highest_rung"], "clear halt")
         self.assertEqual(document["faults"], [{"kind": "bot.stall-data", "injected": 1,
-                                               "observed": 1, "never_happened": []}])
+                                               "observed": 1, "never_happened": [],
+                                               "never_observed": []}])
 
     def test_what_never_happened_is_a_warning(self):
         plan = self.write_plan('[[fault]]\nkind = "bot.wrong-tag"\nopcode = 0x2a\n')
@@ -60,6 +61,27 @@ class SgRaw(Faults):
         document = self.json(self.sgraw(plan, "--cdb", INQUIRY, "--din", 36, "--json", code=0))
         self.assertEqual(document["faults"][0]["never_happened"], [plan + ":1"])
         self.assertIsNone(document["highest_rung"])
+
+    def test_what_the_host_never_noticed_is_a_warning(self):
+        # A bit behind the command block, which means nothing.
+        plan = self.write_plan('[[fault]]\nkind = "usb.corrupt-out"\nopcode = 18\nvalue = 240\n')
+        warning = f"{plan}:1: the host noticed nothing of this usb.corrupt-out\n"
+        run = self.sgraw(plan, "--cdb", INQUIRY, "--din", 36, "-v", code=0)
+        self.assertIn("usb_sgraw: warning: " + warning, run.complaint)
+        self.assertIn("fault usb.corrupt-out: played 1, observed 0\n", run.complaint)
+        document = self.json(self.sgraw(plan, "--cdb", INQUIRY, "--din", 36, "--json", code=0))
+        self.assertEqual(document["faults"][0]["never_observed"], [plan + ":1"])
+        self.program = "USBTWIN"
+        run = self.run_program("info", "-d", self.device, "--faults", plan, code=0)
+        self.assertIn("usbtwin: warning: " + warning, run.complaint)
+
+    def test_a_lie_waits_for_an_answer(self):
+        # The first command after power on is refused, so there was nothing to lie about.
+        plan = self.write_plan('[[fault]]\nkind = "scsi.lying-capacity"\n')
+        run = self.sgraw(plan, "--cdb", "25" + " 00" * 9, "--din", 8, "--json", code=0)
+        self.assertEqual(self.faults(self.json(run)), {"scsi.lying-capacity": (1, 1)})
+        last = int(self.json(run)["data_in"]["hex"].replace(" ", "")[:8], 16)
+        self.assertEqual(last + 1, 2 * len(self.data) // BLOCK)
 
     def test_a_fault_that_nothing_mends_is_told_with_the_error(self):
         plan = self.write_plan('[[fault]]\nkind = "usb.fault"\nopcode = 0x12\none_in = 1\n')
@@ -161,6 +183,23 @@ class Verbs(Faults):
             self.assertIn(block, (old[place:place + BLOCK], new[place:place + BLOCK]))
             lost += block == old[place:place + BLOCK]
         self.assertGreater(lost, 0)
+
+    def test_a_failure_tells_of_its_faults(self):
+        plan = self.write_plan('[[fault]]\nkind = "scsi.illegal-request"\nopcode = 0x28\n')
+        for arguments in (["disk", "read", "-o", "copy"], ["bench", "--seconds", "0.1"]):
+            run = self.run_program(*arguments, "-d", self.device, "--faults", plan, "--json",
+                                   code=2)
+            document = self.json(run)
+            self.assertIn("Illegal Request", document["error"]["text"])
+            self.assertGreater(self.faults(document)["scsi.illegal-request"][1], 0)
+            self.assertIn("recoveries", document)
+
+    def test_faults_of_closing_are_counted(self):
+        # The third request to the port gives the interface back.
+        plan = self.write_plan('[[fault]]\nkind = "port.slow"\nnth = 3\ndelay_ms = 10\n')
+        run = self.run_program("info", "-d", self.device, "--faults", plan, "--json", code=0)
+        self.assertIn("fault port.slow: played 1, observed 1\n", run.complaint)
+        self.assertEqual(self.faults(self.json(run)), {"port.slow": (1, 1)})
 
     def test_info_and_bench_take_a_plan(self):
         plan = self.plan("stall-data-once.toml")

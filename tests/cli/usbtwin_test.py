@@ -246,7 +246,7 @@ class Dump(UsbTwin):
         for length in [0, 1, 7, 512, 100000]:
             self.run_program("dump", stdin=b"\xa5" * length, code=0)
         for kind in ["setup", "descriptors", "cbw", "csw", "cdb", "sense", "inquiry", "usbmon",
-                     "capture"]:
+                     "capture", "usbip"]:
             self.run_program("dump", "--as", kind, stdin=b"\xff" * 100, code=0)
 
     def test_bad_input(self):
@@ -256,7 +256,7 @@ class Dump(UsbTwin):
 
     def test_help_says_what_as_takes(self):
         text = " ".join(self.run_program("dump", "--help", code=0).text.split())
-        for kind in ["auto,", "setup,", "cdb,", "sense,", "inquiry,", "capture;"]:
+        for kind in ["auto,", "setup,", "cdb,", "sense,", "inquiry,", "capture,", "usbip;"]:
             self.assertIn(kind, text)
 
 

@@ -347,7 +347,20 @@ BOOST_AUTO_TEST_CASE(data_that_is_no_longer_is_left_alone) {
   BOOST_TEST(rig.Account(Kind::kShortData) == "0 played, 0 observed");
   rig.host.Do(kRead5);
   BOOST_TEST(rig.host.in.size() == 1024u);
-  BOOST_TEST(rig.Account(Kind::kShortData) == "1 played, 0 observed");
+  BOOST_TEST(rig.Account(Kind::kShortData) == "0 played, 0 observed");
+}
+
+// A refusal of the unit's own was counted as the fault, which then never happened.
+BOOST_AUTO_TEST_CASE(what_changes_an_answer_waits_for_one) {
+  for (const Kind kind : {Kind::kShortData, Kind::kLyingCapacity}) {
+    const char* const command = kind == Kind::kShortData ? kRead5 : "25 00 00000000 0000 00 00";
+    FaultRig rig({{Once(kind)}});
+    rig.unit.Reset();
+    BOOST_TEST((rig.host.Do(command) == Status::kCheckCondition));
+    BOOST_TEST(rig.Account(kind) == "0 played, 0 observed");
+    BOOST_TEST((rig.host.Do(command) == Status::kGood));
+    BOOST_TEST(rig.Account(kind) == kOnePlayed);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(short_data_is_aborted_as_any_other) {

@@ -31,7 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (rule == nullptr) continue;
     CHECK(fault::Info(rule->kind).at(moment));
     CHECK(rule->delay_or_default().count() >= 0);
-    player.Observe(rule->kind);
+    player.Observe(player.serial());
   }
   size_t played = 0;
   for (size_t rule = 0; rule < file->plan.rules.size(); ++rule) played += player.played(rule);

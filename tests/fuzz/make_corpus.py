@@ -262,13 +262,102 @@ PCAPS = {
     "packets_for_the_writer": data("e0 01000000 05 0102030405 02 1f ffffffff 03 616263 00"),
 }
 
+# --- usbip: see tests/fuzz/usbip_fuzz.cc; the first byte says which reader the rest is for ---
+
+
+def op(code, status=0):
+    return struct.pack(">HHI", 0x0111, code, status)
+
+
+def device_record(bus_id=b"1-1", speed=3, interfaces=1):
+    return struct.pack(">256s32sIIIHHH6B", b"/twins/disk", bus_id, 1, 2, speed, 0x1209, 1, 0x0100,
+                       0, 0, 0, 1, 1, interfaces)
+
+
+def message(command, sequence, body, direction=0, endpoint=0):
+    device_id = 0x10002 if command <= 2 else 0
+    return struct.pack(">5I", command, sequence, device_id, direction, endpoint) + body
+
+
+def submit(sequence, length, direction, endpoint, packets=0, setup=bytes(8), flags=0):
+    body = struct.pack(">5I", flags, length, 0, packets, 0) + setup
+    return message(1, sequence, body, direction, endpoint)
+
+
+def reply(sequence, status, length, packets=0):
+    return message(3, sequence, struct.pack(">i4I8x", status, length, 0, packets, 0))
+
+
+def unlink(sequence, victim):
+    return message(2, sequence, struct.pack(">I24x", victim))
+
+
+def unlink_reply(sequence, status):
+    return message(4, sequence, struct.pack(">i24x", status))
+
+
+def iso(*packets):
+    return b"".join(struct.pack(">3Ii", *packet) for packet in packets)
+
+
+GET_DEVICE = data("80 06 0001 0000 1200")
+USBIP_CLIENT = (op(0x8003) + struct.pack("32s", b"1-1") + submit(1, 18, 1, 0, setup=GET_DEVICE)
+                + submit(2, 31, 0, 2) + b"USBC" + bytes(27) + unlink(3, 1))
+USBIP_SERVER = reply(1, 0, 18) + DEVICE + reply(2, 0, 31) + unlink_reply(3, -104)
+USBIP_LIST = op(5) + struct.pack(">I", 2) + (device_record() + data("08 06 50 00")) * 2
+
+OPS, COMMANDS, REPLIES, TALK = b"\0", b"\1", b"\2", b"\3"
+ASK_IN, ASK_OUT, ASK_ISO = "00 02 00", "00 00 00", "00 0d 03"  # flags, then how much
+ANSWER = "01 00 00"  # which one; how it ended
+UNLINK = "02 00"
+USBIP = {
+    "list_of_two_devices": OPS + USBIP_LIST,
+    "list_of_too_many_devices": OPS + op(5) + b"\0\0\x10\x01",
+    "list_request": OPS + op(0x8005),
+    "import_request": OPS + op(0x8003) + struct.pack("32s", b"1-1"),
+    "import_request_that_does_not_end": OPS + op(0x8003) + b"1" * 32,
+    "import_reply": OPS + op(3) + device_record(),
+    "import_refused": OPS + op(3, 2),
+    "import_of_a_bus_id_that_is_none": OPS + op(3) + device_record(b"\x1b[m"),
+    "import_of_an_unknown_speed": OPS + op(3) + device_record(speed=7),
+    "version_of_another_age": OPS + op(0x8005)[2:] + op(3),
+    "submits_and_an_unlink": COMMANDS + USBIP_CLIENT[40:],
+    "isochronous_submit": COMMANDS + submit(1, 64, 1, 3, 2) + iso((0, 32, 0, 0), (32, 32, 0, 0)),
+    "isochronous_packet_outside_the_buffer":
+        COMMANDS + submit(1, 64, 1, 3, 1) + iso((32, 33, 0, 0)),
+    "submit_to_endpoint_16": COMMANDS + submit(1, 64, 1, 16),
+    "submit_of_two_gib": COMMANDS + submit(1, 0x80000000, 0, 2),
+    "control_that_contradicts_itself": COMMANDS + submit(1, 18, 0, 0, setup=GET_DEVICE) + bytes(18),
+    "replies_and_an_unlink_reply": REPLIES + reply(0x800, 0, 18) + DEVICE + reply(0x801, 0, 512)
+    + unlink_reply(0xC03, -104),
+    "reply_longer_than_asked": REPLIES + reply(0x800, 0, 513),
+    "reply_twice": REPLIES + reply(0x800, 0, 0) * 2,
+    "isochronous_reply": REPLIES + reply(0x802, 0, 6, 4) + b"abcdef" + iso(
+        (0, 16, 1, 0), (16, 16, 2, 0), (32, 16, 0, -71), (48, 16, 3, 0)),
+    "isochronous_sum_that_does_not_match": REPLIES + reply(0x802, 0, 6, 4) + b"abcdef" + iso(
+        (0, 16, 1, 0), (16, 16, 2, 0), (32, 16, 0, 0), (48, 16, 4, 0)),
+    "unlink_reply_to_nothing": REPLIES + unlink_reply(0xC00, -104),
+    "talk_in_and_out": TALK + data((ASK_IN + ANSWER + ASK_OUT + ANSWER) * 2),
+    "talk_isochronous": TALK + data((ASK_ISO + "01 00 00 03 05 07") * 2),
+    "talk_cancelled": TALK + data(ASK_IN + UNLINK + "03 00" + ASK_OUT + UNLINK + ANSWER + "03 00"),
+}
+
+DUMPS = {
+    "usbip-client": USBIP_CLIENT,
+    "usbip-server": USBIP_SERVER,
+    "usbip-list": USBIP_LIST,
+    "usbip-isochronous": reply(1, 0, 2, 2) + b"ab" + iso((0, 16, 2, 0), (16, 16, 0, -18)),
+}
+
 CORPORA = {
     "bot_host": (".bin", BOT_HOST),
     "descriptors": (".bin", DESCRIPTORS),
     "device": (".bin", DEVICE_INPUTS),
+    "dump": (".bin", DUMPS),
     "pcap": (".bin", PCAPS),
     "profile": (".toml", {name: text.encode() for name, text in PROFILES.items()}),
     "scsi": (".bin", SCSI),
+    "usbip": (".bin", USBIP),
 }
 
 

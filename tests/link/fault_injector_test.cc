@@ -11,7 +11,7 @@ BOOST_FIXTURE_TEST_SUITE(fault_injector, Bench)
 
 BOOST_AUTO_TEST_CASE(an_idle_player_lets_everything_through) {
   for (const std::vector<Rule>& rules :
-       {std::vector<Rule>{}, std::vector<Rule>{{.kind = Kind::kMediumError}}}) {
+       {std::vector<Rule>{}, std::vector<Rule>{{.kind = Kind::kOpenFails}}}) {
     Play(rules);
     OutTransfer sent;
     Submit(sent.transfer);
@@ -149,7 +149,21 @@ BOOST_AUTO_TEST_CASE(what_goes_out_is_changed_in_a_copy) {
   BOOST_TEST(SameBytes(inner.waiting[0]->out, kFlipped));
   Finish(first.transfer, Outcome::kOk, 4);
   BOOST_TEST(first.transfer.out.data() == kData.data());
-  CheckObserved(Kind::kCorruptOut);
+  BOOST_TEST(player->count(Kind::kCorruptOut).injected == 1u);
+  BOOST_TEST(player->count(Kind::kCorruptOut).observed == 0u);  // the device took it
+}
+
+// Held, until a reset that nothing of it caused ended it: the host saw the reset.
+BOOST_AUTO_TEST_CASE(what_a_reset_hides_is_not_observed) {
+  Play({{.kind = Kind::kLostRequest, .endpoint = reader.transfer.endpoint.value, .times = 1},
+        {.kind = Kind::kResetByOther, .endpoint = first.transfer.endpoint.value, .times = 1}});
+  Submit(reader.transfer);
+  Submit(first.transfer);
+  FinishOp();
+  CheckDone(reader.transfer, Outcome::kFault);
+  CheckObserved(Kind::kResetByOther);
+  BOOST_TEST(player->count(Kind::kLostRequest).injected == 1u);
+  BOOST_TEST(player->count(Kind::kLostRequest).observed == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_played_is_retracted) {

@@ -177,14 +177,73 @@ BOOST_AUTO_TEST_CASE(each_observation_is_of_one_fault) {
   BOOST_TEST(Draw());
   clock.Advance(1s);
   BOOST_TEST(Draw());
-  player->Observe(Kind::kStall);
-  player->Observe(Kind::kFault);
+  const uint64_t second = player->serial();
+  player->Observe(second + 1);
+  player->Observe(second);
   BOOST_TEST(!player->injections()[0].observed);
   BOOST_TEST(player->injections()[1].observed);
   BOOST_TEST((player->injections()[1].when - TimePoint{} == 1s));
-  player->Observe(Kind::kFault);
-  player->Observe(Kind::kFault);
+  player->Observe(second);
+  BOOST_TEST(player->count(Kind::kFault).observed == 1u);
+  player->Observe(player->injections()[0].serial);
   BOOST_TEST(player->count(Kind::kFault).observed == 2u);
+  BOOST_TEST(player->observed(0) == 2u);
+  player->ForgetObserved();
+  player->Observe(second);
+  BOOST_TEST(player->count(Kind::kFault).observed == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_drawn_earlier_is_retracted_by_its_name) {
+  Make({{.kind = Kind::kFault, .times = 2}, {.kind = Kind::kStall, .times = 1}});
+  BOOST_TEST(Draw());
+  const uint64_t first = player->serial();
+  BOOST_TEST(Draw());
+  BOOST_TEST(Draw());
+  player->Retract(first);
+  BOOST_TEST(player->count(Kind::kFault).injected == 1u);
+  BOOST_TEST(player->count(Kind::kStall).injected == 1u);
+  BOOST_TEST(player->injections()[0].serial == first + 1);
+  BOOST_TEST(Draw());
+  BOOST_TEST(!Draw());
+}
+
+// What an answer shows is observed when that part of it comes, and not otherwise.
+BOOST_AUTO_TEST_CASE(what_the_twin_shows_is_observed_when_it_comes_through) {
+  using fault::Sign;
+  const struct {
+    const char* name;
+    void (*what)(Player&);
+    std::vector<Sign> seen;
+  } kCases[] = {
+      {"the status comes",
+       [](Player& one) { one.HandleStatus(); },
+       {Sign::kData, Sign::kStatus, Sign::kWait}},
+      {"data is lost, then the status comes",
+       [](Player& one) { one.HandleLostData(), one.HandleStatus(); },
+       {Sign::kStatus, Sign::kWait}},
+      {"the host gives up", [](Player& one) { one.HandleGivenUp(); }, {Sign::kWait}},
+      {"the device is gone", [](Player& one) { one.HandleGone(); }, {Sign::kGone}},
+      {"the next command goes first",
+       [](Player& one) { one.HandleCommand(), one.HandleStatus(), one.HandleGivenUp(); },
+       {}},
+      {"a command goes to a device that is going",
+       [](Player& one) { one.HandleCommand(), one.HandleGone(); },
+       {Sign::kGone}},
+  };
+  for (const auto& row : kCases) {
+    for (const Sign sign : {Sign::kData, Sign::kStatus, Sign::kWait, Sign::kGone}) {
+      BOOST_TEST_CONTEXT(row.name << ", sign " << static_cast<int>(sign)) {
+        Make({{.kind = Kind::kFault}});
+        player->CarryAnswers();
+        BOOST_TEST(Draw());
+        player->Show(player->serial(), sign);
+        BOOST_TEST(player->count(Kind::kFault).observed == 0u);
+        row.what(*player);
+        const auto seen = std::count(row.seen.begin(), row.seen.end(), sign);
+        BOOST_TEST(player->count(Kind::kFault).observed == static_cast<uint64_t>(seen));
+      }
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_stopped_player_watches_nothing) {

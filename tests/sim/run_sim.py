@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs the simulation as its users do.
 
-  run_sim.py many USBTWIN RUNS COMMANDS   so many commands over so many seeds; no run may fail
+  run_sim.py many USBTWIN                 1,000,000 commands over 200 seeds; no run may fail
+  run_sim.py few USBTWIN                  a twentieth of the commands, for builds that are slow
   run_sim.py exhaustive USBTWIN           every schedule of two commands with at most one fault
   run_sim.py same USBTWIN                 the same seed gives the same table, byte for byte
   run_sim.py canaries SOURCE BUILD        each planted bug is found within a minute, and its
@@ -17,6 +18,9 @@ import time
 
 SECONDS_MAX = 60  # to find a canary and to make its run smaller
 CHOICES_MAX = 500  # of a canary's run that was made smaller; or half of what it was
+RUNS_MIN = 200  # seeds
+COMMANDS_MIN = 1_000_000
+ENDINGS = ("recovered", "reported", "passed_on", "cancelled")
 
 
 def run(*arguments, **options):
@@ -28,20 +32,35 @@ def check(condition, text):
         sys.exit(f"failed: {text}")
 
 
-def many(usbtwin, runs, commands):
-    result = run(usbtwin, "sim", "--seed", "1", "--runs", runs, "--commands", commands,
-                 "--commands-per-run", str(int(commands) // int(runs)), "--json")
-    print(f"seeds 1 to {runs}, {commands} commands")
+def simulate(usbtwin, commands):
+    result = run(usbtwin, "sim", "--seed", "1", "--commands", str(commands),
+                 "--commands-per-run", str(commands // RUNS_MIN), "--json")
     print(result.stderr)
     check(result.returncode == 0, f"status {result.returncode}")
+    check("seed 1\n" in result.stderr, "the first seed is not printed")
     table = json.loads(result.stdout)
-    check(table["runs"] == int(runs), "not all runs ran")
-    check(table["commands"] == int(commands), "not all commands ran")
+    print(f"seeds {table['seed']} to {table['seed'] + table['runs'] - 1}, "
+          f"{table['commands']} commands")
+    check(table["runs"] >= RUNS_MIN, f"only {table['runs']} seeds")
+    check(table["commands"] >= commands, f"only {table['commands']} commands")
     moving = table["reads"] + table["writes"]
     print(f"mean {table['mean_blocks']:.1f} blocks, {moving} READs and WRITEs that were judged")
-    if int(commands) >= 1_000_000:
-        unseen = [name for name, count in table["faults"].items() if count["observed"] == 0]
-        check(not unseen, f"never observed: {unseen}")
+    for name, count in table["faults"].items():
+        check(count["injected"] >= count["observed"], f"{name}: {count}")
+        check(count["observed"] == sum(count[key] for key in ENDINGS), f"{name}: {count}")
+    return table
+
+
+def few(usbtwin):
+    simulate(usbtwin, COMMANDS_MIN // 20)
+
+
+def many(usbtwin):
+    table = simulate(usbtwin, COMMANDS_MIN)
+    unseen = [name for name, count in table["faults"].items() if count["observed"] == 0]
+    check(not unseen, f"never observed: {unseen}")
+    for ending in ENDINGS:
+        check(any(count[ending] for count in table["faults"].values()), f"none was {ending}")
 
 
 def exhaustive(usbtwin):
@@ -100,5 +119,5 @@ def canaries(source, build):
 
 
 if __name__ == "__main__":
-    {"many": many, "exhaustive": exhaustive, "same": same, "canaries": canaries}[sys.argv[1]](
-        *sys.argv[2:])
+    {"many": many, "few": few, "exhaustive": exhaustive, "same": same,
+     "canaries": canaries}[sys.argv[1]](*sys.argv[2:])

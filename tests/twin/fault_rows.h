@@ -2,7 +2,8 @@
 // the command it meets and the rule beside its kind; what one command over the transport comes to,
 // and the highest rung of recovery; what the block device makes of it, and in how many
 // milliseconds; and the faults that lead there. "nth" counts the occasions from the command on,
-// "control" is endpoint 0.
+// "control" is endpoint 0, and of what is "unseen" the host notices nothing: a bit of data that is
+// written, or one behind the command block.
 #pragma once
 
 #include <ostream>
@@ -84,7 +85,9 @@ usb.overflow | read nth=2 | overflow in status; bulk-only reset | good, 0
 usb.corrupt-in | read nth=2 | protocol error in status; bulk-only reset | good, 0
 usb.corrupt-in | read value=77 | good; none | good, 0, spoilt
 usb.corrupt-out | read | stalled in status; bulk-only reset | good, 0
-usb.corrupt-out | write nth=2 value=77 | good; none | good, 0, spoilt
+usb.corrupt-out | write nth=2 value=77 unseen | good; none | good, 0, spoilt
+usb.corrupt-out | read value=240 unseen | good; none | good, 0
+usb.corrupt-out | read value=33 | protocol error in status; bulk-only reset | good, 0
 usb.silent | read | timed out in command; bulk-only reset | timed out, 60000
 usb.silent | read nth=2 | timed out in data-in; bulk-only reset | timed out, 60000
 usb.silent | write nth=2 | timed out in data-out; bulk-only reset | timed out, 60000
@@ -141,6 +144,7 @@ struct FaultRow {
   std::string text;
   std::string name;
   bool read = false;
+  bool unseen = false;
   std::vector<fault::Rule> rules;
   std::string transport;
   std::string block;
@@ -173,7 +177,7 @@ inline fault::Rule ParseRule(std::string_view text, Duration after) {
       rule.value = number;
     } else if (pair[0] == "control") {
       rule.endpoint = uint8_t{0};
-    } else {
+    } else if (pair[0] != "unseen") {
       const auto kind = fault::ParseKind(pair[0]);
       CHECK(kind.has_value());
       rule.kind = *kind;
@@ -192,6 +196,7 @@ inline std::vector<FaultRow> ParseFaultRows(Duration after) {
     FaultRow row{.text = columns[0] + " in " + columns[1],
                  .name = columns[0],
                  .read = columns[1].substr(0, space) == "read",
+                 .unseen = columns[1].ends_with(" unseen"),
                  .transport = columns[2],
                  .block = columns[3]};
     row.rules.push_back(ParseRule(columns[0] + columns[1].substr(space), after));

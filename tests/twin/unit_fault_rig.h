@@ -10,6 +10,7 @@
 #include "app/twin.h"
 #include "host/block_device.h"
 #include "host/session.h"
+#include "link/fault_bus.h"
 #include "tests/app/manual_system.h"
 #include "tests/choosers.h"
 #include "tests/host/run.h"
@@ -36,8 +37,8 @@ class FaultStack {
     auto made = app::Twin::Make(system, profile, &player);
     BOOST_REQUIRE_MESSAGE(made, (made ? "" : made.error().text));
     twin = std::move(*made);
-    audited =
-        std::make_unique<app::DecoratedBus>(clock, twin->bus(), app::Decorations{.audit = true});
+    faults = std::make_unique<link::FaultBus>(clock, twin->bus(), player);
+    audited = std::make_unique<app::DecoratedBus>(clock, *faults, app::Decorations{.audit = true});
     session = std::make_unique<host::Session>(clock, *audited, twin->id());
     BOOST_REQUIRE(Run(clock, session->Open()).has_value());
     auto opened = Run(clock, session->OpenStorage({}));
@@ -95,6 +96,7 @@ class FaultStack {
   SeededChooser chooser;
   fault::Player player;
   std::unique_ptr<app::Twin> twin;
+  std::unique_ptr<link::FaultBus> faults;
   std::unique_ptr<app::DecoratedBus> audited;
   std::unique_ptr<host::Session> session;
   host::ScsiTransport* transport = nullptr;

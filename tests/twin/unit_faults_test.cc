@@ -236,6 +236,28 @@ BOOST_AUTO_TEST_CASE(a_capacity_that_lies_shows_behind_the_end) {
   }
 }
 
+// The twin did its part, and another fault ate the answer that bears it.
+BOOST_AUTO_TEST_CASE(what_does_not_reach_the_host_is_not_observed) {
+  const std::vector<Kind> kinds{Kind::kUnitBusy, Kind::kSlow, Kind::kShortData, Kind::kReadError,
+                                Kind::kSlowStore};
+  for (const Kind kind : kinds) {
+    for (const Kind eater : {Kind::kWrongTag, Kind::kLostCompletion, Kind::kDisconnect}) {
+      BOOST_TEST_CONTEXT(fault::Info(kind).name << " and " << fault::Info(eater).name) {
+        FaultStack stack(
+            {{{.kind = kind, .times = 1},
+              {.kind = eater, .endpoint = 0x81, .opcode = 0x28, .nth = 2, .times = 1}}});
+        stack.Arm();
+        std::vector<uint8_t> room(kLength, 0xa5);
+        const std::string text = stack.Execute(scsi::Read10(kLba, kCount), room, {});
+        BOOST_TEST(text.find("good") == std::string::npos, text);
+        BOOST_TEST(stack.player.count(eater).observed == 1u);
+        BOOST_TEST(stack.player.count(kind).injected == 1u);
+        BOOST_TEST(stack.player.count(kind).observed == 0u);
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(every_kind_of_units_and_stores_is_here) {
   for (const fault::KindInfo& info : fault::Kinds()) {
     const std::string_view name = info.name;

@@ -1,10 +1,6 @@
 #include "os/linux/loop.h"
 
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include <cerrno>
+#include <algorithm>
 #include <ctime>
 
 namespace usbtwin::os {
@@ -17,14 +13,10 @@ constexpr size_t kTimersPerTurn = 64;
 
 }  // namespace
 
-Loop::Loop() : wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  CHECK_LE(0, wake_fd_);
-}
-
 Loop::~Loop() {
   CHECK(!running_);
   CHECK_EQ(outstanding_, 0u);
-  close(wake_fd_);
+  CHECK_EQ(waiting_, 0u);
 }
 
 TimePoint Loop::ReadClock() {
@@ -38,8 +30,11 @@ bool Loop::RunUntil(const std::function<bool()>& done) {
   running_ = true;
   bool reached = false;
   while (!(reached = RunTurn(done))) {
-    if (!queue_.idle()) continue;
-    if (queue_.deadline() == kNever && outstanding_ == 0 && !inbox_filled_.load()) break;
+    if (!queue_.idle()) {
+      if (waiting_ != 0) poller_.Wait(Duration::zero());
+      continue;
+    }
+    if (queue_.deadline() == kNever && outstanding_ + waiting_ == 0 && !inbox_filled_.load()) break;
     Sleep();
   }
   running_ = false;
@@ -48,6 +43,7 @@ bool Loop::RunUntil(const std::function<bool()>& done) {
 
 bool Loop::RunTurn(const std::function<bool()>& done) {
   now_ = ReadClock();
+  poller_.Dispatch();
   if (done()) return true;
   for (size_t count = 0; count < kPostedPerTurn && !queue_.idle();) {
     count += queue_.RunPosted();
@@ -78,34 +74,17 @@ void Loop::TakeInbox() {
   inbox_filled_.store(false);
 }
 
-void Loop::Wake() {
-  const uint64_t one = 1;
-  // Fails only when the counter is full, and then the loop is awake anyway.
-  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);
-}
-
 void Loop::Sleep() {
   {
     const std::lock_guard lock(mutex_);
     if (!inbox_.empty()) return;
     sleeping_ = true;
   }
-  timespec timeout{};
-  const timespec* timeout_or_none = nullptr;
+  Duration timeout = Poller::kForever;
   if (queue_.deadline() != kNever) {
-    const int64_t left = std::max<int64_t>(0, (queue_.deadline() - ReadClock()).count());
-    timeout.tv_sec = left / 1'000'000'000;
-    timeout.tv_nsec = left % 1'000'000'000;
-    timeout_or_none = &timeout;
+    timeout = std::max(Duration::zero(), queue_.deadline() - ReadClock());
   }
-  // A source of readiness that joins later is one more entry here.
-  pollfd wake{.fd = wake_fd_, .events = POLLIN, .revents = 0};
-  const int ready = ppoll(&wake, 1, timeout_or_none, nullptr);
-  CHECK(ready >= 0 || errno == EINTR);  // a signal handler may have changed what done() sees
-  if (ready > 0) {
-    uint64_t count = 0;
-    [[maybe_unused]] const ssize_t got = read(wake_fd_, &count, sizeof count);
-  }
+  poller_.Wait(timeout);
   const std::lock_guard lock(mutex_);
   sleeping_ = false;
 }

@@ -1,9 +1,10 @@
-// System on Linux: the loop, its helper thread, and files. Made once, by main(), through
+// System on Linux: the loop, its helper thread, sockets, and files. Made once, by main(), through
 // os/system.h; owns everything that outlives stores and sinks.
 #pragma once
 
 #include "app/system.h"
 #include "os/linux/loop.h"
+#include "os/linux/sockets.h"
 #include "os/linux/worker.h"
 
 namespace usbtwin::os {
@@ -15,6 +16,7 @@ class LinuxSystem final : public app::System {
   Clock& clock() override { return loop_; }
   Duration epoch_offset() const override;
   bool RunUntil(const std::function<bool()>& done) override { return loop_.RunUntil(done); }
+  async::SocketProvider& sockets() override { return sockets_; }
   Result<std::unique_ptr<emulator::BlockStore>, app::Failure> OpenImage(
       const std::string& path, const app::ImageOptions& options) override;
   Result<std::vector<uint8_t>, app::Failure> ReadFile(const std::string& path,
@@ -25,6 +27,7 @@ class LinuxSystem final : public app::System {
  private:
   Loop loop_;
   Worker worker_{loop_};
+  Sockets sockets_{loop_};
 };
 
 }  // namespace usbtwin::os

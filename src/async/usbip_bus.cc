@@ -1,0 +1,192 @@
+#include "async/usbip_bus.h"
+
+#include <algorithm>
+
+#include "async/perform_socket.h"
+
+namespace usbtwin::async {
+namespace {
+
+Error OpenError(ErrorKind kind, const char* text) {
+  return {.kind = kind, .phase = Phase::kOpen, .text = text};
+}
+
+Error ErrorOf(SocketOutcome outcome) {
+  switch (outcome) {
+    case SocketOutcome::kRefused:
+      return OpenError(ErrorKind::kNotFound, "no USB/IP server listens there");
+    case SocketOutcome::kEnd:
+      return OpenError(ErrorKind::kDisconnected, "the server closed the connection");
+    case SocketOutcome::kReset:
+      return OpenError(ErrorKind::kDisconnected, "the connection to the server broke");
+    case SocketOutcome::kCancelled:
+      return OpenError(ErrorKind::kTimedOut, "the server did not answer in time");
+    case SocketOutcome::kPending:
+    case SocketOutcome::kOk:
+    case SocketOutcome::kFault: break;
+  }
+  return OpenError(ErrorKind::kFault, "the system cannot connect to the server");
+}
+
+// Cancels the chain it is made in when the time is up: what waits then ends kCancelled.
+class Deadline final : private Timer {
+ public:
+  Deadline(Root& root, Duration time) : root_(root) {
+    root_.clock().Arm(*this, root_.clock().Now() + time);
+  }
+  ~Deadline() { root_.clock().Disarm(*this); }
+
+ private:
+  void HandleTimer() override { root_.Cancel(); }
+  Root& root_;
+};
+
+// Reads until `room` is full.
+Task<Result<void>> ReadAll(Socket& socket, MutableBytes room) {
+  SocketRead read;
+  while (!room.empty()) {
+    read.room = room;
+    const SocketOutcome outcome = co_await PerformRead(socket, read);
+    if (outcome != SocketOutcome::kOk) co_return ErrorOf(outcome);
+    room = Drop(room, read.length_actual);
+  }
+  co_return Result<void>();
+}
+
+Task<Result<std::unique_ptr<Socket>>> ConnectAndAsk(SocketProvider& sockets, std::string address,
+                                                    Bytes request) {
+  SocketConnect connect;
+  connect.address = std::move(address);
+  const SocketOutcome connected = co_await PerformConnect(sockets, connect);
+  if (connected != SocketOutcome::kOk) co_return ErrorOf(connected);
+  SocketWrite write;
+  write.pieces = std::span(&request, 1);
+  const SocketOutcome written = co_await PerformWrite(*connect.socket, write);
+  if (written != SocketOutcome::kOk) co_return ErrorOf(written);
+  co_return std::move(connect.socket);
+}
+
+struct Imported {
+  std::unique_ptr<Socket> socket;
+  usbip::Device device;
+};
+
+Task<Result<Imported>> ImportDevice(SocketProvider& sockets, std::string address,
+                                    std::string bus_id, Duration timeout) {
+  Root& root = co_await CurrentRoot();
+  const Deadline deadline(root, timeout);
+  const wire::usbip::ImportRequest request = usbip::MakeImportRequest(bus_id);
+  auto asked = co_await ConnectAndAsk(sockets, std::move(address), wire::AsBytes(request));
+  if (!asked) co_return asked.error();
+  Socket& socket = **asked;
+  std::array<uint8_t, sizeof(wire::usbip::ImportReply)> reply;
+  const MutableBytes head = Take(MutableBytes(reply), sizeof(wire::usbip::OpHeader));
+  const auto read = co_await ReadAll(socket, head);
+  if (!read) co_return read.error();
+  const Result<void> granted = usbip::ParseImportHeader(head);
+  if (!granted) co_return granted.error();
+  const MutableBytes rest = Drop(MutableBytes(reply), head.size());
+  const auto read_rest = co_await ReadAll(socket, rest);
+  if (!read_rest) co_return read_rest.error();
+  Result<usbip::Device> device = usbip::ParseDevice(rest);
+  if (!device) co_return device.error();
+  if (device->bus_id != bus_id) {
+    co_return OpenError(ErrorKind::kProtocol, "the server's answer names another device");
+  }
+  Imported imported;
+  imported.socket = std::move(*asked);
+  imported.device = std::move(*device);
+  co_return std::move(imported);
+}
+
+}  // namespace
+
+// One OpenOp: a chain of its own, whose end completes it.
+class UsbIpBus::Opening final : private Deferred {
+ public:
+  Opening(UsbIpBus& bus, usb::OpenOp& op) : bus_(bus), op_(op) {
+    job_.emplace(bus.clock_, Import());
+  }
+
+ private:
+  Task<Result<void>> Import() {
+    auto imported = co_await ImportDevice(bus_.sockets_, bus_.address_, op_.id.port_path,
+                                          bus_.options_.open_time);
+    if (!imported) {
+      op_.result = imported.error();
+    } else {
+      usb::LinkStack stack;
+      stack.owned.push_back(std::make_unique<UsbIpLink>(bus_.clock_, std::move(imported->socket),
+                                                        imported->device, bus_.options_.link));
+      stack.top = stack.owned.back().get();
+      op_.result = std::move(stack);
+    }
+    bus_.clock_.Post(*this);
+    co_return Result<void>();
+  }
+  void Run() override {
+    usb::OpenOp& op = op_;
+    std::erase_if(bus_.openings_, [this](const auto& one) { return one.get() == this; });
+    op.Complete();
+  }
+
+  UsbIpBus& bus_;
+  usb::OpenOp& op_;
+  std::optional<Job<Result<void>>> job_;
+};
+
+UsbIpBus::UsbIpBus(Clock& clock, SocketProvider& sockets, std::string address,
+                   const UsbIpBusOptions& options)
+    : clock_(clock), sockets_(sockets), address_(std::move(address)), options_(options) {}
+
+UsbIpBus::~UsbIpBus() {
+  CHECK(openings_.empty());
+}
+
+Result<std::vector<usb::DeviceInfo>> UsbIpBus::Enumerate() {
+  return Error{.kind = ErrorKind::kUnsupported,
+               .phase = Phase::kOpen,
+               .text = "a USB/IP server is asked for its devices, which takes time"};
+}
+
+void UsbIpBus::Open(usb::OpenOp& op) {
+  if (!usbip::IsBusId(op.id.port_path)) {
+    op.result = OpenError(ErrorKind::kInvalid,
+                          "a bus id is 1 to 31 letters, digits, '-', '.', ':' and '_'");
+    return clock_.Post(op);
+  }
+  openings_.push_back(std::make_unique<Opening>(*this, op));
+}
+
+Task<Result<std::vector<usbip::Device>>> ListDevices(SocketProvider& sockets, std::string address,
+                                                     Duration timeout) {
+  Root& root = co_await CurrentRoot();
+  const Deadline deadline(root, timeout);
+  const wire::usbip::OpHeader request = usbip::MakeDevicesRequest();
+  auto asked = co_await ConnectAndAsk(sockets, std::move(address), wire::AsBytes(request));
+  if (!asked) co_return asked.error();
+  Socket& socket = **asked;
+  std::array<uint8_t, sizeof(wire::usbip::DeviceRecord)> record;
+  const MutableBytes head = Take(MutableBytes(record), sizeof(wire::usbip::DevicesReply));
+  const auto read = co_await ReadAll(socket, head);
+  if (!read) co_return read.error();
+  const Result<uint32_t> count = usbip::ParseDevicesHeader(head);
+  if (!count) co_return count.error();
+  std::vector<usbip::Device> devices;
+  for (uint32_t index = 0; index < *count; ++index) {
+    const auto read_record = co_await ReadAll(socket, record);
+    if (!read_record) co_return read_record.error();
+    Result<usbip::Device> device = usbip::ParseDevice(record);
+    if (!device) co_return device.error();
+    const MutableBytes interface = Take(MutableBytes(record), sizeof(wire::usbip::InterfaceRecord));
+    for (uint8_t number = 0; number < device->interfaces_count; ++number) {
+      const auto read_interface = co_await ReadAll(socket, interface);
+      if (!read_interface) co_return read_interface.error();
+      usbip::AppendInterface(*device, interface);
+    }
+    devices.push_back(std::move(*device));
+  }
+  co_return std::move(devices);
+}
+
+}  // namespace usbtwin::async

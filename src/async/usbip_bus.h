@@ -1,0 +1,47 @@
+// UsbIpBus: the devices of one USB/IP server. A connection each for every opening, which imports
+// the device and then is its Link. ListDevices asks a server what it has.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "async/socket.h"
+#include "async/task.h"
+#include "async/usbip_link.h"
+#include "proto/usbip_ops.h"
+#include "usb/bus.h"
+
+namespace usbtwin::async {
+
+struct UsbIpBusOptions {
+  Duration open_time = std::chrono::seconds(10);  // to connect, to ask and to be answered
+  UsbIpLinkOptions link;
+};
+
+class UsbIpBus final : public usb::Bus {
+ public:
+  // The provider outlives the bus, and the bus its links.
+  UsbIpBus(Clock& clock, SocketProvider& sockets, std::string address,
+           const UsbIpBusOptions& options);
+  ~UsbIpBus() override;  // no opening is under way
+
+  // Of a server only what it answers is known, and that takes time: kUnsupported. ListDevices asks.
+  Result<std::vector<usb::DeviceInfo>> Enumerate() override;
+  // The id's port path is a bus id.
+  void Open(usb::OpenOp& op) override;
+
+ private:
+  class Opening;
+
+  Clock& clock_;
+  SocketProvider& sockets_;
+  const std::string address_;
+  const UsbIpBusOptions options_;
+  std::vector<std::unique_ptr<Opening>> openings_;
+};
+
+Task<Result<std::vector<usbip::Device>>> ListDevices(SocketProvider& sockets, std::string address,
+                                                     Duration timeout);
+
+}  // namespace usbtwin::async

@@ -1,0 +1,405 @@
+#include "async/usbip_link.h"
+
+#include <algorithm>
+
+namespace usbtwin::async {
+
+using usb::Outcome;
+using usbip::Framing;
+
+UsbIpLink::UsbIpLink(Clock& clock, std::unique_ptr<Socket> socket, const usbip::Device& device,
+                     const UsbIpLinkOptions& options)
+    : clock_(clock),
+      socket_(std::move(socket)),
+      speed_(device.speed),
+      options_(options),
+      session_(device.device_id()),
+      reader_(*socket_, *this, kBufferLength),
+      writer_(clock, *socket_, *this) {}
+
+UsbIpLink::~UsbIpLink() {
+  CHECK_EQ(under_way_count_, 0u);
+  CHECK(!port_busy_);
+  clock_.Disarm(*this);
+}
+
+usb::LinkCaps UsbIpLink::caps() const {
+  return {.speed = speed_,
+          .streams_max = 0,
+          .transfer_length_max = options_.transfer_length_max,
+          .lends_data = false};
+}
+
+// --- transfers ---
+
+void UsbIpLink::Submit(usb::Transfer& transfer) {
+  CHECK(transfer.outcome == Outcome::kPending);
+  const size_t length = transfer.is_in() ? transfer.in.size() : transfer.out.size();
+  const bool sound = transfer.stream_id == 0 && length <= usbip::kLengthMax &&
+                     transfer.packets.size() <= wire::usbip::kPacketsMax &&
+                     (!transfer.is_in() || length == transfer.in_length_max) &&
+                     (!transfer.setup || length == transfer.setup->length);
+  if (broken_ || !sound) {
+    transfer.outcome = broken_ ? Outcome::kDisconnected : Outcome::kFault;
+    return clock_.Post(transfer);
+  }
+  const bool waits = resetting_ || !waiting_.empty();
+  if (waits && &transfer != &port_transfer_) return waiting_.PushBack(transfer);
+  Start(transfer);
+}
+
+void UsbIpLink::Start(usb::Transfer& transfer) {
+  const bool in = transfer.is_in();
+  const size_t length = in ? transfer.in.size() : transfer.out.size();
+  const auto packets_count = static_cast<uint32_t>(transfer.packets.size());
+  const std::optional<Slot> slot = session_.Begin({.endpoint = transfer.endpoint,
+                                                   .in = in,
+                                                   .length = static_cast<uint32_t>(length),
+                                                   .packets_count = packets_count});
+  if (!slot) return waiting_.PushFront(transfer);
+  while (flights_.size() <= *slot) flights_.push_back(std::make_unique<Flight>());
+  Flight& flight = *flights_[*slot];
+  flight.slot = *slot;
+  flight.owner = this;
+  flight.submit_message.flight = flight.unlink_message.flight = &flight;
+  flight.transfer = &transfer;
+  flight.submit = session_.MakeSubmit(*slot, transfer, 0);
+  flight.packets_raw.resize(packets_count * sizeof(wire::usbip::IsoDescriptor));
+  for (usb::IsoPacket& packet : transfer.packets) packet.length_actual = 0;
+  usbip::EmitPackets(transfer.packets, flight.packets_raw);
+  flight.unlinking = false;
+  flight.answered = false;
+  flight.unsent_count = 1;
+  flight.last = false;
+  flight.unlink_deadline = kNever;
+  ++under_way_count_;
+  const size_t data_length = in ? 0 : length;
+  writer_.Queue(flight.submit_message,
+                sizeof flight.submit + data_length + flight.packets_raw.size());
+  if (!reader_.reading() && !broken_) Read();
+}
+
+void UsbIpLink::Flight::SubmitMessage::AppendPieces(std::vector<Bytes>& pieces) const {
+  pieces.push_back(wire::AsBytes(flight->submit));
+  const usb::Transfer& transfer = *flight->transfer;
+  if (!transfer.is_in() && !transfer.out.empty()) pieces.push_back(transfer.out);
+  if (!flight->packets_raw.empty()) pieces.push_back(flight->packets_raw);
+}
+void UsbIpLink::Flight::SubmitMessage::HandleSent() {
+  flight->owner->HandleSent(*flight);
+}
+void UsbIpLink::Flight::UnlinkMessage::AppendPieces(std::vector<Bytes>& pieces) const {
+  pieces.push_back(wire::AsBytes(flight->unlink));
+}
+void UsbIpLink::Flight::UnlinkMessage::HandleSent() {
+  flight->owner->HandleSent(*flight);
+}
+
+UsbIpLink::Flight* UsbIpLink::Find(const usb::Transfer& transfer) {
+  const auto found = std::find_if(flights_.begin(), flights_.end(), [&](const auto& flight) {
+    return flight->transfer == &transfer;
+  });
+  return found == flights_.end() ? nullptr : found->get();
+}
+
+void UsbIpLink::Cancel(usb::Transfer& transfer) {
+  if (transfer.outcome != Outcome::kPending) return;
+  if (waiting_.Contains(transfer)) {
+    transfer.Unlink();
+    transfer.outcome = Outcome::kCancelled;
+    return clock_.Post(transfer);
+  }
+  Flight* flight = Find(transfer);
+  CHECK(flight != nullptr);
+  if (flight->unlinking || flight->answered || broken_) return;
+  // Its reply has been read as far as the data: it is decided.
+  if (flight == incoming_) return;
+  flight->unlinking = true;
+  flight->unlink = session_.MakeUnlink(flight->slot);
+  ++flight->unsent_count;
+  flight->unlink_deadline = clock_.Now() + options_.unlink_time;
+  writer_.Queue(flight->unlink_message, sizeof flight->unlink);
+  ArmTimer();
+}
+
+void UsbIpLink::HandleSent(Flight& flight) {
+  --flight.unsent_count;
+  // Where the connection broke, FinishAll ends it.
+  if (!broken_) MaybeFinish(flight);
+}
+
+// A transfer ends when all that was said of it is said: nothing of it is in the socket then.
+void UsbIpLink::MaybeFinish(Flight& flight) {
+  if (flight.transfer == nullptr || flight.unsent_count != 0 || !flight.last) return;
+  CHECK(flight.answered);
+  Finish(flight, flight.reply.outcome);
+}
+
+void UsbIpLink::Finish(Flight& flight, Outcome outcome) {
+  usb::Transfer& transfer = *std::exchange(flight.transfer, nullptr);
+  flight.unlink_deadline = kNever;
+  --under_way_count_;
+  transfer.outcome = outcome;
+  if (flight.answered) {
+    transfer.length_actual = flight.reply.length_actual;
+    // Counted here: the server may say anything.
+    transfer.error_count = static_cast<uint32_t>(
+        std::count_if(transfer.packets.begin(), transfer.packets.end(),
+                      [](const usb::IsoPacket& packet) { return packet.outcome != Outcome::kOk; }));
+    transfer.start_frame = flight.reply.start_frame;
+  }
+  clock_.Post(transfer);
+  if (broken_) return;
+  session_.Free(flight.slot);
+  if (emptying_ && under_way_count_ == 0) {
+    emptying_ = false;
+    SendPortRequest(*usb::AsSetupPacket(usb::ResetPort{}));
+  }
+  StartWaiting();
+}
+
+void UsbIpLink::StartWaiting() {
+  while (!broken_ && !resetting_ && !waiting_.empty() &&
+         session_.slots_taken() < session_.kSlotsMax) {
+    Start(waiting_.PopFront());
+  }
+}
+
+// --- replies ---
+
+void UsbIpLink::Read() {
+  while (!reader_.reading() && !broken_ && under_way_count_ != 0) {
+    const bool more =
+        framing_.part() == Framing::Part::kHeader ? AdvanceHeader() : AdvancePayload();
+    if (!more) return;
+  }
+}
+
+bool UsbIpLink::AdvanceHeader() {
+  const Bytes bytes = reader_.buffered();
+  if (bytes.size() < wire::usbip::kHeaderLength) {
+    reader_.Fill();
+    return false;
+  }
+  const Result<usbip::ClientSession::Reply> reply =
+      session_.HandleReply(Take(bytes, wire::usbip::kHeaderLength));
+  reader_.Take(wire::usbip::kHeaderLength);
+  if (!reply) {
+    Break(reply.error().Describe());
+    return false;
+  }
+  Flight& flight = *flights_[reply->slot];
+  CHECK(flight.transfer != nullptr);
+  framing_.HandleHeader(reply->data_length, reply->packets_count);
+  incoming_packets_ = reply->packets_count != 0;
+  if (reply->ends) flight.reply = *reply;
+  flight.answered = flight.answered || reply->ends;
+  incoming_last_ = reply->last;
+  incoming_ = &flight;
+  if (framing_.part() == Framing::Part::kHeader) HandleMessageDone();
+  return !broken_;
+}
+
+MutableBytes UsbIpLink::PayloadRoom() {
+  if (framing_.part() == Framing::Part::kData) {
+    return Take(incoming_->transfer->in, incoming_->reply.data_length).last(framing_.left());
+  }
+  return MutableBytes(incoming_->packets_raw).last(framing_.left());
+}
+
+bool UsbIpLink::AdvancePayload() {
+  const Bytes bytes = Take(reader_.buffered(), framing_.left());
+  const MutableBytes room = PayloadRoom();
+  if (bytes.empty()) {
+    if (room.size() >= kDirectMin) {
+      reader_.FillInto(room);
+    } else {
+      reader_.Fill();
+    }
+    return false;
+  }
+  const size_t length = CopyBytes(room, bytes);
+  reader_.Take(length);
+  framing_.HandleMoved(static_cast<uint32_t>(length));
+  if (framing_.part() == Framing::Part::kHeader) HandleMessageDone();
+  return !broken_;
+}
+
+void UsbIpLink::HandleMessageDone() {
+  Flight& flight = *std::exchange(incoming_, nullptr);
+  usb::Transfer& transfer = *flight.transfer;
+  flight.last = incoming_last_;
+  if (incoming_packets_) {
+    const MutableBytes data = transfer.is_in() ? transfer.in : MutableBytes();
+    const Result<void> parsed = usbip::ParseReplyPackets(
+        flight.packets_raw, flight.reply.length_actual, data, transfer.packets);
+    if (!parsed) return Break(parsed.error().Describe());
+  }
+  MaybeFinish(flight);
+}
+
+void UsbIpLink::HandleInput(size_t length) {
+  if (broken_) return FinishAll();
+  if (length != 0) {
+    framing_.HandleMoved(static_cast<uint32_t>(length));
+    if (framing_.part() == Framing::Part::kHeader) HandleMessageDone();
+  }
+  Read();
+}
+
+void UsbIpLink::HandleInputEnd(SocketOutcome outcome) {
+  Break(outcome == SocketOutcome::kEnd ? "the server closed the connection"
+                                       : std::string("the connection ended: ") + Name(outcome));
+  FinishAll();
+}
+
+void UsbIpLink::HandleOutputEnd(SocketOutcome outcome) {
+  Break(std::string("the connection ended: ") + Name(outcome));
+  FinishAll();
+}
+
+void UsbIpLink::Break(const std::string& why) {
+  if (std::exchange(broken_, true)) return;
+  why_gone_ = why;
+  reader_.Stop();
+  writer_.Stop();
+  FinishAll();
+}
+
+// Once nothing of theirs is in the socket.
+void UsbIpLink::FinishAll() {
+  if (!broken_ || reader_.reading() || !writer_.idle()) return;
+  incoming_ = nullptr;
+  for (const auto& flight : flights_) {
+    if (flight->transfer == nullptr) continue;
+    flight->answered = false;
+    Finish(*flight, Outcome::kDisconnected);
+  }
+  while (!waiting_.empty()) {
+    usb::Transfer& transfer = waiting_.PopFront();
+    transfer.outcome = Outcome::kDisconnected;
+    clock_.Post(transfer);
+  }
+  if (!std::exchange(emptying_, false)) return;
+  resetting_ = false;
+  FinishPortRequest(Outcome::kDisconnected);
+  NextPortRequest();
+}
+
+void UsbIpLink::ArmTimer() {
+  TimePoint next = port_deadline_;
+  for (const auto& flight : flights_) next = std::min(next, flight->unlink_deadline);
+  if (next == kNever) return clock_.Disarm(*this);
+  clock_.Arm(*this, next);
+}
+
+void UsbIpLink::HandleTimer() {
+  for (const auto& flight : flights_) {
+    if (flight->unlink_deadline > clock_.Now()) continue;
+    return Break("the server does not answer an unlink");
+  }
+  if (port_deadline_ <= clock_.Now()) {
+    port_deadline_ = kNever;
+    Cancel(port_transfer_);
+  }
+  ArmTimer();
+}
+
+// --- port requests ---
+
+void UsbIpLink::Request(usb::PortOp& op) {
+  CHECK(op.outcome == Outcome::kPending);
+  ports_.PushBack(op);
+  NextPortRequest();
+}
+
+void UsbIpLink::NextPortRequest() {
+  while (!port_busy_ && !ports_.empty()) {
+    port_busy_ = true;
+    const usb::PortRequest& request = ports_.front().request;
+    if (broken_) {
+      FinishPortRequest(Outcome::kDisconnected);
+    } else if (std::holds_alternative<usb::ClaimInterface>(request) ||
+               std::holds_alternative<usb::ReleaseInterface>(request)) {
+      // The server's business: it has what it exports.
+      FinishPortRequest(Outcome::kOk);
+    } else if (std::holds_alternative<usb::ResetPort>(request)) {
+      StartReset();
+    } else if (const auto setup = usb::AsSetupPacket(request)) {
+      SendPortRequest(*setup);
+    } else {
+      FinishPortRequest(Outcome::kUnsupported);
+    }
+  }
+}
+
+void UsbIpLink::StartReset() {
+  resetting_ = true;
+  reset_steps_.clear();
+  if (configuration_value_ != 0) {
+    reset_steps_.push_back(*usb::AsSetupPacket(usb::SetConfiguration{configuration_value_}));
+    for (size_t number = 0; number < alternates_.size(); ++number) {
+      if (alternates_[number] == 0) continue;
+      reset_steps_.push_back(*usb::AsSetupPacket(
+          usb::SetAlternate{static_cast<uint8_t>(number), alternates_[number]}));
+    }
+  }
+  while (!waiting_.empty()) Cancel(waiting_.front());
+  for (const auto& flight : flights_) {
+    if (flight->transfer != nullptr) Cancel(*flight->transfer);
+  }
+  emptying_ = under_way_count_ != 0;
+  if (!emptying_) SendPortRequest(*usb::AsSetupPacket(usb::ResetPort{}));
+}
+
+void UsbIpLink::SendPortRequest(const usb::SetupPacket& setup) {
+  port_transfer_.endpoint = {};
+  port_transfer_.setup = setup;
+  port_transfer_.Rearm();
+  port_transfer_.Push(*this);
+  port_deadline_ = clock_.Now() + options_.port_request_time;
+  Submit(port_transfer_);
+  ArmTimer();
+}
+
+void UsbIpLink::OnDone(usb::Transfer& transfer, uint64_t) {
+  port_deadline_ = kNever;
+  ArmTimer();
+  if (resetting_) return HandleResetAnswer(transfer.outcome);
+  if (transfer.outcome == Outcome::kOk) Remember(ports_.front().request);
+  FinishPortRequest(transfer.outcome);
+  NextPortRequest();
+}
+
+void UsbIpLink::HandleResetAnswer(Outcome outcome) {
+  const bool asked = usb::AsPortRequest(*port_transfer_.setup)->index() ==
+                     usb::PortRequest(usb::ResetPort{}).index();
+  if (asked && outcome == Outcome::kStall) outcome = Outcome::kOk;  // not known there
+  if (outcome == Outcome::kOk && !reset_steps_.empty()) {
+    const usb::SetupPacket setup = reset_steps_.front();
+    reset_steps_.pop_front();
+    return SendPortRequest(setup);
+  }
+  resetting_ = false;
+  FinishPortRequest(outcome);
+  NextPortRequest();
+  StartWaiting();
+}
+
+void UsbIpLink::Remember(const usb::PortRequest& request) {
+  if (const auto* set = std::get_if<usb::SetConfiguration>(&request)) {
+    configuration_value_ = set->value;
+    alternates_.fill(0);
+  } else if (const auto* alternate = std::get_if<usb::SetAlternate>(&request)) {
+    alternates_[alternate->interface] = alternate->alternate_setting;
+  }
+}
+
+void UsbIpLink::FinishPortRequest(Outcome outcome) {
+  port_busy_ = false;
+  usb::PortOp& op = ports_.PopFront();
+  op.outcome = outcome == Outcome::kCancelled ? Outcome::kTimedOut : outcome;
+  clock_.Post(op);
+}
+
+}  // namespace usbtwin::async

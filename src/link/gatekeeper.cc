@@ -1,0 +1,238 @@
+#include "link/gatekeeper.h"
+
+#include <algorithm>
+
+#include "base/overloaded.h"
+
+namespace usbtwin::link {
+
+using usb::EndpointAddress;
+using usb::Outcome;
+
+Gatekeeper::Gatekeeper(Clock& clock, usb::Link& link, Options options)
+    : clock_(clock), link_(link), options_(std::move(options)) {
+  port_op_.outcome = Outcome::kOk;
+}
+
+Gatekeeper::~Gatekeeper() {
+  CHECK(control_ == nullptr);
+  CHECK(port_op_.outcome != Outcome::kPending);
+  for (const Pipe& pipe : pipes_) CHECK(pipe.under_way.empty());
+  if (linked()) Unlink();
+}
+
+void Gatekeeper::Submit(usb::Transfer& transfer) {
+  CHECK(closing_ == Closing::kNo);
+  if (transfer.setup) {
+    controls_.PushBack(transfer);
+    return Wake();
+  }
+  if (pipes_[transfer.endpoint.index()].closed) return held_.PushBack(transfer);
+  Pass(transfer);
+}
+
+void Gatekeeper::Pass(usb::Transfer& transfer) {
+  const uint8_t index = transfer.setup ? kControl : transfer.endpoint.index();
+  pipes_[index].under_way.push_back(&transfer);
+  transfer.Push(*this, index);
+  link_.Submit(transfer);
+}
+
+void Gatekeeper::Cancel(usb::Transfer& transfer) {
+  if (transfer.outcome != Outcome::kPending) return;
+  auto& waiting = transfer.setup ? controls_ : held_;
+  if (waiting.Contains(transfer)) {
+    transfer.Unlink();
+    transfer.outcome = Outcome::kCancelled;
+    return clock_.Post(transfer);
+  }
+  // One that stands for a port request ends with it, and soon.
+  if (&transfer == control_ && port_request_) return;
+  link_.Cancel(transfer);
+}
+
+bool Gatekeeper::IsIsochronous(EndpointAddress endpoint) const {
+  return isochronous_[endpoint.index()];
+}
+
+void Gatekeeper::OnDone(usb::Transfer& transfer, uint64_t word) {
+  std::vector<usb::Transfer*>& under_way = pipes_[word].under_way;
+  under_way.erase(std::find(under_way.begin(), under_way.end(), &transfer));
+  if (&transfer == control_) control_ = nullptr;
+  gone_ = gone_ || transfer.outcome == Outcome::kDisconnected;
+  Wake();
+  transfer.Complete();
+}
+
+// --- control transfers, one at a time ---
+
+void Gatekeeper::Wake() {
+  if (!linked()) clock_.Post(*this);
+}
+
+void Gatekeeper::Run() {
+  if (port_request_ && !port_sent_ && quiet()) RequestPort(*port_request_);
+  if (control_ == nullptr && !port_request_ && !controls_.empty()) StartControl();
+  if (closing_ != Closing::kEmptying || control_ != nullptr || port_request_) return;
+  for (const Pipe& pipe : pipes_) {
+    if (!pipe.under_way.empty()) return;
+  }
+  closing_ = Closing::kResetting;
+  if (!gone_) return RequestPort(usb::ResetPort{});
+  closing_ = Closing::kClosed;
+  clock_.Post(*closed_);
+}
+
+void Gatekeeper::StartControl() {
+  control_ = &controls_.PopFront();
+  const std::optional<usb::PortRequest> request = usb::AsPortRequest(*control_->setup);
+  if (!request) return Pass(*control_);
+  port_request_ = request;
+  port_sent_ = false;
+  const auto endpoints = EndpointsOf(*request);
+  for (size_t index = 0; index < pipes_.size(); ++index) {
+    if (!endpoints[index]) continue;
+    pipes_[index].closed = true;
+    // A copy: a Link may not complete one inside Cancel, but nothing here should rely on it.
+    for (usb::Transfer* transfer : std::vector(pipes_[index].under_way)) link_.Cancel(*transfer);
+  }
+  if (quiet()) RequestPort(*request);
+}
+
+bool Gatekeeper::quiet() const {
+  return std::all_of(pipes_.begin(), pipes_.end(),
+                     [](const Pipe& pipe) { return !pipe.closed || pipe.under_way.empty(); });
+}
+
+// --- port requests ---
+
+std::bitset<usb::kEndpointIndexCount> Gatekeeper::EndpointsOf(
+    const usb::PortRequest& request) const {
+  std::bitset<usb::kEndpointIndexCount> endpoints;
+  std::visit(Overloaded{
+                 [&](const usb::ClearHalt& clear) {
+                   if (clear.endpoint.number() != 0) endpoints.set(clear.endpoint.index());
+                 },
+                 [&](const usb::SetAlternate& set) {
+                   const usb::Configuration* current = configuration();
+                   const usb::Interface* interface =
+                       current == nullptr ? nullptr : FindInterface(*current, set.interface);
+                   if (interface == nullptr) return;
+                   for (const usb::Alternate& alternate : interface->alternates) {
+                     for (const usb::EndpointConfig& one : alternate.endpoints) {
+                       endpoints.set(one.address.index());
+                     }
+                   }
+                 },
+                 [&](const auto&) {
+                   endpoints.set();
+                   endpoints.reset(kControl);
+                 },
+             },
+             request);
+  return endpoints;
+}
+
+void Gatekeeper::RequestPort(const usb::PortRequest& request) {
+  port_sent_ = true;
+  port_op_.request = request;
+  port_op_.outcome = Outcome::kPending;
+  port_op_.Push(*this);
+  link_.Request(port_op_);
+}
+
+void Gatekeeper::OnDone(usb::PortOp& op, uint64_t) {
+  gone_ = gone_ || op.outcome == Outcome::kDisconnected;
+  if (closing_ == Closing::kResetting) {
+    closing_ = Closing::kClosed;
+    return clock_.Post(*closed_);
+  }
+  if (op.outcome != Outcome::kOk) return HandlePortDone(op.outcome);
+  if (!std::holds_alternative<usb::ClaimInterface>(op.request)) {
+    Learn(op.request);
+    if (!std::holds_alternative<usb::SetConfiguration>(op.request)) {
+      return HandlePortDone(op.outcome);
+    }
+    claims_count_ = 0;
+  } else {
+    ++claims_count_;
+  }
+  if (!ClaimNext()) HandlePortDone(op.outcome);
+}
+
+bool Gatekeeper::ClaimNext() {
+  const usb::Configuration* current = configuration();
+  if (current == nullptr || claims_count_ >= current->interfaces.size()) return false;
+  RequestPort(usb::ClaimInterface{.interface = current->interfaces[claims_count_].number,
+                                  .policy = options_.kernel_driver});
+  return true;
+}
+
+void Gatekeeper::HandlePortDone(Outcome outcome) {
+  port_request_.reset();
+  usb::Transfer& transfer = *std::exchange(control_, nullptr);
+  transfer.outcome = outcome;
+  OpenPipes();
+  Wake();
+  transfer.Complete();
+}
+
+void Gatekeeper::OpenPipes() {
+  for (Pipe& pipe : pipes_) pipe.closed = false;
+  while (!held_.empty()) Pass(held_.PopFront());
+}
+
+void Gatekeeper::Learn(const usb::PortRequest& request) {
+  if (const auto* set = std::get_if<usb::SetConfiguration>(&request)) {
+    configuration_value_ = set->value;
+    alternates_.fill(0);
+  } else if (const auto* alternate = std::get_if<usb::SetAlternate>(&request)) {
+    alternates_[alternate->interface] = alternate->alternate_setting;
+  } else {
+    return;
+  }
+  isochronous_.reset();
+  const usb::Configuration* current = configuration();
+  if (current == nullptr) return;
+  for (const usb::Interface& interface : current->interfaces) {
+    const usb::Alternate* alternate = FindAlternate(interface, alternates_[interface.number]);
+    if (alternate == nullptr) continue;
+    for (const usb::EndpointConfig& endpoint : alternate->endpoints) {
+      if (endpoint.type == usb::TransferType::kIsochronous) {
+        isochronous_.set(endpoint.address.index());
+      }
+    }
+  }
+}
+
+const usb::Configuration* Gatekeeper::configuration() const {
+  for (const usb::Configuration& one : options_.configurations) {
+    if (one.value == configuration_value_ && one.value != 0) return &one;
+  }
+  return nullptr;
+}
+
+// --- closing ---
+
+void Gatekeeper::Close(Deferred& done) {
+  CHECK(closing_ == Closing::kNo);
+  closing_ = Closing::kEmptying;
+  closed_ = &done;
+  CancelAll();
+  Wake();
+}
+
+void Gatekeeper::CancelAll() {
+  for (IntrusiveList<usb::Transfer>* waiting : {&controls_, &held_}) {
+    while (!waiting->empty()) {
+      usb::Transfer& transfer = waiting->PopFront();
+      transfer.outcome = Outcome::kCancelled;
+      clock_.Post(transfer);
+    }
+  }
+  for (Pipe& pipe : pipes_) {
+    for (usb::Transfer* transfer : std::vector(pipe.under_way)) link_.Cancel(*transfer);
+  }
+}
+
+}  // namespace usbtwin::link
