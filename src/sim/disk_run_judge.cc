@@ -119,7 +119,9 @@ void DiskRun::JudgeReport(const Request& request, const Result<host::ScsiResult>
   const bool recovered = !answer || answer->recoveries != 0;
   if (recovered && transport_->last_rung() == bot::Rung::kResetPort) reports_.HandleReset();
   if (const auto wrong = reports_.Judge(sent, Injections(), answer)) Fail(*wrong);
-  if (!answer && transport_->last_rung() == bot::Rung::kReopen) reports_.HandleLeftBehind();
+  if (recovered && transport_->last_rung() == bot::Rung::kReopen) {
+    answer ? reports_.HandleMaybeLost() : reports_.HandleLeftBehind();
+  }
   if (!answer) return JudgeNeedless(answer.error());
   for (const Injection& injection : Injections()) {
     const bool lied = injection.kind == Kind::kResidueLie && injection.observed;

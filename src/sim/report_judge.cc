@@ -92,6 +92,7 @@ void ReportJudge::Leave(const SentCommand& sent, std::span<const Injection> play
   const bool good = answer && answer->status == scsi::Status::kGood;
   undisturbed_ = good && played.empty() && answer->recoveries == 0;
   if (good) left_behind_ = false;
+  maybe_lost_ = false;
   if (good && played.empty()) streak_.reset();
   if (good && !IgnoresAttention(sent.opcode)) unit.attention = false;
   if (good || (answer && answer->sense_valid)) {
@@ -225,6 +226,7 @@ std::optional<std::string> ReportJudge::JudgeOpening(const Error& error) const {
   const bool behind = error.kind == ErrorKind::kTimedOut || error.kind == ErrorKind::kStalled ||
                       error.kind == ErrorKind::kProtocol || error.kind == ErrorKind::kOverflow;
   if (left_behind_ && behind) return std::nullopt;
+  if (maybe_lost_ && error.kind == ErrorKind::kDisconnected) return std::nullopt;
   std::string names;
   for (const fault::KindInfo& info : fault::Kinds()) {
     if (!streak_.test(static_cast<size_t>(info.kind))) continue;

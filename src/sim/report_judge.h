@@ -45,6 +45,10 @@ class ReportJudge {
   // The last command was given up at the last rung of recovery, and nothing has reset the device:
   // it may be in the middle of it, until a command gets through.
   void HandleLeftBehind() { left_behind_ = true; }
+  // Recovery of the last command ended with opening the device anew, and nobody said whether that
+  // worked: the command had failed by then, and only its sense was missing. Where it did not, the
+  // next command finds no device.
+  void HandleMaybeLost() { maybe_lost_ = true; }
 
   // What is wrong with the answer to a command on which these faults were played; nothing where all
   // is well.
@@ -98,6 +102,7 @@ class ReportJudge {
   Causes streak_;            // played since a command was carried out undisturbed
   bool undisturbed_ = true;  // the last one was
   bool left_behind_ = false;
+  bool maybe_lost_ = false;
 };
 
 }  // namespace usbtwin::sim

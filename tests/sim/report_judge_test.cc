@@ -172,4 +172,12 @@ BOOST_AUTO_TEST_CASE(sense_that_was_not_fetched_waits_for_request_sense) {
   BOOST_TEST(judge.JudgeSenseData(kAsk, {}, kMediumError).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(a_device_that_was_perhaps_not_found_again_may_be_gone_once) {
+  const Error gone{.kind = ErrorKind::kDisconnected};
+  BOOST_TEST(Allows(kRead, {Kind::kStall, Kind::kFailedNoSense}, Muteness()));
+  judge.HandleMaybeLost();
+  BOOST_TEST(Allows(kRead, {}, gone));
+  BOOST_TEST(!Allows(kRead, {}, gone));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
