@@ -120,7 +120,8 @@ void DiskRun::JudgeReport(const Request& request, const Result<host::ScsiResult>
   if (recovered && transport_->last_rung() == bot::Rung::kResetPort) reports_.HandleReset();
   if (const auto wrong = reports_.Judge(sent, Injections(), answer)) Fail(*wrong);
   if (recovered && transport_->last_rung() == bot::Rung::kReopen) {
-    answer ? reports_.HandleMaybeLost() : reports_.HandleLeftBehind();
+    reports_.HandleLeftBehind();
+    if (answer) reports_.HandleMaybeLost();
   }
   if (!answer) return JudgeNeedless(answer.error());
   for (const Injection& injection : Injections()) {

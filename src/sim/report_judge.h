@@ -42,12 +42,11 @@ class ReportJudge {
   void HandlePlayed(std::span<const fault::Injection> played);
   // The host has reset the port.
   void HandleReset();
-  // The last command was given up at the last rung of recovery, and nothing has reset the device:
-  // it may be in the middle of it, until a command gets through.
+  // Recovery of the last command came to its last rung, and nothing has reset the device: it may be
+  // in the middle of that command, or of fetching its sense, until a command gets through.
   void HandleLeftBehind() { left_behind_ = true; }
-  // Recovery of the last command ended with opening the device anew, and nobody said whether that
-  // worked: the command had failed by then, and only its sense was missing. Where it did not, the
-  // next command finds no device.
+  // And nobody said whether it worked: the command had failed by then, and only its sense was
+  // missing. Where it did not, the next command finds no device.
   void HandleMaybeLost() { maybe_lost_ = true; }
 
   // What is wrong with the answer to a command on which these faults were played; nothing where all
