@@ -20,6 +20,7 @@
 #include "sim/model_disk.h"
 #include "sim/report_judge.h"
 #include "sim/swarm.h"
+#include "sim/usbip_path.h"
 #include "sim/world.h"
 
 namespace usbtwin::sim {
@@ -47,6 +48,16 @@ struct FaultCount {
   void Add(const FaultCount& other);
 };
 
+// What was between the devices and hosts of some runs.
+struct UsbIpCount {
+  uint64_t runs = 0;
+  uint64_t connections = 0;
+  uint64_t broken = 0;    // of those
+  uint64_t silenced = 0;  // the same: half-open, until the systems at both ends found out
+
+  void Add(const UsbIpCount& other);
+};
+
 struct RunReport {
   uint64_t runs = 0;
   uint64_t commands = 0;
@@ -57,6 +68,7 @@ struct RunReport {
   uint64_t opened = 0;
   Duration virtual_time{};
   std::array<FaultCount, fault::kKindsCount> faults{};
+  UsbIpCount usbip;
   std::array<uint64_t, 6> rungs{};  // commands by the highest rung of recovery; bot::Rung
   uint64_t history = 0;             // a digest of every answer and its time
 
@@ -158,6 +170,12 @@ class DiskRun final : private link::BreachSink {
   }
   void FailStuck(World::Trouble trouble, const char* what);
   bool Sleep(Duration length);
+  // Where the swarm put USB/IP between.
+  bool StartUsbIp();
+  void StopUsbIp();
+  // Asks for trouble with connections; true where there was some since it was last asked, or still
+  // is.
+  bool NoteConnections();
   bool Open();
   void Close();
   bool Reopen();
@@ -205,6 +223,8 @@ class DiskRun final : private link::BreachSink {
   Swarm swarm_;
   fault::Player player_;
   std::unique_ptr<app::Twin> twin_;
+  std::optional<UsbIpPath> usbip_;     // where the swarm drew it
+  PipesCounts connections_before_;     // when NoteConnections was last asked
   std::unique_ptr<SlowBus> slow_bus_;  // where there is a script
   std::unique_ptr<link::FaultBus> fault_bus_;
   std::unique_ptr<link::PcapWriter> writer_;

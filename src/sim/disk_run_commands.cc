@@ -80,7 +80,7 @@ void DiskRun::Build(Request& request) {
     case Request::Kind::kRead: {
       DrawRange(request);
       const uint64_t form = chooser_.Choose(8, "which form");
-      request.lent = form % 2 == 1;
+      request.lent = form % 2 == 1 && !usbip_;  // USB/IP lends nothing
       request.cdb = form == 0   ? scsi::Read16(request.lba, request.blocks)
                     : form == 2 ? scsi::Read12(request.lba, request.blocks)
                     : form == 4 ? scsi::Read6(request.lba, request.blocks)

@@ -31,11 +31,14 @@ bool DiskRun::Injected(Kind kind) const {
 }
 
 void DiskRun::NotePlayed() {
+  NoteConnections();
   reports_.HandlePlayed(Injections());
   serial_before_ = player_.serial();
 }
 
 void DiskRun::NotePlayed(Ending ending) {
+  NoteConnections();
+  if (usbip_) reports_.HandleReset();  // by the server, between two connections
   reports_.HandlePlayed(Injections());
   Account(ending);
   serial_before_ = player_.serial();
@@ -117,12 +120,15 @@ SentCommand DiskRun::SentOf(const Request& request) const {
 void DiskRun::JudgeReport(const Request& request, const Result<host::ScsiResult>& answer) {
   const SentCommand sent = SentOf(request);
   const bool recovered = !answer || answer->recoveries != 0;
+  const bool trouble = NoteConnections();
   if (recovered && transport_->last_rung() == bot::Rung::kResetPort) reports_.HandleReset();
   if (const auto wrong = reports_.Judge(sent, Injections(), answer)) Fail(*wrong);
   if (recovered && transport_->last_rung() == bot::Rung::kReopen) {
     reports_.HandleLeftBehind();
     if (answer) reports_.HandleMaybeLost();
+    if (usbip_) reports_.HandleReset();
   }
+  if (trouble) return;
   if (!answer) return JudgeNeedless(answer.error());
   for (const Injection& injection : Injections()) {
     const bool lied = injection.kind == Kind::kResidueLie && injection.observed;

@@ -72,6 +72,14 @@ void ReportJudge::HandlePlayed(std::span<const Injection> played) {
   }
 }
 
+void ReportJudge::HandleConnections(bool trouble) {
+  trouble_ = trouble;
+  if (!trouble) return;
+  connection_lost_ = true;
+  undisturbed_ = false;
+  HandleReset();
+}
+
 void ReportJudge::Enter(const SentCommand& sent, std::span<const Injection> played) {
   if (played.empty()) return;
   HandlePlayed(played);
@@ -90,10 +98,11 @@ void ReportJudge::Leave(const SentCommand& sent, std::span<const Injection> play
                         const Result<host::ScsiResult>& answer) {
   Unit& unit = units_[sent.lun];
   const bool good = answer && answer->status == scsi::Status::kGood;
-  undisturbed_ = good && played.empty() && answer->recoveries == 0;
+  undisturbed_ = good && played.empty() && answer->recoveries == 0 && !trouble_;
   if (good) left_behind_ = false;
   maybe_lost_ = false;
   if (good && played.empty()) streak_.reset();
+  if (good && !trouble_) connection_lost_ = false;
   if (good && !IgnoresAttention(sent.opcode)) unit.attention = false;
   if (good || (answer && answer->sense_valid)) {
     unit.kept.clear();
@@ -217,16 +226,23 @@ std::optional<std::string> ReportJudge::JudgeError(const SentCommand& sent,
                                                    const Error& error) const {
   if (error.kind == ErrorKind::kCancelled && sent.cancelled) return std::nullopt;
   if (error.kind == ErrorKind::kTimedOut && sent.hurried) return std::nullopt;
-  std::optional<std::string> wrong = JudgeOpening(error);
+  std::optional<std::string> wrong = JudgeBreak(error);
   if (wrong) *wrong = "operation code " + Hex({&sent.opcode, 1}) + " failed: " + *wrong;
   return wrong;
 }
 
 std::optional<std::string> ReportJudge::JudgeOpening(const Error& error) const {
+  if (far_ && error.kind == ErrorKind::kBusy) return std::nullopt;
+  return JudgeBreak(error);
+}
+
+std::optional<std::string> ReportJudge::JudgeBreak(const Error& error) const {
   const bool behind = error.kind == ErrorKind::kTimedOut || error.kind == ErrorKind::kStalled ||
                       error.kind == ErrorKind::kProtocol || error.kind == ErrorKind::kOverflow;
   if (left_behind_ && behind) return std::nullopt;
   if (maybe_lost_ && error.kind == ErrorKind::kDisconnected) return std::nullopt;
+  const bool lost = error.kind == ErrorKind::kDisconnected || error.kind == ErrorKind::kTimedOut;
+  if (connection_lost_ && lost) return std::nullopt;
   std::string names;
   for (const fault::KindInfo& info : fault::Kinds()) {
     if (!streak_.test(static_cast<size_t>(info.kind))) continue;
@@ -247,7 +263,7 @@ std::optional<std::string> ReportJudge::JudgeRefusal(const SentCommand& sent, Ca
   const bool mute =
       any(causes, [](const ExpectedReport& expected) { return expected.fails_mutely; });
   const bool hidden =
-      sent.cancelled || sent.hurried ||
+      sent.cancelled || sent.hurried || connection_lost_ ||
       any(streak_, [](const ExpectedReport& expected) { return expected.hides_sense; });
   std::vector<Told> allowed = Refusals(sent, causes);
   if (!answer.sense_valid) {

@@ -49,6 +49,13 @@ class ReportJudge {
   // missing. Where it did not, the next command finds no device.
   void HandleMaybeLost() { maybe_lost_ = true; }
 
+  // The device is far away: one who opens it may come too early, before its server knows that the
+  // last connection has ended; and between two connections the server resets it.
+  void HandleFar() { far_ = true; }
+  // The connection to it broke or went silent since this was last said, or there still is one that
+  // did.
+  void HandleConnections(bool trouble);
+
   // What is wrong with the answer to a command on which these faults were played; nothing where all
   // is well.
   std::optional<std::string> Judge(const SentCommand& sent,
@@ -93,6 +100,7 @@ class ReportJudge {
                                        std::span<const fault::Injection> played,
                                        const host::ScsiResult& answer) const;
   std::optional<std::string> JudgeError(const SentCommand& sent, const Error& error) const;
+  std::optional<std::string> JudgeBreak(const Error& error) const;
   std::optional<std::string> JudgeRefusal(const SentCommand& sent, Causes causes,
                                           const host::ScsiResult& answer) const;
 
@@ -102,6 +110,9 @@ class ReportJudge {
   bool undisturbed_ = true;  // the last one was
   bool left_behind_ = false;
   bool maybe_lost_ = false;
+  bool far_ = false;
+  bool trouble_ = false;          // with the connection
+  bool connection_lost_ = false;  // the same, since a command was carried out undisturbed
 };
 
 }  // namespace usbtwin::sim

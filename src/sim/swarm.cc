@@ -85,6 +85,25 @@ emulator::Profile DrawProfile(Chooser& chooser) {
   return profile;
 }
 
+// The longest transfer still takes less than a command's deadline.
+PipesOptions DrawPipes(Chooser& chooser, bool faults) {
+  PipesOptions pipes;
+  static constexpr std::array<size_t, 3> kBufferLengths{64 << 10, 16 << 10, 4 << 10};
+  pipes.buffer_length = kBufferLengths[chooser.Choose(kBufferLengths.size(), "how much is sent")];
+  pipes.split = chooser.Choose(2, "whether what is sent arrives in pieces") == 1;
+  static constexpr std::array<Duration, 3> kDelays{Duration(0), std::chrono::microseconds(20),
+                                                   std::chrono::milliseconds(1)};
+  pipes.delay_max = kDelays[chooser.Choose(kDelays.size(), "how late it arrives")];
+  // A command is about twenty operations.
+  if (faults && chooser.Choose(2, "whether connections break") == 1) {
+    pipes.reset_one_in = uint64_t{1} << chooser.Between(10, 15, "how rare");
+  }
+  if (faults && chooser.Choose(2, "whether connections go silent") == 1) {
+    pipes.silence_one_in = uint64_t{1} << chooser.Between(12, 16, "how rare");
+  }
+  return pipes;
+}
+
 }  // namespace
 
 Swarm DrawSmall(Chooser& chooser) {
@@ -140,6 +159,9 @@ Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
   }
   if (chooser.Choose(2, "whether the host reopens") == 1) {
     swarm.reopen_one_in = chooser.Between(200, 5000, "how often");
+  }
+  if (chooser.Choose(4, "whether USB/IP lies between") == 3) {
+    swarm.usbip = DrawPipes(chooser, options.faults);
   }
   return swarm;
 }
