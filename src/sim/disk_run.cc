@@ -168,10 +168,11 @@ bool DiskRun::Due(uint64_t& next, uint64_t one_in, std::string_view what) {
 }
 
 bool DiskRun::Open() {
+  constexpr int kTries = 100;
   // A connection that went silent keeps the device from the next one for a while.
-  const int tries_max = usbip_ ? 1000 : 100;
+  constexpr int kTriesSoon = 20;
   NotePlayed();
-  for (int tries = 0; tries < tries_max && !failed(); ++tries) {
+  for (int tries = 0; tries < kTries && !failed(); ++tries) {
     session_job_ = std::make_unique<async::Job<Result<void>>>(world_, session_->Open());
     if (!Finish(*session_job_, "opening the device")) return false;
     Result<void> opened = session_job_->result();
@@ -192,9 +193,10 @@ bool DiskRun::Open() {
     NotePlayed(Ending::kTold);
     if (const auto wrong = reports_.JudgeOpening(opened.error())) Fail("cannot open: " + *wrong);
     Close();
-    if (failed() || !Sleep(std::chrono::milliseconds(200))) return false;
+    if (failed() || !Sleep(std::chrono::milliseconds(usbip_ && tries > kTriesSoon ? 5000 : 200)))
+      return false;
   }
-  Fail("the device could not be opened in " + std::to_string(tries_max) + " tries");
+  Fail("the device could not be opened in " + std::to_string(kTries) + " tries");
   return false;
 }
 

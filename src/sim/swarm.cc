@@ -160,7 +160,7 @@ Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
   if (chooser.Choose(2, "whether the host reopens") == 1) {
     swarm.reopen_one_in = chooser.Between(200, 5000, "how often");
   }
-  if (chooser.Choose(4, "whether USB/IP lies between") == 3) {
+  if (chooser.Choose(6, "whether USB/IP lies between") == 5) {
     swarm.usbip = DrawPipes(chooser, options.faults);
   }
   return swarm;

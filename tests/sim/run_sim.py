@@ -59,6 +59,8 @@ def many(usbtwin):
     table = simulate(usbtwin, COMMANDS_MIN)
     unseen = [name for name, count in table["faults"].items() if count["observed"] == 0]
     check(not unseen, f"never observed: {unseen}")
+    for key, times in table["usbip"].items():
+        check(times, f"USB/IP: no {key}")
     for ending in ENDINGS:
         check(any(count[ending] for count in table["faults"].values()), f"none was {ending}")
 
