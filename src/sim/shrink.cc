@@ -63,9 +63,11 @@ class Shrinker {
     DropFaults();
     // Which faults it takes, and when: until that is known, whatever is left out shifts them.
     Lower(kFaultsBegin);
+    // Every try takes as long as the run is: first whole stretches of it.
+    DropCommands(best_.commands / 16 + 1);
     Lower(kGap);
     for (bool better = true; better && going_;) {
-      better = DropCommands();
+      better = DropCommands(1);
       better = Lower(kGap) || better;
       better = DropChoices() || better;
       better = Zero() || better;
@@ -152,14 +154,34 @@ class Shrinker {
     begins.push_back(choices_.size());
     return begins;
   }
-  // From the last to the first, in ever smaller groups.
-  bool DropCommands() {
+  // The same, with the next fault as much earlier: it mostly has an occasion for each command.
+  bool TryEarlier(size_t first, size_t final, uint64_t commands) {
+    constexpr int kGapsTried = 2;  // any of the latest may be that of the fault that matters
+    int tried = 0;
+    for (size_t index = first; index != 0 && tried < kGapsTried; --index) {
+      const Recording::Choice& gap = choices_[index - 1];
+      if (gap.what != kGap) continue;
+      ++tried;
+      if (gap.value < commands) continue;
+      Choices cut = choices_;
+      cut[index - 1].value -= commands;
+      cut.erase(cut.begin() + static_cast<std::ptrdiff_t>(first),
+                cut.begin() + static_cast<std::ptrdiff_t>(final));
+      if (Try(cut, best_.commands - std::min(commands, best_.commands - 1), best_.faults)) {
+        return true;
+      }
+    }
+    return false;
+  }
+  // From the last to the first, in ever smaller groups down to so many.
+  bool DropCommands(size_t count_min) {
     bool better = false;
     std::vector<size_t> begins = Begins();
-    for (size_t count = begins.size() / 2; count != 0 && going_; count /= 2) {
+    for (size_t count = begins.size() / 2; count >= count_min && going_; count /= 2) {
       for (size_t final = begins.size() - 1; final != 0 && going_;) {
         const size_t first = final - std::min(count, final);
-        if (TryWithout(begins[first], begins[final], final - first)) {
+        if (TryWithout(begins[first], begins[final], final - first) ||
+            TryEarlier(begins[first], begins[final], final - first)) {
           better = true;
           begins = Begins();
         }
