@@ -385,6 +385,8 @@ Sense Disk::StoreSense(const StoreOp& op) const {
     case StoreOutcome::kReadError: sense.asc = 0x11; break;   // unrecovered read error
     case StoreOutcome::kWriteError: sense.asc = 0x0c; break;  // write error
     case StoreOutcome::kNoSpace:  // space allocation failed write protect
+      sense.asc = 0x0c;
+      if (canary::Planted(canary::Canary::kWrongSense)) break;
       return {.key = SenseKey::kDataProtect, .asc = 0x27, .ascq = 0x07};
   }
   // The store does not say which block it was; where there was only one, it was that.

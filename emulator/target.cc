@@ -27,8 +27,10 @@ void Target::AddUnit(scsi::LogicalUnit& unit) {
 }
 
 scsi::LogicalUnit* Target::UnitOf(const Command& command) const {
-  const bool wrong = canary::Planted(canary::Canary::kWrongUnit) && units_.size() > 1 &&
-                     command.lun == units_.size() - 1;
+  const bool planted =
+      canary::Planted(canary::Canary::kWrongUnit) ||
+      (canary::Planted(canary::Canary::kWrongInquiry) && Is(command, Opcode::kInquiry));
+  const bool wrong = planted && units_.size() > 1 && command.lun == units_.size() - 1;
   if (wrong) return units_[command.lun - 1];
   return command.lun < units_.size() ? units_[command.lun] : nullptr;
 }

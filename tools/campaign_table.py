@@ -10,7 +10,12 @@ FAILED = 1  # the exit status of a run that the simulation itself judged as fail
 HISTORY_PRIME = 0x100000001b3
 SUMS = ("runs", "commands", "reads", "writes", "bytes_compared", "openings", "virtual_ns")
 COUNTS = ("injected", "observed", "recovered", "reported", "passed_on", "cancelled")
+USBIP = ("runs", "connections", "broken", "silenced")
 WIDTHS = (10, 10, 11, 10, 11, 11)
+
+
+def count(number, noun):
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 class Table:
@@ -22,6 +27,7 @@ class Table:
         self.blocks = 0
         self.faults = {}  # name: Counter
         self.rungs = {}
+        self.usbip = collections.Counter()
         self.history = 0
         self.version = None
 
@@ -31,20 +37,22 @@ class Table:
         blocks = round(run["mean_blocks"] * (sums["reads"] + sums["writes"]))
         faults = {name: {key: int(row[key]) for key in COUNTS}
                   for name, row in run["faults"].items()}
-        rungs = {name: int(count) for name, count in run["rungs"].items()}
+        usbip = {key: int(run["usbip"][key]) for key in USBIP}
+        rungs = {name: int(times) for name, times in run["rungs"].items()}
         history = int(run["history"], 16)
         self.version = run["version"]
         self.sums.update(sums)
         self.blocks += blocks
+        self.usbip.update(usbip)
         for name, row in faults.items():
             self.faults.setdefault(name, collections.Counter()).update(row)
-        for name, count in rungs.items():
-            self.rungs[name] = self.rungs.get(name, 0) + count
+        for name, times in rungs.items():
+            self.rungs[name] = self.rungs.get(name, 0) + times
         self.history = self.history * HISTORY_PRIME % 2**64 ^ history
 
     def mean_blocks(self):
-        count = self.sums["reads"] + self.sums["writes"]
-        return self.blocks / count if count else 0.0
+        moves = self.sums["reads"] + self.sums["writes"]
+        return self.blocks / moves if moves else 0.0
 
     def document(self, failures):
         sums = {key: self.sums[key] for key in SUMS}
@@ -53,6 +61,7 @@ class Table:
                 "exit_status": 1 if failures else 0, "error": failed,
                 "seed": self.seeds[0], **sums, "mean_blocks": self.mean_blocks(),
                 "history": f"{self.history:016x}",
+                "usbip": {key: self.usbip[key] for key in USBIP},
                 "faults": {name: {key: row[key] for key in COUNTS}
                            for name, row in self.faults.items()},
                 "rungs": self.rungs, "failures": [failure.document() for failure in failures]}
@@ -63,7 +72,10 @@ class Table:
                  f"{sums['commands']} commands, {sums['openings']} openings, {seconds // 3600} h "
                  f"{seconds // 60 % 60:02} min {seconds % 60:02} s of virtual time",
                  f"{sums['reads']} reads and {sums['writes']} writes of {self.mean_blocks():.1f} "
-                 f"blocks on average; {sums['bytes_compared'] // 10**6} MB compared", ""]
+                 f"blocks on average; {sums['bytes_compared'] // 10**6} MB compared",
+                 f"{count(self.usbip['runs'], 'run')} over USB/IP: "
+                 f"{count(self.usbip['connections'], 'connection')}, of which "
+                 f"{self.usbip['broken']} broke and {self.usbip['silenced']} went silent", ""]
         total = sum(self.faults.values(), collections.Counter())
         head = {key: key.replace("_", " ") for key in COUNTS}
         rows = [("fault", head), *self.faults.items(), ("all", total)]
@@ -73,7 +85,7 @@ class Table:
         unseen = [name for name, row in self.faults.items() if row["observed"] == 0]
         if unseen and total["injected"]:
             lines.append("never observed: " + ", ".join(unseen))
-        rungs = ", ".join(f"{name} {count}" for name, count in self.rungs.items())
+        rungs = ", ".join(f"{name} {times}" for name, times in self.rungs.items())
         lines += ["", f"commands by the highest rung of recovery: {rungs}",
                   f"history {self.history:016x}"]
         return "\n".join(lines) + "\n"

@@ -4,11 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <chrono>
-#include <csignal>
-#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -17,9 +13,11 @@
 #include "base/canary.h"
 #include "base/text.h"
 #include "os/console.h"
-#include "os/system.h"
 #include "sim/choice_list.h"
+#include "sim/shrink.h"
+#include "tools/abort_watch.h"
 #include "tools/exit_status.h"
+#include "tools/sim_failure.h"
 #include "tools/sim_report.h"
 #include "tools/verb.h"
 
@@ -30,7 +28,6 @@ using app::Failure;
 using std::chrono::steady_clock;
 
 constexpr size_t kJobsMax = 64;
-constexpr uint64_t kTriesMax = 3000;  // runs that making a list smaller may take
 
 struct Options {
   uint64_t seed = 1;
@@ -44,6 +41,8 @@ struct Options {
   std::string canary;
   std::string replay_path;
   std::string output_folder = ".";
+  uint64_t shrink_tries = sim::ShrinkOptions{}.tries_max;
+  double shrink_seconds = 60;
   bool json = false;
 };
 
@@ -57,20 +56,6 @@ struct Plan {
     return std::min(commands_per_run, commands_max - run * commands_per_run);
   }
 };
-
-// The run under way in this thread, for a crash: CHECK aborts, and no stack frame could say more.
-thread_local std::optional<uint64_t> seed_running;
-std::atomic<uint64_t> commands_of_runs{};
-const char* more_of_runs = "";  // options that are needed to repeat one
-
-void HandleAbort(int) {
-  if (!seed_running) return;
-  std::fprintf(stderr,
-               "usbtwin sim: the program broke in a run\n"
-               "reproduce: usbtwin sim --seed %llu --runs 1 --commands-per-run %llu%s\n",
-               static_cast<unsigned long long>(*seed_running),
-               static_cast<unsigned long long>(commands_of_runs), more_of_runs);
-}
 
 std::string MoreOf(const Options& options) {
   std::string more = options.no_faults ? " --no-faults" : "";
@@ -146,10 +131,10 @@ class Campaign {
     while (Take(run)) {
       const uint64_t seed = options_.seed + run;
       const uint64_t commands = plan_.CommandsOf(run, options_.commands_per_run);
-      seed_running = seed;
+      abort_watch::BeginRun({.seed = seed, .commands = commands});
       const sim::RunResult result =
           sim::RunSeed(seed, {.commands = commands, .swarm = {.faults = !options_.no_faults}});
-      seed_running.reset();
+      abort_watch::EndRun();
       Finish(run, {seed, commands, result});
     }
   }
@@ -191,45 +176,6 @@ std::string SeedsOf(const Options& options, const sim::RunReport& report) {
                      options.seed + std::max<uint64_t>(report.runs, 1) - 1);
 }
 
-// A capture of the run and its choices as files beside each other; what could not be written is
-// told, the failure of the run matters more.
-void Keep(const Options& options, const std::string& name, const sim::ChoiceList& list) {
-  const std::unique_ptr<app::System> system = os::MakeSystem();
-  const std::string stem = options.output_folder + "/" + name;
-  const auto record = system->CreateFile(stem + ".pcapng");
-  if (record) {
-    sim::RunList(list, record->get());
-    if ((*record)->Flush()) os::PrintError("capture: " + stem + ".pcapng\n");
-  } else {
-    os::PrintError("no capture: " + record.error().text + "\n");
-  }
-  const std::string text = sim::Print(list);
-  const auto choices = system->CreateFile(stem + ".choices");
-  if (!choices) return os::PrintError("no list of choices: " + choices.error().text + "\n");
-  if ((*choices)->Write(std::vector<uint8_t>(text.begin(), text.end())) && (*choices)->Flush()) {
-    os::PrintError(fmt::format(
-        "choices: {0}.choices ({1}, {2})\n"
-        "replay: usbtwin sim --replay {0}.choices{3}\n",
-        stem, Count(list.values.size(), "choice"), Count(list.commands, "command"), more_of_runs));
-  }
-}
-
-int TellFailure(const Options& options, const FailedRun& failed) {
-  os::PrintError(
-      fmt::format("usbtwin sim: seed {}, command {}: {}\n"
-                  "reproduce: usbtwin sim --seed {} --runs 1 --commands-per-run {}{}\n",
-                  failed.seed, failed.result.failed_command, failed.result.failure, failed.seed,
-                  failed.commands, more_of_runs));
-  sim::ChoiceList list = sim::ListOf(
-      failed.seed, {.commands = failed.commands, .swarm = {.faults = !options.no_faults}});
-  const size_t length = list.values.size();
-  if (!failed.result.stuck) list = sim::Shrink(std::move(list), failed.result, kTriesMax);
-  os::PrintError(fmt::format("made smaller: from {} to {}\n", Count(length, "choice"),
-                             Count(list.values.size(), "choice")));
-  Keep(options, fmt::format("sim-{}", failed.seed), list);
-  return kExitDiffers;
-}
-
 int Replay(const Options& options) {
   const auto bytes = os::ReadInput({.path = options.replay_path, .length_max = 256 << 20});
   if (!bytes) return Fail("sim", bytes.error(), options.json);
@@ -246,6 +192,14 @@ int Replay(const Options& options) {
   os::PrintError(
       fmt::format("usbtwin sim: command {}: {}\n", result.failed_command, result.failure));
   return kExitDiffers;
+}
+
+KeepOptions KeepingOf(const Options& options) {
+  return {.folder = options.output_folder,
+          .more = MoreOf(options),
+          .faults = !options.no_faults,
+          .shrink_tries = options.shrink_tries,
+          .shrink_seconds = options.shrink_seconds};
 }
 
 int RunExhaustive(const Options& options) {
@@ -266,7 +220,7 @@ int RunExhaustive(const Options& options) {
   if (!failed) return kExitGood;
   os::PrintError(fmt::format("usbtwin sim: command {}: {}\n", failed->result.failed_command,
                              failed->result.failure));
-  Keep(options, "sim-exhaustive", all.list);
+  KeepList(KeepingOf(options), "sim-exhaustive", all.list);
   return kExitDiffers;
 }
 
@@ -288,6 +242,9 @@ Result<void, Failure> CheckOptions(const Options& options) {
   if (!(minutes > 0 && minutes <= kMinutesMax)) {
     return usage("--minutes takes more than 0, and at most a year");
   }
+  if (!(options.shrink_seconds >= 0 && options.shrink_seconds <= kMinutesMax)) {
+    return usage("--shrink-seconds takes 0 or more");
+  }
   if (!std::filesystem::is_directory(options.output_folder)) {
     return usage("--output-folder: there is no folder " + Quote(options.output_folder));
   }
@@ -307,10 +264,7 @@ int Run(const Options& given) {
   if (!options.runs && !options.commands && !options.minutes) options.commands = 200'000;
   if (options.jobs == 0) options.jobs = std::max(1u, std::thread::hardware_concurrency());
   options.jobs = std::min(options.jobs, kJobsMax);
-  commands_of_runs = options.commands_per_run;
-  const std::string more = MoreOf(options);
-  more_of_runs = more.c_str();
-  std::signal(SIGABRT, HandleAbort);
+  abort_watch::Start(MoreOf(options));
   os::PrintError(fmt::format("usbtwin sim: seed {}\n", options.seed));
   Campaign campaign(options, PlanOf(options));
   campaign.Run(options.jobs);
@@ -325,7 +279,9 @@ int Run(const Options& given) {
       static_cast<double>(report.commands) / seconds / static_cast<double>(options.jobs),
       static_cast<double>(report.bytes_compared) / 1e6 / seconds /
           static_cast<double>(options.jobs)));
-  return campaign.failed() ? TellFailure(options, *campaign.failed()) : kExitGood;
+  if (!campaign.failed()) return kExitGood;
+  TellFailure(KeepingOf(options), *campaign.failed());
+  return kExitDiffers;
 }
 
 }  // namespace
@@ -361,6 +317,10 @@ void AddSimVerb(CLI::App& cli, Chosen& chosen) {
         replay->excludes(exhaustive);
         verb.add_option("--output-folder", options.output_folder,
                         "where captures and choices of a failed run go (default: here)");
+        verb.add_option("--shrink-tries", options.shrink_tries,
+                        "runs that making the choices of a failed run smaller may take "
+                        "(default 20000; 0 keeps them)");
+        verb.add_option("--shrink-seconds", options.shrink_seconds, "and how long (default 60)");
         verb.add_flag("--json", options.json, "the table as JSON");
       },
       Run);

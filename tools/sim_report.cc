@@ -30,10 +30,14 @@ std::string RowText(const char* name, const sim::FaultCount& count) {
 std::string SimText(const std::string& what, const sim::RunReport& report) {
   std::string text = fmt::format(
       "{}: {}, {}, {}, {} of virtual time\n"
-      "{} reads and {} writes of {:.1f} blocks on average; {} MB compared\n\n",
+      "{} reads and {} writes of {:.1f} blocks on average; {} MB compared\n",
       what, Count(report.runs, "run"), Count(report.commands, "command"),
       Count(report.opened, "opening"), TimeText(report.virtual_time), report.reads, report.writes,
       MeanBlocks(report), report.bytes_compared / 1'000'000);
+  text +=
+      fmt::format("{} over USB/IP: {}, of which {} broke and {} went silent\n\n",
+                  Count(report.usbip.runs, "run"), Count(report.usbip.connections, "connection"),
+                  report.usbip.broken, report.usbip.silenced);
   text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}{:>11}{:>11}\n", "fault", "injected",
                       "observed", "recovered", "reported", "passed on", "cancelled");
   sim::FaultCount all;
@@ -68,6 +72,10 @@ std::string SimJson(uint64_t seed, const sim::RunReport& report,
   json["openings"] = report.opened;
   json["virtual_ns"] = report.virtual_time.count();
   json["history"] = fmt::format("{:016x}", report.history);
+  json["usbip"] = {{"runs", report.usbip.runs},
+                   {"connections", report.usbip.connections},
+                   {"broken", report.usbip.broken},
+                   {"silenced", report.usbip.silenced}};
   json["faults"] = Json::object();
   for (const fault::KindInfo& info : fault::Kinds()) {
     const sim::FaultCount& count = report.faults[static_cast<size_t>(info.kind)];

@@ -114,6 +114,10 @@ void UsbIpConnection::HandleTimer() {
 
 void UsbIpConnection::HandleInputEnd(SocketOutcome outcome) {
   input_ended_ = true;
+  // Nothing more is read, and the replies that are queued are still sent.
+  if (ending_soon_ && phase_ != Phase::kEnding && outcome == SocketOutcome::kCancelled) {
+    return MaybeDone();
+  }
   const bool within = phase_ == Phase::kImported &&
                       (framing_.part() != Framing::Part::kHeader || !reader_.buffered().empty());
   if (outcome == SocketOutcome::kEnd) {

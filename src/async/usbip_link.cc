@@ -74,6 +74,7 @@ void UsbIpLink::Start(usb::Transfer& transfer) {
   flight.last = false;
   flight.unlink_deadline = kNever;
   ++under_way_count_;
+  ++unanswered_count_;
   const size_t data_length = in ? 0 : length;
   writer_.Queue(flight.submit_message,
                 sizeof flight.submit + data_length + flight.packets_raw.size());
@@ -169,7 +170,7 @@ void UsbIpLink::StartWaiting() {
 // --- replies ---
 
 void UsbIpLink::Read() {
-  while (!reader_.reading() && !broken_ && under_way_count_ != 0) {
+  while (!reader_.reading() && !broken_ && unanswered_count_ != 0) {
     const bool more =
         framing_.part() == Framing::Part::kHeader ? AdvanceHeader() : AdvancePayload();
     if (!more) return;
@@ -230,6 +231,7 @@ void UsbIpLink::HandleMessageDone() {
   Flight& flight = *std::exchange(incoming_, nullptr);
   usb::Transfer& transfer = *flight.transfer;
   flight.last = incoming_last_;
+  if (flight.last) --unanswered_count_;
   if (incoming_packets_) {
     const MutableBytes data = transfer.is_in() ? transfer.in : MutableBytes();
     const Result<void> parsed = usbip::ParseReplyPackets(

@@ -2,10 +2,10 @@
 // replies transfers again; what the server says is hostile, and what breaks the protocol breaks the
 // connection: everything then completes kDisconnected.
 //
-// Between the messages there is nothing: it reads only while transfers are under way, so a link
-// without any may go at once. Bulk streams are not carried, for USB/IP has none. A reset of the
-// port is asked for as SET_FEATURE(PORT_RESET); servers that do not know it refuse, and then the
-// device is as it was.
+// Between the messages there is nothing: it reads only while the server owes an answer, so a link
+// without transfers may go at once. Bulk streams are not carried, for USB/IP has none. A reset of
+// the port is asked for as SET_FEATURE(PORT_RESET); servers that do not know it refuse, and then
+// the device is as it was.
 #pragma once
 
 #include <deque>
@@ -117,6 +117,7 @@ class UsbIpLink final : public usb::Link,
   bool incoming_packets_ = false;
   IntrusiveList<usb::Transfer> waiting_;  // for a slot, or the end of a reset
   size_t under_way_count_ = 0;
+  size_t unanswered_count_ = 0;  // of those: the server will say more of them
   SocketReader reader_;
   SocketWriter writer_;
   bool broken_ = false;

@@ -27,6 +27,10 @@ class UsbIpServer::Acceptor final : private usb::Sink<SocketAccept>, private Def
     if (accept.outcome == SocketOutcome::kOk) {
       Take(std::move(accept.socket));
       if (!server_.stopping_) return Start();
+    } else if (accept.outcome == SocketOutcome::kFault && !server_.stopping_) {
+      // The listener is open all the same, and waits until it can let somebody in.
+      server_.Tell(listener_->address() + ": " + accept.why);
+      return Start();
     } else if (!server_.stopping_) {
       server_.Tell(listener_->address() +
                    ": no connection is accepted any more: " + Name(accept.outcome));

@@ -24,13 +24,15 @@ enum class Canary : uint8_t {
   kPowerLossTooMuch,  // power loss takes one synchronised block with it
   kWrongBlock,        // a write of thirteen blocks goes one block too far
   kWrongUnit,         // the last of several units answers for its neighbour
+  kWrongSense,        // a full store is told as a write error
+  kWrongInquiry,      // the last of several units says that it is its neighbour
 };
 
 struct CanaryName {
   Canary canary;
   std::string_view name;
 };
-inline constexpr std::array<CanaryName, 12> kCanaries{{
+inline constexpr std::array<CanaryName, 14> kCanaries{{
     {Canary::kResidueIgnored, "residue-ignored"},
     {Canary::kStaleStatus, "stale-status"},
     {Canary::kSignatureIgnored, "signature-ignored"},
@@ -43,6 +45,8 @@ inline constexpr std::array<CanaryName, 12> kCanaries{{
     {Canary::kPowerLossTooMuch, "power-loss-too-much"},
     {Canary::kWrongBlock, "wrong-block"},
     {Canary::kWrongUnit, "wrong-unit"},
+    {Canary::kWrongSense, "wrong-sense"},
+    {Canary::kWrongInquiry, "wrong-inquiry"},
 }};
 
 #ifdef USBTWIN_CANARIES

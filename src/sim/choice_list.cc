@@ -11,17 +11,6 @@ namespace {
 constexpr uint64_t kCommandsMax = 100'000'000;  // of one run: some minutes
 constexpr std::string_view kHead = "usbtwin choices 1";
 
-// What kind of failure it is: its text up to the first number, since the
-// numbers change as the run gets smaller.
-std::string_view Class(std::string_view failure) {
-  return failure.substr(0, failure.find_first_of("0123456789\n"));
-}
-
-bool StillFails(const ChoiceList& list, std::string_view wanted, RunResult& result) {
-  result = RunList(list);
-  return Class(result.failure) == wanted;
-}
-
 }  // namespace
 
 RunResult RunSeed(uint64_t seed, const RunOptions& options) {
@@ -121,63 +110,6 @@ Exhausted RunAll(const std::function<bool(const Exhausted&)>& progress) {
     if (all.schedules % 256 == 0 && !progress(all)) break;
   } while (chooser.Next());
   return all;
-}
-
-ChoiceList Shrink(ChoiceList list, const RunResult& failed, uint64_t tries_max) {
-  const std::string wanted(Class(failed.failure));
-  RunResult result;
-  uint64_t tries = 0;
-  const auto take = [&](ChoiceList candidate) {
-    if (tries == tries_max) return false;
-    ++tries;
-    if (!StillFails(candidate, wanted, result)) return false;
-    // What comes after the failure does not matter.
-    candidate.commands = std::min(candidate.commands, std::max<uint64_t>(result.failed_command, 1));
-    list = std::move(candidate);
-    return true;
-  };
-  ChoiceList shorter = list;
-  shorter.commands = std::min(list.commands, std::max<uint64_t>(failed.failed_command, 1));
-  take(shorter);
-  // Fewer commands, then fewer choices: zeros follow.
-  for (uint64_t cut = list.commands / 2; cut != 0; cut /= 2) {
-    do {
-      shorter = list;
-      shorter.commands -= std::min(cut, list.commands - 1);
-    } while (list.commands > cut && take(shorter));
-  }
-  for (size_t cut = list.values.size() / 2; cut != 0; cut /= 2) {
-    do {
-      shorter = list;
-      shorter.values.resize(list.values.size() - std::min(cut, list.values.size()));
-    } while (list.values.size() > cut && take(shorter));
-  }
-  // Cut out pieces, then make what is left simpler, as long as either helps.
-  for (bool better = true; better && tries < tries_max;) {
-    better = false;
-    for (size_t length = std::max<size_t>(list.values.size() / 2, 1);; length /= 2) {
-      for (size_t start = 0; start < list.values.size() && tries < tries_max;) {
-        ChoiceList cut = list;
-        const auto first = cut.values.begin() + static_cast<std::ptrdiff_t>(start);
-        const size_t count = std::min(length, list.values.size() - start);
-        cut.values.erase(first, first + static_cast<std::ptrdiff_t>(count));
-        if (take(std::move(cut))) {
-          better = true;
-          continue;
-        }
-        ChoiceList simple = list;
-        const auto zeros = simple.values.begin() + static_cast<std::ptrdiff_t>(start);
-        const bool plain = std::all_of(zeros, zeros + static_cast<std::ptrdiff_t>(count),
-                                       [](uint64_t value) { return value == 0; });
-        std::fill_n(zeros, count, 0);
-        if (!plain && take(std::move(simple))) better = true;
-        start += count;
-      }
-      if (length <= 1) break;
-    }
-  }
-  while (!list.values.empty() && list.values.back() == 0) list.values.pop_back();
-  return list;
 }
 
 }  // namespace usbtwin::sim

@@ -45,8 +45,4 @@ struct Exhausted {
 // `progress` is called now and then; false ends the search early.
 Exhausted RunAll(const std::function<bool(const Exhausted&)>& progress);
 
-// Makes the list of a failing run smaller while it still fails in the same way:
-// its first words are the same. Tries at most `tries_max` runs.
-ChoiceList Shrink(ChoiceList list, const RunResult& failed, uint64_t tries_max);
-
 }  // namespace usbtwin::sim

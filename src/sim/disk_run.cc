@@ -17,6 +17,13 @@ void FaultCount::Add(const FaultCount& other) {
   cancelled += other.cancelled;
 }
 
+void UsbIpCount::Add(const UsbIpCount& other) {
+  runs += other.runs;
+  connections += other.connections;
+  broken += other.broken;
+  silenced += other.silenced;
+}
+
 void RunReport::Add(const RunReport& other) {
   runs += other.runs;
   commands += other.commands;
@@ -29,6 +36,7 @@ void RunReport::Add(const RunReport& other) {
   for (size_t index = 0; index < faults.size(); ++index) {
     faults[index].Add(other.faults[index]);
   }
+  usbip.Add(other.usbip);
   for (size_t index = 0; index < rungs.size(); ++index) rungs[index] += other.rungs[index];
   history = history * 0x100000001b3 ^ other.history;
 }
@@ -69,11 +77,17 @@ DiskRun::DiskRun(Chooser& chooser, const RunOptions& options)
       world_(chooser),
       system_(world_),
       swarm_(DrawSwarm(chooser, options.swarm)),
-      player_(world_, chooser, swarm_.plan) {
+      player_(world_, chooser, swarm_.plan),
+      reports_(player_.plan(), swarm_.profile.units.size()),
+      expected_data_(swarm_.profile) {
   auto twin = app::Twin::Make(system_, swarm_.profile, &player_);
   CHECK(twin.has_value());
   twin_ = std::move(*twin);
   usb::Bus* bus = &twin_->bus();
+  if (swarm_.usbip) {
+    usbip_.emplace(world_, *bus, twin_->id(), UsbIpPathOptions{.pipes = *swarm_.usbip});
+    bus = &usbip_->bus();
+  }
   if (swarm_.script) {
     slow_bus_ = std::make_unique<SlowBus>(world_, *bus, swarm_.script->latency);
     bus = slow_bus_.get();
@@ -84,7 +98,7 @@ DiskRun::DiskRun(Chooser& chooser, const RunOptions& options)
   bus_ = std::make_unique<app::DecoratedBus>(
       world_, *fault_bus_,
       app::Decorations{.writer = writer_.get(), .audit = true, .breaches = this});
-  session_ = std::make_unique<host::Session>(world_, *bus_, twin_->id());
+  session_ = std::make_unique<host::Session>(world_, *bus_, usbip_ ? usbip_->id() : twin_->id());
   uint32_t block_size_max = 0;
   for (const emulator::UnitProfile& unit : swarm_.profile.units) {
     block_size_max = std::max(block_size_max, unit.disk.block_size);
@@ -109,6 +123,7 @@ void DiskRun::AddWitnesses() {
   world_.AddWitness("the twin", [this]() -> std::string {
     return twin_->controller().idle() ? "" : "has transfers or requests that have not ended";
   });
+  if (usbip_) world_.AddWitness("USB/IP", [this] { return usbip_->Describe(); });
   world_.AddWitness("the faults", [this]() -> std::string {
     if (player_.injections().empty()) return "";
     const fault::Injection& last = player_.injections().back();
@@ -154,6 +169,9 @@ bool DiskRun::Due(uint64_t& next, uint64_t one_in, std::string_view what) {
 
 bool DiskRun::Open() {
   constexpr int kTries = 100;
+  // A connection that went silent keeps the device from the next one for a while.
+  constexpr int kTriesSoon = 20;
+  NotePlayed();
   for (int tries = 0; tries < kTries && !failed(); ++tries) {
     session_job_ = std::make_unique<async::Job<Result<void>>>(world_, session_->Open());
     if (!Finish(*session_job_, "opening the device")) return false;
@@ -164,7 +182,7 @@ bool DiskRun::Open() {
       if (!Finish(*storage_job_, "setting up the storage")) return false;
       const Result<host::ScsiTransport*> transport = storage_job_->result();
       if (transport) {
-        Account(Ending::kWell);
+        NotePlayed(Ending::kWell);
         transport_ = dynamic_cast<host::BotTransport*>(*transport);
         CHECK(transport_ != nullptr);
         ++result_.report.opened;
@@ -172,13 +190,41 @@ bool DiskRun::Open() {
       }
       opened = transport.error();
     }
-    if (player_.plan().rules.empty()) Fail("cannot open: " + opened.error().Describe());
-    Account(Ending::kTold);
+    NotePlayed(Ending::kTold);
+    if (const auto wrong = reports_.JudgeOpening(opened.error())) Fail("cannot open: " + *wrong);
     Close();
-    if (failed() || !Sleep(std::chrono::milliseconds(200))) return false;
+    if (failed() || !Sleep(std::chrono::milliseconds(usbip_ && tries > kTriesSoon ? 5000 : 200)))
+      return false;
   }
   Fail("the device could not be opened in " + std::to_string(kTries) + " tries");
   return false;
+}
+
+bool DiskRun::StartUsbIp() {
+  if (!usbip_) return true;
+  reports_.HandleFar();
+  if (!usbip_->Start(kStepsMax)) Fail("the device cannot be exported: " + usbip_->error());
+  return !failed();
+}
+
+void DiskRun::StopUsbIp() {
+  if (!usbip_) return;
+  const PipesCounts& counts = usbip_->pipes().counts();
+  result_.report.usbip = {1, counts.connections, counts.broken, counts.silenced};
+  if (stuck_) return;
+  usbip_->Stop();
+  const auto stopped = world_.RunUntil([this] { return usbip_->idle(); }, kStepsMax);
+  if (!stopped) FailStuck(stopped.error(), "stopping the USB/IP server");
+}
+
+bool DiskRun::NoteConnections() {
+  if (!usbip_) return false;
+  const PipesCounts& now = usbip_->pipes().counts();
+  const PipesCounts before = std::exchange(connections_before_, now);
+  const bool trouble =
+      now.broken != before.broken || now.silenced != before.silenced || !usbip_->pipes().sound();
+  reports_.HandleConnections(trouble);
+  return trouble;
 }
 
 void DiskRun::Close() {
@@ -186,7 +232,7 @@ void DiskRun::Close() {
   if (!session_->is_open()) return;
   session_job_ = std::make_unique<async::Job<Result<void>>>(world_, session_->Close());
   if (!Finish(*session_job_, "closing the device")) return;
-  Account(session_job_->result() ? Ending::kWell : Ending::kTold);
+  NotePlayed(session_job_->result() ? Ending::kWell : Ending::kTold);
 }
 
 bool DiskRun::Reopen() {
@@ -198,7 +244,7 @@ RunResult DiskRun::Run() {
   RunReport& report = result_.report;
   report.runs = 1;
   const uint64_t commands = swarm_.script ? swarm_.script->writes.size() : options_.commands;
-  if (Open()) {
+  if (StartUsbIp() && Open()) {
     for (command_ = 1; command_ <= commands && !failed(); ++command_) {
       if (Due(reopen_next_, swarm_.reopen_one_in, "when the host reopens") && !Reopen()) break;
       if (transport_ == nullptr && !Reopen()) break;
@@ -215,6 +261,7 @@ RunResult DiskRun::Run() {
   loan_ = {};
   lent_.Clear();
   if (!stuck_) Close();
+  StopUsbIp();
   Account(Ending::kTold);  // what came of a run that is stuck
   for (const ModelDisk& model : models_) report.bytes_compared += model.bytes_compared();
   for (size_t index = 0; index < report.faults.size(); ++index) {
@@ -229,6 +276,7 @@ RunResult DiskRun::Run() {
 void DiskRun::ReadAllBack() {
   constexpr uint32_t kBlocks = 128;
   player_.Stop();
+  if (usbip_) usbip_->pipes().Calm();
   swarm_.cancel_one_in = 0;
   reading_back_ = true;
   if (!Sleep(std::chrono::minutes(2)) || !Reopen()) return;

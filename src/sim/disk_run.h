@@ -16,8 +16,11 @@
 #include "link/fault_bus.h"
 #include "link/fault_player.h"
 #include "proto/scsi_command.h"
+#include "sim/expected_data.h"
 #include "sim/model_disk.h"
+#include "sim/report_judge.h"
 #include "sim/swarm.h"
+#include "sim/usbip_path.h"
 #include "sim/world.h"
 
 namespace usbtwin::sim {
@@ -45,6 +48,16 @@ struct FaultCount {
   void Add(const FaultCount& other);
 };
 
+// What was between the devices and hosts of some runs.
+struct UsbIpCount {
+  uint64_t runs = 0;
+  uint64_t connections = 0;
+  uint64_t broken = 0;    // of those
+  uint64_t silenced = 0;  // the same: half-open, until the systems at both ends found out
+
+  void Add(const UsbIpCount& other);
+};
+
 struct RunReport {
   uint64_t runs = 0;
   uint64_t commands = 0;
@@ -55,6 +68,7 @@ struct RunReport {
   uint64_t opened = 0;
   Duration virtual_time{};
   std::array<FaultCount, fault::kKindsCount> faults{};
+  UsbIpCount usbip;
   std::array<uint64_t, 6> rungs{};  // commands by the highest rung of recovery; bot::Rung
   uint64_t history = 0;             // a digest of every answer and its time
 
@@ -80,9 +94,6 @@ class DiskRun final : private link::BreachSink {
 
  private:
   static constexpr uint64_t kStepsMax = 2'000'000;  // of one command
-  static constexpr uint64_t kCalm = 64;             // commands
-  // Longer than any condition lasts that lets some commands pass: a medium that is gone.
-  static constexpr Duration kCalmTime = std::chrono::milliseconds(400);
 
   // The system of one world: its clock, and neither files nor sockets.
   class WorldSystem final : public app::System {
@@ -159,6 +170,12 @@ class DiskRun final : private link::BreachSink {
   }
   void FailStuck(World::Trouble trouble, const char* what);
   bool Sleep(Duration length);
+  // Where the swarm put USB/IP between.
+  bool StartUsbIp();
+  void StopUsbIp();
+  // Asks for trouble with connections; true where there was some since it was last asked, or still
+  // is.
+  bool NoteConnections();
   bool Open();
   void Close();
   bool Reopen();
@@ -174,21 +191,27 @@ class DiskRun final : private link::BreachSink {
   bool Execute(const Request& request);
   void Judge(const Request& request, const Result<host::ScsiResult>& answer);
   void JudgeData(const Request& request, const host::ScsiResult& answer);
+  void JudgeRead(const Request& request, const host::ScsiResult& answer);
+  void JudgeSense(const Request& request, const host::ScsiResult& answer);
+  SentCommand SentOf(const Request& request) const;
   void JudgeWrite(const Request& request, const Result<host::ScsiResult>& answer);
-  void JudgeFailure(const Request& request, const Result<host::ScsiResult>& answer);
+  void JudgeReport(const Request& request, const Result<host::ScsiResult>& answer);
   void JudgeNeedless(const Error& error);
-  void JudgeUnnoticed(const host::ScsiResult& answer);
   // How something ended that faults were played in.
   enum class Ending : uint8_t { kWell, kWellAndShort, kTold, kCancelled };
   static Ending EndingOf(const Request& request, const Result<host::ScsiResult>& answer);
   bool PassedOn(const fault::Injection& injection, Ending ending) const;
   void Account(Ending ending);
+  // What was played while no command was under way, for the judge of reports; and for the table,
+  // where that was an opening or a closing.
+  void NotePlayed();
+  void NotePlayed(Ending ending);
   bool Due(uint64_t& next, uint64_t one_in, std::string_view what);
   void Digest(const Request& request, const Result<host::ScsiResult>& answer);
   // Of the command that has just ended.
   std::span<const fault::Injection> Injections() const;
   bool Injected(fault::Kind kind) const;
-  void KeepLoan();
+  void KeepLoan(const Request& request);
   void CheckLoan();
   void ReadAllBack();
   void AddWitnesses();
@@ -200,6 +223,8 @@ class DiskRun final : private link::BreachSink {
   Swarm swarm_;
   fault::Player player_;
   std::unique_ptr<app::Twin> twin_;
+  std::optional<UsbIpPath> usbip_;     // where the swarm drew it
+  PipesCounts connections_before_;     // when NoteConnections was last asked
   std::unique_ptr<SlowBus> slow_bus_;  // where there is a script
   std::unique_ptr<link::FaultBus> fault_bus_;
   std::unique_ptr<link::PcapWriter> writer_;
@@ -207,6 +232,8 @@ class DiskRun final : private link::BreachSink {
   std::unique_ptr<host::Session> session_;
   host::BotTransport* transport_ = nullptr;  // null: not open
   std::vector<ModelDisk> models_;
+  ReportJudge reports_;
+  ExpectedData expected_data_;
   std::vector<uint8_t> room_;
   LeaseList lent_;
   Loan loan_;
@@ -221,15 +248,13 @@ class DiskRun final : private link::BreachSink {
   uint64_t cancel_next_ = 0;
   uint64_t reopen_next_ = 0;
   uint64_t pause_next_ = 0;
-  uint64_t injected_before_ = 0;  // the command under way
-  uint64_t serial_before_ = 0;    // the same: the name of the last injection
+  uint64_t serial_before_ = 0;  // of the last injection that the judge of reports was told of
   bool stuck_ = false;
-  // Nothing was made to go wrong for so long that what goes wrong now is nobody's fault but ours.
-  uint64_t calm_commands_ = 0;
-  TimePoint trouble_;         // when something was last made to go wrong, or went wrong
-  TimePoint start_;           // of the command under way
-  Duration timeout_{};        // its deadline
-  bool interrupted_ = false;  // it was cancelled, or had a deadline too short for it
+  uint64_t calm_commands_ = 0;  // carried out since something was made to go wrong, or went wrong
+  TimePoint start_;             // of the command under way
+  Duration timeout_{};          // its deadline
+  bool cancelled_ = false;
+  bool hurried_ = false;  // it had a deadline too short for it
   RunResult result_;
 };
 

@@ -80,7 +80,7 @@ void DiskRun::Build(Request& request) {
     case Request::Kind::kRead: {
       DrawRange(request);
       const uint64_t form = chooser_.Choose(8, "which form");
-      request.lent = form % 2 == 1;
+      request.lent = form % 2 == 1 && !usbip_;  // USB/IP lends nothing
       request.cdb = form == 0   ? scsi::Read16(request.lba, request.blocks)
                     : form == 2 ? scsi::Read12(request.lba, request.blocks)
                     : form == 4 ? scsi::Read6(request.lba, request.blocks)
@@ -112,7 +112,7 @@ void DiskRun::Build(Request& request) {
       return;
     case Request::Kind::kOther: break;
   }
-  switch (chooser_.Choose(5, "which question")) {
+  switch (chooser_.Choose(6, "which question")) {
     case 0: request.cdb = scsi::TestUnitReady(); return;
     case 1:
       request.cdb = scsi::Inquiry(false, 0, 36);
@@ -123,6 +123,10 @@ void DiskRun::Build(Request& request) {
       request.length = 192;
       return;
     case 3:
+      request.cdb = scsi::Inquiry(true, 0x80, 64);  // the serial number
+      request.length = 64;
+      return;
+    case 4:
       request.cdb = scsi::RequestSense(false, 18);
       request.length = 18;
       return;
@@ -143,13 +147,13 @@ bool DiskRun::Execute(const Request& request) {
     sent.in_length = request.length;
     request.lent ? void(sent.lent = &lent_) : void(sent.in = room);
   }
-  injected_before_ = player_.injected();
-  serial_before_ = player_.serial();
+  NotePlayed();
   start_ = world_.Now();
   doing_ = &request;
   auto& job = command_job_.emplace(world_, transport_->Execute(sent));
   const std::optional<Duration> cancelled = DrawCancel();
-  interrupted_ = cancelled || timeout_ != swarm_.command_timeout;
+  cancelled_ = cancelled.has_value();
+  hurried_ = timeout_ != swarm_.command_timeout;
   if (cancelled) {
     alarm_.cancelled = &job;
     world_.Arm(alarm_, world_.Now() + *cancelled);
@@ -165,15 +169,15 @@ bool DiskRun::Execute(const Request& request) {
   Digest(request, answer);
   const bool good = answer && answer->status == Status::kGood;
   Judge(request, answer);
+  const bool played = player_.serial() != serial_before_;
+  serial_before_ = player_.serial();
   if (!good) {
     calm_commands_ = 0;
-    trouble_ = world_.Now();
     // What the ladder's last rung did not mend is for the caller: close and open.
     if (!answer && transport_->last_rung() == bot::Rung::kReopen) transport_ = nullptr;
     if (!Sleep(DrawWait())) return false;
-  } else if (cancelled || player_.injected() != injected_before_) {
+  } else if (cancelled || played) {
     calm_commands_ = 0;
-    trouble_ = world_.Now();
   } else {
     ++calm_commands_;
   }

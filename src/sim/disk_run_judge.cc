@@ -10,11 +10,17 @@ using fault::Kind;
 using scsi::SenseKey;
 using scsi::Status;
 
+namespace {
+
+constexpr uint8_t kRequestSense = 0x03;
+
+}  // namespace
+
 std::span<const Injection> DiskRun::Injections() const {
   const std::vector<Injection>& all = player_.injections();
-  const auto first = std::find_if(all.begin(), all.end(), [this](const Injection& injection) {
-    return injection.serial > serial_before_;
-  });
+  const auto first = std::upper_bound(
+      all.begin(), all.end(), serial_before_,
+      [](uint64_t serial, const Injection& injection) { return serial < injection.serial; });
   return {first, all.end()};
 }
 
@@ -24,14 +30,28 @@ bool DiskRun::Injected(Kind kind) const {
                      [kind](const Injection& injection) { return injection.kind == kind; });
 }
 
+void DiskRun::NotePlayed() {
+  NoteConnections();
+  reports_.HandlePlayed(Injections());
+  serial_before_ = player_.serial();
+}
+
+void DiskRun::NotePlayed(Ending ending) {
+  NoteConnections();
+  if (usbip_) reports_.HandleReset();  // by the server, between two connections
+  reports_.HandlePlayed(Injections());
+  Account(ending);
+  serial_before_ = player_.serial();
+}
+
 void DiskRun::Judge(const Request& request, const Result<host::ScsiResult>& answer) {
   RunReport& report = result_.report;
   const bool good = answer && answer->status == Status::kGood;
   if (!answer || answer->recoveries != 0) {
     ++report.rungs[static_cast<size_t>(transport_->last_rung())];
   }
-  if (good) JudgeUnnoticed(*answer);
-  if (!good) JudgeFailure(request, answer);
+  if (good && request.cdb.bytes[0] == kRequestSense) JudgeSense(request, *answer);
+  JudgeReport(request, answer);
   if (request.kind == Request::Kind::kWrite) {
     JudgeWrite(request, answer);
   } else if (good) {
@@ -40,10 +60,8 @@ void DiskRun::Judge(const Request& request, const Result<host::ScsiResult>& answ
   if (request.kind == Request::Kind::kSynchronize && good) {
     models_[request.lun].HandleSynchronised();
   }
-  if (player_.injected() != injected_before_) {
-    if (Injected(Kind::kPowerLoss)) {
-      for (ModelDisk& model : models_) model.HandlePowerLoss();
-    }
+  if (Injected(Kind::kPowerLoss)) {
+    for (ModelDisk& model : models_) model.HandlePowerLoss();
   }
   if (!player_.injections().empty()) Account(EndingOf(request, answer));
 }
@@ -85,77 +103,40 @@ void DiskRun::JudgeWrite(const Request& request, const Result<host::ScsiResult>&
   if (!refused || !plain) maybe();
 }
 
-void DiskRun::JudgeData(const Request& request, const host::ScsiResult& answer) {
-  const uint32_t residue = std::min(answer.residue, request.length);
-  const uint32_t valid = std::min(answer.length_actual, request.length - residue);
-  const bool exact =
-      request.kind == Request::Kind::kRead || request.kind == Request::Kind::kCapacity;
-  if (exact && valid != request.length && Injections().empty()) {
-    return Fail("operation code " + Hex({&request.cdb.bytes[0], 1}) + " brought " +
-                std::to_string(valid) + " of " + std::to_string(request.length) +
-                " bytes though nothing was made to go wrong");
-  }
-  if (request.kind == Request::Kind::kCapacity) {
-    ModelDisk& model = models_[request.lun];
-    if (valid != 8 || Injected(Kind::kLyingCapacity) || Injected(Kind::kCorruptIn)) return;
-    const auto be = [this](size_t at) {
-      return uint32_t{room_[at]} << 24 | uint32_t{room_[at + 1]} << 16 |
-             uint32_t{room_[at + 2]} << 8 | room_[at + 3];
-    };
-    if (be(0) == model.blocks_count() - 1 && be(4) == model.block_size()) return;
-    return Fail("LUN " + std::to_string(request.lun) + " says that its last block is " +
-                std::to_string(be(0)) + " of " + std::to_string(be(4)) + " bytes");
-  }
-  if (request.kind != Request::Kind::kRead) return;
-  ModelDisk& model = models_[request.lun];
-  const uint32_t blocks = valid / model.block_size();
-  if (!reading_back_) {
-    ++result_.report.reads;
-    result_.report.blocks_moved += blocks;
-  }
-  // A bit that the swarm flipped is among the first 64 of a transfer: in the first block.
-  const bool spoilt = Injected(Kind::kCorruptIn);
-  std::optional<std::string> wrong;
-  const auto judge = [&](uint64_t lba, Bytes bytes) {
-    if (spoilt && lba == request.lba && !bytes.empty()) {
-      ++lba;
-      bytes = bytes.subspan(model.block_size());
-    }
-    if (!wrong) wrong = model.Check(lba, bytes);
-  };
-  if (!request.lent) {
-    judge(request.lba, Bytes(room_).first(size_t{blocks} * model.block_size()));
-  } else {
-    uint64_t lba = request.lba;
-    uint32_t left = blocks * model.block_size();
-    lent_.ForEach([&](Bytes piece) {
-      // The units' stores lend whole blocks; only a cut transfer ends within one.
-      const Bytes whole = Take(piece, left - left % model.block_size());
-      const Bytes part = whole.first(whole.size() - whole.size() % model.block_size());
-      judge(lba, part);
-      lba += part.size() / model.block_size();
-      left -= static_cast<uint32_t>(part.size());
-    });
-    KeepLoan();
-  }
-  if (wrong) Fail("READ: " + *wrong);
+SentCommand DiskRun::SentOf(const Request& request) const {
+  const bool question = request.kind == Request::Kind::kOther && request.length != 0;
+  return {.lun = request.lun,
+          .opcode = request.cdb.bytes[0],
+          .needs_medium = !question,
+          .writes = request.kind == Request::Kind::kWrite,
+          .lba = request.lba,
+          .blocks = request.blocks,
+          .length = request.length,
+          .cancelled = cancelled_,
+          .hurried = hurried_,
+          .start = start_};
 }
 
-void DiskRun::JudgeFailure(const Request& request, const Result<host::ScsiResult>& answer) {
-  if (!answer) JudgeNeedless(answer.error());
-  // An interruption may also hit the sense of what failed before it.
-  if (interrupted_ || !Injections().empty()) return;
-  const bool calm = calm_commands_ >= kCalm && world_.Now() - trouble_ >= kCalmTime;
-  if (!calm && !player_.plan().rules.empty()) return;
-  if (!answer && answer.error().kind == ErrorKind::kCancelled) return;
-  if (answer && answer->sense_valid && answer->sense.key == SenseKey::kUnitAttention) return;
-  std::string what =
-      answer ? "status " + std::string(scsi::Name(answer->status)) : answer.error().Describe();
-  if (answer && answer->sense_valid) {
-    what += ", sense " + Hex(Bytes(answer->sense_bytes).first(answer->sense_length));
+void DiskRun::JudgeReport(const Request& request, const Result<host::ScsiResult>& answer) {
+  const SentCommand sent = SentOf(request);
+  const bool recovered = !answer || answer->recoveries != 0;
+  const bool trouble = NoteConnections();
+  if (recovered && transport_->last_rung() == bot::Rung::kResetPort) reports_.HandleReset();
+  if (const auto wrong = reports_.Judge(sent, Injections(), answer)) Fail(*wrong);
+  if (recovered && transport_->last_rung() == bot::Rung::kReopen) {
+    reports_.HandleLeftBehind();
+    if (answer) reports_.HandleMaybeLost();
+    if (usbip_) reports_.HandleReset();
   }
-  Fail("operation code " + Hex({&request.cdb.bytes[0], 1}) + " failed (" + what +
-       ") though nothing was made to go wrong for " + std::to_string(calm_commands_) + " commands");
+  if (trouble) return;
+  if (!answer) return JudgeNeedless(answer.error());
+  for (const Injection& injection : Injections()) {
+    const bool lied = injection.kind == Kind::kResidueLie && injection.observed;
+    if (lied && answer->status == Status::kGood && answer->recoveries == 0 &&
+        answer->residue == 0) {
+      Fail("the host lost the residue that the device told");
+    }
+  }
 }
 
 // Errors that the host need not have had.
@@ -179,38 +160,6 @@ void DiskRun::JudgeNeedless(const Error& error) {
            " alone must be recovered from, and led to: " + error.Describe());
       break;
     default: break;
-  }
-}
-
-// Faults after which a good answer without any recovery means that the host believed nonsense.
-void DiskRun::JudgeUnnoticed(const host::ScsiResult& answer) {
-  if (answer.recoveries != 0 || player_.injected() == injected_before_) return;
-  for (const Injection& injection : Injections()) {
-    if (!injection.observed) continue;
-    switch (injection.kind) {
-      case Kind::kStallCommand:
-      case Kind::kStallData:
-      case Kind::kStallStatus:
-      case Kind::kStallStatusTwice:
-      case Kind::kWrongTag:
-      case Kind::kWrongSignature:
-      case Kind::kShortStatus:
-      case Kind::kLongStatus:
-      case Kind::kReservedStatus:
-      case Kind::kPhaseError:
-      case Kind::kStaleStatus:
-      case Kind::kNoStatus:
-      case Kind::kZeroPacket:
-      case Kind::kFailedNoSense:
-      case Kind::kOverflow:
-      case Kind::kSilent:
-        return Fail(std::string(fault::Info(injection.kind).name) +
-                    " happened, and the host took no notice");
-      case Kind::kResidueLie:
-        if (answer.residue == 0) return Fail("the host lost the residue that the device told");
-        break;
-      default: break;
-    }
   }
 }
 
@@ -268,26 +217,6 @@ void DiskRun::Digest(const Request& request, const Result<host::ScsiResult>& ans
   if (!answer) return mix(static_cast<uint64_t>(answer.error().kind) + 1);
   mix(uint64_t{answer->length_actual} << 32 | answer->residue);
   mix(static_cast<uint64_t>(answer->status) << 8 | answer->recoveries);
-}
-
-void DiskRun::KeepLoan() {
-  // Rarely: the copy is dearer than the command.
-  if (command_ % 64 != 0) return;
-  CheckLoan();
-  loan_.leases.TakeFrom(lent_);
-  loan_.bytes.resize(loan_.leases.length());
-  loan_.leases.CopyTo(loan_.bytes);
-}
-
-void DiskRun::CheckLoan() {
-  size_t offset = 0;
-  loan_.leases.ForEach([&](Bytes piece) {
-    if (!std::equal(piece.begin(), piece.end(), loan_.bytes.begin() + offset)) {
-      Fail("bytes that were lent to a READ changed with a later write");
-    }
-    offset += piece.size();
-  });
-  loan_.leases.Clear();
 }
 
 }  // namespace usbtwin::sim

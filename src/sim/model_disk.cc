@@ -150,6 +150,21 @@ std::optional<std::string> ModelDisk::Check(uint64_t lba, Bytes bytes) {
   return std::nullopt;
 }
 
+std::optional<std::string> ModelDisk::CheckBegun(uint64_t lba, Bytes bytes) {
+  CHECK_LT(bytes.size(), block_size_);
+  CHECK_LT(lba, blocks_count());
+  bytes_compared_ += bytes.size();
+  std::vector<uint8_t> block(block_size_);
+  for (const Version version : Allowed(lba)) {
+    if (version == kAnything) return std::nullopt;
+    std::fill(block.begin(), block.end(), uint8_t{0});
+    if (version != 0) Fill(lba, version, block);
+    if (SameBytes(Bytes(block).first(bytes.size()), bytes)) return std::nullopt;
+  }
+  return "LUN " + std::to_string(lun_) + " block " + std::to_string(lba) + ": the first " +
+         std::to_string(bytes.size()) + " bytes are of no version that is allowed";
+}
+
 std::optional<std::string> ModelDisk::CheckDoubtful(uint64_t lba, Bytes block) {
   const Versions versions = doubts_.at(lba);
   // A version that can be told from all others first: "anything" fits everything.

@@ -44,6 +44,9 @@ class ModelDisk {
   // what was seen. Text: which block, what was found, what was allowed; nothing where all is well.
   std::optional<std::string> Check(uint64_t lba, Bytes bytes);
 
+  // The same for the first bytes of one block, which say too little to narrow anything.
+  std::optional<std::string> CheckBegun(uint64_t lba, Bytes bytes);
+
   uint64_t bytes_compared() const { return bytes_compared_; }
 
  private:

@@ -55,11 +55,11 @@ class Direction final : public Timer {
   }
   void Break() {
     broken_ = true;
-    bytes_.clear();
+    first_ = bytes_.size();
     Wake();
   }
   void Silence() { silent_ = true; }
-  bool holds_bytes() const { return !bytes_.empty(); }
+  bool holds_bytes() const { return first_ != bytes_.size(); }
 
  private:
   void Wake() {
@@ -72,18 +72,23 @@ class Direction final : public Timer {
     world_.Arm(*this, world_.Now() + Duration(delay));
   }
   void HandleTimer() override {
-    if (broken_ || abandoned_) {
+    // What is silent does not tell that nobody is there.
+    if (broken_ || (abandoned_ && !silent_)) {
       if (write_ != nullptr) EndWrite(SocketOutcome::kReset);
       if (broken_ && read_ != nullptr) return EndRead(SocketOutcome::kReset, 0);
     }
     Take();
     if (read_ == nullptr || silent_) return;
-    if (!bytes_.empty()) return Give();
+    if (holds_bytes()) return Give();
     if (ended_) EndRead(SocketOutcome::kEnd, 0);
   }
   // From the writer into the buffer, as far as there is room.
   void Take() {
     if (write_ == nullptr) return;
+    if (first_ == bytes_.size() || first_ >= options_.buffer_length) {
+      bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(first_));
+      first_ = 0;
+    }
     size_t skip = write_->length_actual;
     bool all = true;
     std::span<const Bytes> pieces = write_->pieces;
@@ -104,15 +109,14 @@ class Direction final : public Timer {
   }
   // A silent connection still takes what its buffer holds: nobody has told the writer.
   size_t RoomLeft() const {
-    return options_.buffer_length - std::min(options_.buffer_length, bytes_.size());
+    return options_.buffer_length - std::min(options_.buffer_length, bytes_.size() - first_);
   }
   void Give() {
-    size_t length = std::min(read_->room.size(), bytes_.size());
-    if (options_.split) {
-      length = world_.chooser().Between(1, length, "how many bytes arrive");
-    }
-    std::copy_n(bytes_.begin(), length, read_->room.begin());
-    bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(length));
+    const Bytes there = Bytes(bytes_).subspan(first_);
+    size_t length = std::min(read_->room.size(), there.size());
+    if (options_.split) length -= world_.chooser().Choose(length, "how many bytes come later");
+    CopyBytes(read_->room, there.first(length));
+    first_ += length;
     EndRead(SocketOutcome::kOk, length);
     if (write_ != nullptr) Wake();
   }
@@ -130,7 +134,8 @@ class Direction final : public Timer {
 
   World& world_;
   const PipesOptions& options_;
-  std::deque<uint8_t> bytes_;
+  std::vector<uint8_t> bytes_;
+  size_t first_ = 0;  // of those that are still there
   SocketRead* read_ = nullptr;
   SocketWrite* write_ = nullptr;
   bool ended_ = false;
@@ -139,30 +144,80 @@ class Direction final : public Timer {
   bool silent_ = false;
 };
 
-struct Pipes::Connection {
-  Connection(World& world, const PipesOptions& options)
-      : directions{Direction(world, options), Direction(world, options)} {}
+class Pipes::Connection final : public Timer {
+ public:
+  explicit Connection(Pipes& pipes)
+      : directions{Direction(pipes.world_, pipes.options_),
+                   Direction(pipes.world_, pipes.options_)},
+        pipes_(pipes) {
+    ++pipes_.counts_.connections;
+  }
+  ~Connection() {
+    pipes_.world_.Disarm(*this);
+    if (!sound_) --pipes_.unsound_count_;
+  }
+
+  void MayBreak() {
+    if (pipes_.Due(pipes_.reset_left_, pipes_.options_.reset_one_in,
+                   "how long no connection breaks")) {
+      ++pipes_.counts_.broken;
+      Break();
+    }
+    if (!silent_ && pipes_.Due(pipes_.silence_left_, pipes_.options_.silence_one_in,
+                               "how long no connection goes silent")) {
+      ++pipes_.counts_.silenced;
+      Spoil();
+      silent_ = true;
+      for (Direction& direction : directions) direction.Silence();
+      if (pipes_.options_.keep_alive.count() != 0) {
+        pipes_.world_.Arm(*this, pipes_.world_.Now() + pipes_.options_.keep_alive);
+      }
+    }
+  }
+  bool silent() const { return silent_; }
+
   std::array<Direction, 2> directions;
+
+ private:
+  void Spoil() {
+    if (std::exchange(sound_, false)) ++pipes_.unsound_count_;
+  }
+  void Break() {
+    Spoil();
+    for (Direction& direction : directions) direction.Break();
+  }
+  void HandleTimer() override { Break(); }  // the peer does not say that it lives
+
+  Pipes& pipes_;
+  bool sound_ = true;
+  bool silent_ = false;
 };
+
+// A choice of 0 is the longest time.
+bool Pipes::Due(uint64_t& left, uint64_t one_in, std::string_view what) {
+  if (one_in == 0 || calm_) return false;
+  if (left == 0) left = 2 * one_in - 1 - world_.chooser().Choose(2 * one_in - 1, what);
+  return --left == 0;
+}
 
 class Pipes::End final : public async::Socket {
  public:
-  End(Pipes& pipes, std::shared_ptr<Connection> connection, size_t side, std::string peer)
-      : pipes_(pipes), connection_(std::move(connection)), side_(side), peer_(std::move(peer)) {}
+  End(std::shared_ptr<Connection> connection, size_t side, std::string peer)
+      : connection_(std::move(connection)), side_(side), peer_(std::move(peer)) {}
   ~End() override {
     // Bytes that nobody will read any more break the connection, as they do with TCP.
-    if (in().holds_bytes()) out().Break();
+    if (in().holds_bytes() && !connection_->silent()) out().Break();
     if (!shut_down_) out().End();
     in().Abandon();
   }
 
   void Read(SocketRead& read) override {
-    MayBreak();
+    connection_->MayBreak();
     in().Read(read);
   }
   void Write(SocketWrite& write) override {
     CHECK(!shut_down_);
-    MayBreak();
+    connection_->MayBreak();
     out().Write(write);
   }
   void Cancel(SocketRead&) override { in().CancelRead(); }
@@ -176,20 +231,8 @@ class Pipes::End final : public async::Socket {
  private:
   Direction& in() { return connection_->directions[1 - side_]; }
   Direction& out() { return connection_->directions[side_]; }
-  bool Draw(uint64_t one_in, std::string_view what) {
-    return one_in != 0 && pipes_.world_.chooser().Choose(one_in, what) == one_in - 1;
-  }
-  void MayBreak() {
-    if (Draw(pipes_.options_.reset_one_in, "whether the connection breaks")) {
-      for (Direction& direction : connection_->directions) direction.Break();
-    }
-    if (Draw(pipes_.options_.silence_one_in, "whether the connection goes silent")) {
-      for (Direction& direction : connection_->directions) direction.Silence();
-    }
-  }
 
-  Pipes& pipes_;
-  const std::shared_ptr<Connection> connection_;
+  const std::shared_ptr<Connection> connection_;  // both ends hold it
   const size_t side_;
   const std::string peer_;
   bool shut_down_ = false;
@@ -240,9 +283,9 @@ Pipes::~Pipes() {
 }
 
 std::pair<std::unique_ptr<async::Socket>, std::unique_ptr<async::Socket>> Pipes::MakePair() {
-  const auto connection = std::make_shared<Connection>(world_, options_);
-  return {std::make_unique<End>(*this, connection, 0, "pipe:1"),
-          std::make_unique<End>(*this, connection, 1, "pipe:0")};
+  const auto connection = std::make_shared<Connection>(*this);
+  return {std::make_unique<End>(connection, 0, "pipe:1"),
+          std::make_unique<End>(connection, 1, "pipe:0")};
 }
 
 void Pipes::Connect(SocketConnect& connect) {
@@ -251,10 +294,10 @@ void Pipes::Connect(SocketConnect& connect) {
     connect.outcome = SocketOutcome::kRefused;
     connect.why = "cannot connect to " + connect.address + ": nobody listens there";
   } else {
-    const auto connection = std::make_shared<Connection>(world_, options_);
-    connect.socket = std::make_unique<End>(*this, connection, 0, connect.address);
+    const auto connection = std::make_shared<Connection>(*this);
+    connect.socket = std::make_unique<End>(connection, 0, connect.address);
     connect.outcome = SocketOutcome::kOk;
-    listener->second->Add(std::make_unique<End>(*this, connection, 1, "pipe:client"));
+    listener->second->Add(std::make_unique<End>(connection, 1, "pipe:client"));
   }
   world_.Post(connect);
 }

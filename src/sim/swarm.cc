@@ -69,6 +69,9 @@ emulator::Profile DrawProfile(Chooser& chooser) {
   emulator::FunctionProfile function;
   for (uint64_t unit = 0; unit < units; ++unit) {
     emulator::UnitProfile drawn;
+    // No unit can be taken for another.
+    drawn.disk.product = "Unit " + std::to_string(unit);
+    drawn.disk.serial += std::to_string(unit);
     drawn.disk.block_size = chooser.Choose(4, "which block size") == 3 ? 4096 : 512;
     drawn.disk.removable = chooser.Choose(4, "removable") == 3;
     drawn.disk.write_cache = chooser.Choose(4, "write cache") != 3;
@@ -80,6 +83,25 @@ emulator::Profile DrawProfile(Chooser& chooser) {
   configuration.functions.push_back(function);
   profile.configurations.push_back(configuration);
   return profile;
+}
+
+// The longest transfer still takes less than a command's deadline.
+PipesOptions DrawPipes(Chooser& chooser, bool faults) {
+  PipesOptions pipes;
+  static constexpr std::array<size_t, 3> kBufferLengths{64 << 10, 16 << 10, 4 << 10};
+  pipes.buffer_length = kBufferLengths[chooser.Choose(kBufferLengths.size(), "how much is sent")];
+  pipes.split = chooser.Choose(2, "whether what is sent arrives in pieces") == 1;
+  static constexpr std::array<Duration, 3> kDelays{Duration(0), std::chrono::microseconds(20),
+                                                   std::chrono::milliseconds(1)};
+  pipes.delay_max = kDelays[chooser.Choose(kDelays.size(), "how late it arrives")];
+  // A command is about twenty operations.
+  if (faults && chooser.Choose(2, "whether connections break") == 1) {
+    pipes.reset_one_in = uint64_t{1} << chooser.Between(10, 15, "how rare");
+  }
+  if (faults && chooser.Choose(2, "whether connections go silent") == 1) {
+    pipes.silence_one_in = uint64_t{1} << chooser.Between(12, 16, "how rare");
+  }
+  return pipes;
 }
 
 }  // namespace
@@ -123,11 +145,9 @@ Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
   swarm.profile = DrawProfile(chooser);
   if (options.faults) {
     for (const fault::KindInfo& info : fault::Kinds()) {
-      // Drawn even where it does not exist: so a list of choices without it is as long.
       const bool exists = chooser.Choose(4, "whether this fault exists") == 3;
-      const fault::Rule rule = DrawRule(chooser, info);
       if (!exists) continue;
-      swarm.plan.rules.push_back(rule);
+      swarm.plan.rules.push_back(DrawRule(chooser, info));
       swarm.power_may_fail = swarm.power_may_fail || info.kind == Kind::kPowerLoss;
     }
   }
@@ -139,6 +159,9 @@ Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
   }
   if (chooser.Choose(2, "whether the host reopens") == 1) {
     swarm.reopen_one_in = chooser.Between(200, 5000, "how often");
+  }
+  if (chooser.Choose(6, "whether USB/IP lies between") == 5) {
+    swarm.usbip = DrawPipes(chooser, options.faults);
   }
   return swarm;
 }

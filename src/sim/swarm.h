@@ -9,6 +9,7 @@
 #include "base/chooser.h"
 #include "emulator/profile.h"
 #include "link/fault_plan.h"
+#include "sim/pipes.h"
 
 namespace usbtwin::sim {
 
@@ -41,6 +42,8 @@ struct Swarm {
   uint64_t pause_one_in = 16;        // after each n-th some time passes
   Duration command_timeout = std::chrono::seconds(2);
   std::optional<Script> script;  // does this instead
+
+  std::optional<PipesOptions> usbip;  // the device is imported over USB/IP, through these
 };
 
 // One unit of a few blocks, two commands and at most one fault: every way in which they can be put

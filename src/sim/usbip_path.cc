@@ -36,4 +36,10 @@ bool UsbIpPath::Start(uint64_t steps_max) {
   return true;
 }
 
+std::string UsbIpPath::Describe() const {
+  if (idle()) return "";
+  return "has " + std::to_string(server_.connections_count()) + " connections" +
+         (log_.empty() ? "" : ", and last told: " + log_.back());
+}
+
 }  // namespace usbtwin::sim

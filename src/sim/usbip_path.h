@@ -38,6 +38,8 @@ class UsbIpPath {
   const std::vector<std::string>& log() const { return log_; }  // the last lines
 
   void Stop() { server_.Stop(); }
+  // Who is connected and what was last told, for a world that is stuck; empty where all is over.
+  std::string Describe() const;
   bool idle() const { return server_.idle(); }
 
  private:

@@ -44,6 +44,8 @@ BOOST_AUTO_TEST_CASE(without_faults_nothing_is_injected_and_every_command_succee
     all.Add(result.report);
   }
   BOOST_TEST(all.runs == 10u);
+  BOOST_TEST(all.usbip.broken == 0u);
+  BOOST_TEST(all.usbip.silenced == 0u);
   for (const FaultCount& count : all.faults) BOOST_TEST(count.injected == 0u);
   // The mix: seven of ten commands at least move blocks.
   BOOST_TEST((all.reads + all.writes) * 10 >= all.commands * 7);
@@ -72,6 +74,24 @@ BOOST_AUTO_TEST_CASE(faults_happen_are_noticed_and_are_recovered_from_or_told) {
   BOOST_TEST(sum.passed_on > 0u);
   // What nothing on the way can mend is never recovered from by chance.
   BOOST_TEST(all.faults[static_cast<size_t>(fault::Kind::kLyingCapacity)].recovered == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(some_devices_are_far_away_and_their_connections_break) {
+  RunReport all;
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    const RunResult result = RunSeed(seed, kShort);
+    BOOST_TEST(result.failure == "", "seed " << seed << ": " << result.failure);
+    const UsbIpCount& count = result.report.usbip;
+    BOOST_TEST((count.runs == 0) == (count.connections == 0));
+    if (count.broken + count.silenced != 0) {
+      BOOST_TEST(RunSeed(seed, kShort).report.history == result.report.history);
+    }
+    all.Add(result.report);
+  }
+  BOOST_TEST(all.usbip.runs > 2u);
+  BOOST_TEST(all.usbip.runs < 20u);
+  BOOST_TEST(all.usbip.broken > 0u);
+  BOOST_TEST(all.usbip.silenced > 0u);
 }
 
 BOOST_AUTO_TEST_CASE(the_choices_of_a_run_replay_it) {

@@ -47,6 +47,28 @@ BOOST_AUTO_TEST_CASE(a_written_block_is_what_was_written_and_nothing_else) {
   BOOST_TEST(!Allows(5, Bytes(first).first(kBlock)));
 }
 
+BOOST_AUTO_TEST_CASE(the_first_bytes_of_a_block_are_those_of_a_version_that_is_allowed) {
+  const auto old = New(1);
+  model.HandleWritten(1, 1, version, false);
+  const auto allows = [this](Bytes bytes, size_t length) {
+    return !model.CheckBegun(1, bytes.first(length)).has_value();
+  };
+  BOOST_TEST(allows(old, 1));
+  BOOST_TEST(allows(old, 511));
+  BOOST_TEST(!allows(zeros, 1));
+  auto spoilt = old;
+  spoilt[17] ^= 1;
+  BOOST_TEST(allows(spoilt, 17));
+  BOOST_TEST(!allows(spoilt, 18));
+  const auto doubtful = New(1);
+  model.HandleMaybeWritten(1, 1, version);
+  BOOST_TEST(allows(doubtful, 100));
+  BOOST_TEST(allows(old, 100));
+  BOOST_TEST(!allows(zeros, 100));
+  model.HandleSpoilt(1, 1);
+  BOOST_TEST(allows(zeros, 100));
+}
+
 BOOST_AUTO_TEST_CASE(a_doubtful_write_is_old_or_new_until_it_was_seen) {
   const auto old = New(1);
   model.HandleWritten(1, 1, version, false);

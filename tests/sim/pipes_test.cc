@@ -172,7 +172,7 @@ BOOST_AUTO_TEST_CASE(connections_break_and_go_silent_where_the_options_say_so) {
   int silences = 0;
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     Seeded chooser(seed);
-    Rig rig(chooser, {.reset_one_in = 8, .silence_one_in = 8});
+    Rig rig(chooser, {.reset_one_in = 8, .silence_one_in = 8, .keep_alive = {}});
     constexpr auto kBytes = "01"_hex;
     rig.Write(kBytes);
     rig.Read(1);
@@ -183,6 +183,46 @@ BOOST_AUTO_TEST_CASE(connections_break_and_go_silent_where_the_options_say_so) {
   }
   BOOST_TEST(resets > 10);
   BOOST_TEST(silences > 10);
+}
+
+BOOST_AUTO_TEST_CASE(a_silent_connection_breaks_when_nobody_answers_for_a_while) {
+  Seeded chooser(1);
+  Rig rig(chooser, {.silence_one_in = 1, .keep_alive = 45s});
+  constexpr auto kBytes = "01"_hex;
+  rig.Write(kBytes);
+  rig.Read(1);
+  BOOST_TEST(rig.pipes.counts().silenced != 0u);
+  BOOST_TEST(!rig.pipes.sound());
+  while (rig.read.outcome == SocketOutcome::kPending) BOOST_REQUIRE(rig.world.Step());
+  BOOST_TEST(rig.read.outcome == SocketOutcome::kReset);
+  BOOST_TEST(rig.world.Now().ns == Duration(45s).count());
+  BOOST_TEST(rig.write.outcome == SocketOutcome::kOk);  // the buffer took it, and told nobody
+  rig.left.reset();
+  rig.right.reset();
+  BOOST_TEST(rig.pipes.sound());
+}
+
+BOOST_AUTO_TEST_CASE(a_silent_peer_that_closes_is_not_heard_of) {
+  Seeded chooser(1);
+  Rig rig(chooser, {.silence_one_in = 1, .keep_alive = 45s});
+  rig.Read(1);
+  rig.left.reset();
+  while (rig.read.outcome == SocketOutcome::kPending) BOOST_REQUIRE(rig.world.Step());
+  BOOST_TEST(rig.read.outcome == SocketOutcome::kReset);
+  BOOST_TEST(rig.world.Now().ns == Duration(45s).count());
+}
+
+BOOST_AUTO_TEST_CASE(when_it_is_calm_nothing_breaks) {
+  Seeded chooser(1);
+  Rig rig(chooser, {.split = false, .reset_one_in = 1, .silence_one_in = 1});
+  rig.pipes.Calm();
+  constexpr auto kBytes = "01"_hex;
+  rig.Write(kBytes);
+  rig.Read(1);
+  rig.Run();
+  BOOST_TEST(rig.read.outcome == SocketOutcome::kOk);
+  BOOST_TEST(rig.pipes.counts().broken == 0u);
+  BOOST_TEST(rig.pipes.sound());
 }
 
 BOOST_AUTO_TEST_CASE(a_listener_accepts_and_nobody_else_answers) {

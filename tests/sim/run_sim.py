@@ -16,7 +16,8 @@ import sys
 import tempfile
 import time
 
-SECONDS_MAX = 60  # to find a canary
+SECONDS_MAX = 60  # to find a canary and to make its run smaller
+CHOICES_MAX = 500  # of a canary's run that was made smaller; or half of what it was
 RUNS_MIN = 200  # seeds
 COMMANDS_MIN = 1_000_000
 ENDINGS = ("recovered", "reported", "passed_on", "cancelled")
@@ -58,6 +59,8 @@ def many(usbtwin):
     table = simulate(usbtwin, COMMANDS_MIN)
     unseen = [name for name, count in table["faults"].items() if count["observed"] == 0]
     check(not unseen, f"never observed: {unseen}")
+    for key, times in table["usbip"].items():
+        check(times, f"USB/IP: no {key}")
     for ending in ENDINGS:
         check(any(count[ending] for count in table["faults"].values()), f"none was {ending}")
 
@@ -94,7 +97,8 @@ def canaries(source, build):
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             start = time.monotonic()
-            found = run(usbtwin, "sim", "--canary", name, "--minutes", "1", cwd=folder)
+            found = run(usbtwin, "sim", "--canary", name, "--minutes", "1",
+                        "--shrink-seconds", "30", cwd=folder)
             seconds = time.monotonic() - start
             command = re.search(r"usbtwin (sim --seed.*--canary.*)", found.stderr)
             first = "".join(line for line in found.stderr.split("\n") if ", command " in line)
@@ -104,6 +108,11 @@ def canaries(source, build):
             again = run(usbtwin, *command[1].split(), cwd=folder)
             check(again.returncode == found.returncode, f"{name}: {command[0]} repeats nothing")
             check(found.returncode == 1, f"{name}: status {found.returncode}")
+            smaller = re.search(r"made smaller: from (\d+) choices? to (\d+)", found.stderr)
+            if smaller:  # what is stuck stays as it is
+                print(f"  {smaller[0]}", flush=True)
+                before, after = int(smaller[1]), int(smaller[2])
+                check(after <= max(CHOICES_MAX, before / 2), f"{name}: {smaller[0]}")
             replay = re.search(r"replay: usbtwin (sim --replay.*)", found.stderr)
             check(replay, f"{name}: no list of choices")
             check(any(file.endswith(".pcapng") for file in os.listdir(folder)), "no capture")

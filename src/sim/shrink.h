@@ -1,0 +1,24 @@
+// Shrink: makes the choices of a failing run fewer and smaller while it still fails in the same
+// way: the first words of its failure are the same, up to the first number.
+//
+// What a choice was for is known while it is cut: where a candidate's run asks for something else
+// than its list has next, the list is brought back into step, so that leaving out a command or a
+// fault does not make nonsense of all that follows. The invariant: the list that comes back fails,
+// and is never longer. Called by `usbtwin sim` and tests.
+#pragma once
+
+#include <functional>
+
+#include "sim/choice_list.h"
+
+namespace usbtwin::sim {
+
+struct ShrinkOptions {
+  uint64_t tries_max = 20'000;  // runs
+  // Called before each try with what there is so far; false ends it.
+  std::function<bool(uint64_t tries, size_t choices_count)> progress;
+};
+
+ChoiceList Shrink(ChoiceList list, const RunResult& failed, const ShrinkOptions& options = {});
+
+}  // namespace usbtwin::sim

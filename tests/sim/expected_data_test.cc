@@ -1,0 +1,85 @@
+#include "sim/expected_data.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include "proto/scsi_command.h"
+
+using namespace usbtwin;       // NOLINT
+using namespace usbtwin::sim;  // NOLINT
+
+namespace {
+
+emulator::Profile TwoUnits() {
+  emulator::Profile profile;
+  emulator::UnitProfile first;
+  first.size = 0x1000 * 512;
+  emulator::UnitProfile second;
+  second.disk = {.block_size = 4096,
+                 .product = "Other",
+                 .serial = "77",
+                 .removable = true,
+                 .read_only = true,
+                 .write_cache = false};
+  second.size = 0x20000 * uint64_t{4096};
+  profile.units = {first, second};
+  return profile;
+}
+
+struct Fixture {
+  bool Is(uint8_t lun, const scsi::Cdb& cdb, Bytes bytes) {
+    return SameBytes(data.Find(lun, cdb.view()), bytes);
+  }
+  const ExpectedData data{TwoUnits()};
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(expected_data, Fixture)
+
+BOOST_AUTO_TEST_CASE(units_say_who_they_are) {
+  BOOST_TEST(Is(0, scsi::Inquiry(false, 0, 36),
+                "00 00 06 02 1f 000000"
+                "5553425457494e20"                  // "USBTWIN "
+                "4469736b202020202020202020202020"  // "Disk"
+                "30303031"_hex));
+  BOOST_TEST(Is(1, scsi::Inquiry(false, 0, 36),
+                "00 80 06 02 1f 000000"
+                "5553425457494e20"
+                "4f746865722020202020202020202020"  // "Other"
+                "30303031"_hex));
+  BOOST_TEST(Is(1, scsi::Inquiry(true, 0x80, 64), "00 80 0002 3737"_hex));
+  BOOST_TEST(
+      Is(1, scsi::ReportLuns(0, 64), "00000010 00000000 0000000000000000 0001000000000000"_hex));
+}
+
+BOOST_AUTO_TEST_CASE(units_say_what_they_are) {
+  const scsi::Cdb sense = scsi::ModeSense6({.page = 0x3f, .allocation_length = 192});
+  BOOST_TEST(Is(0, sense,
+                "37 00 10 08  00001000 00000200"
+                "08 12 04 0000000000000000000000000000000000"
+                "0a 0a 02 10 00000000 ffff 0000"
+                "1c 0a 08 00 0000000000000000"_hex));
+  BOOST_TEST(Is(1, sense,
+                "37 00 90 08  00020000 00001000"
+                "08 12 00 0000000000000000000000000000000000"
+                "0a 0a 02 10 00000000 ffff 0000"
+                "1c 0a 08 00 0000000000000000"_hex));
+  BOOST_TEST(Is(1, scsi::ReadCapacity10(), "0001ffff 00001000"_hex));
+  BOOST_TEST(SameBytes(data.lying_capacity(1), "0003ffff 00001000"_hex));
+  BOOST_TEST(data.Find(0, scsi::TestUnitReady().view()).empty());
+}
+
+BOOST_AUTO_TEST_CASE(answers_are_the_first_bytes_of_what_is_expected) {
+  const auto expected = "01020304"_hex;
+  const auto complaint = [&](Bytes came, size_t spoilt_length) {
+    return ExpectedData::Compare(expected, came, spoilt_length).value_or("");
+  };
+  BOOST_TEST(complaint("01020304"_hex, 0) == "");
+  BOOST_TEST(complaint("0102"_hex, 0) == "");
+  BOOST_TEST(complaint({}, 8) == "");
+  BOOST_TEST(complaint("01020305"_hex, 0) == "byte 3 is 05, expected 04");
+  BOOST_TEST(complaint("ff020305"_hex, 1) == "byte 3 is 05, expected 04");
+  BOOST_TEST(complaint("0102030400"_hex, 0) == "5 bytes, expected 4");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
