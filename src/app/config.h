@@ -21,9 +21,7 @@
 //   packet_size = 512              # bytes, 16 to 1024 (1023 at full speed)
 //   transactions = 1               # packets in one interval, 1 to 3; from high speed on
 //   interval = 4                   # bInterval: 2^(interval-1) microframes; name, configuration
-//   [[configuration]]              # only to give one a name
-//   value = 1
-//   name = ""
+//   [[configuration]]              # only to give one a name: value = 1, name = ""
 #pragma once
 
 #include <string>

@@ -7,8 +7,6 @@
 #include "emulator/device.h"
 #include "emulator/virtual_controller.h"
 #include "link/auditor.h"
-#include "link/pcap.h"
-#include "link/recorder.h"
 #include "tests/iso_host.h"
 
 using namespace usbtwin;            // NOLINT
