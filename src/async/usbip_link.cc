@@ -34,6 +34,7 @@ usb::LinkCaps UsbIpLink::caps() const {
 
 void UsbIpLink::Submit(usb::Transfer& transfer) {
   CHECK(transfer.outcome == Outcome::kPending);
+  transfer.ResetPackets();
   const size_t length = transfer.is_in() ? transfer.in.size() : transfer.out.size();
   const bool sound = transfer.stream_id == 0 && length <= usbip::kLengthMax &&
                      transfer.packets.size() <= wire::usbip::kPacketsMax &&
@@ -65,7 +66,6 @@ void UsbIpLink::Start(usb::Transfer& transfer) {
   flight.transfer = &transfer;
   flight.submit = session_.MakeSubmit(*slot, transfer, 0);
   flight.packets_raw.resize(packets_count * sizeof(wire::usbip::IsoDescriptor));
-  for (usb::IsoPacket& packet : transfer.packets) packet.length_actual = 0;
   usbip::EmitPackets(transfer.packets, flight.packets_raw);
   flight.unlinking = false;
   flight.answered = false;
