@@ -243,7 +243,10 @@ void UsbIpLink::HandleMessageDone() {
     const MutableBytes data = transfer.is_in() ? transfer.in : MutableBytes();
     const Result<void> parsed = usbip::ParseReplyPackets(
         flight.packets_raw, flight.reply.length_actual, data, transfer.packets);
-    if (!parsed) return Break(parsed.error().Describe());
+    if (!parsed) {
+      transfer.ResetPackets();  // nothing of such a reply counts
+      return Break(parsed.error().Describe());
+    }
   }
   MaybeFinish(flight);
 }
