@@ -8,6 +8,7 @@
 #include "emulator/virtual_controller.h"
 #include "link/auditor.h"
 #include "tests/iso_host.h"
+#include "tests/link/recorder_stack.h"
 
 using namespace usbtwin;            // NOLINT
 using namespace usbtwin::emulator;  // NOLINT
@@ -40,7 +41,8 @@ struct Rig : usb::PortSink, usb::TransferSink {
     device = std::move(*made);
     BOOST_REQUIRE(device->Bind(controller).has_value());
     controller.Attach(*device);
-    auditor.emplace(controller, &breaches);
+    recorder.emplace(clock, controller, writer, link::RecorderOptions{.bus = 1, .device = 2});
+    auditor.emplace(*recorder, &breaches);
     Learn();
     BOOST_TEST((Port(usb::SetConfiguration{1}) == Outcome::kOk));
     BOOST_TEST((Port(usb::SetAlternate{0, 1}) == Outcome::kOk));
@@ -107,6 +109,9 @@ struct Rig : usb::PortSink, usb::TransferSink {
   IsoLoopback function;
   VirtualController controller;
   std::unique_ptr<Device> device;
+  MemorySink sink;
+  link::PcapWriter writer{sink, link::PcapFormat::kPcapng};
+  std::optional<link::Recorder> recorder;
   Breaches breaches;
   std::optional<link::Auditor> auditor;
   usb::Configuration configuration;
@@ -378,6 +383,39 @@ BOOST_AUTO_TEST_CASE(time_stands_still_while_the_bus_is_suspended) {
   BOOST_TEST((rig.Port(usb::Resume{}) == Outcome::kOk));
   rig.Wait(more);
   BOOST_TEST(in.Told() == "ok 100, ok 100, ok 100, ok 100");
+}
+
+// As Linux would have captured it: gaps, a lost packet and all.
+BOOST_AUTO_TEST_CASE(a_capture_shows_each_packet) {
+  Rig rig({.packet_size = 16});
+  IsoTransfer out(kOut, {16, 0});
+  out.Number(0, 5);
+  rig.Run(out);
+  IsoTransfer in(kIn, {16, 15, 16}, 4);
+  rig.Run(in);
+
+  const std::vector<recording::Packet> packets = recording::Packets(rig.sink);
+  BOOST_REQUIRE(packets.size() >= 4u);
+  const recording::Packet* last = &packets.back() - 3;
+  BOOST_TEST(last[0].record.transfer_type == 0);
+  BOOST_TEST(last[0].record.packets_count == 2u);
+  BOOST_TEST(last[0].record.interval == 8u);
+  BOOST_TEST(Hex(last[0].data, 0) ==
+             "eeffffff000000001000000000000000"
+             "eeffffff100000000000000000000000"
+             "6973636805000000000000001b1c1d1e");
+  BOOST_TEST(Hex(last[1].data, 0) ==
+             "00000000000000001000000000000000"
+             "00000000100000000000000000000000");
+  BOOST_TEST(last[3].record.length == 32u);
+  BOOST_TEST(last[3].record.start_frame == in.transfer.start_frame);
+  BOOST_TEST(Hex(last[3].record.setup, 0) == "0100000003000000");  // one error, three packets
+  BOOST_TEST(Hex(Take(last[3].data, 48), 0) ==
+             "00000000000000001000000000000000"
+             "b5ffffff140000000000000000000000"
+             "00000000270000001000000000000000");
+  BOOST_TEST(SameBytes(last[3].data.subspan(48, 16), in.packet(0)));
+  BOOST_TEST(SameBytes(last[3].data.subspan(48 + 0x27, 16), in.packet(2)));
 }
 
 BOOST_AUTO_TEST_CASE(an_idle_twin_has_no_timers) {
