@@ -62,7 +62,8 @@ class Controller {
   virtual void Disable(usb::EndpointAddress endpoint) = 0;
 
   // The request is not queued anywhere. On an endpoint that is not enabled it completes kCancelled;
-  // on a halted one it waits until the halt is cleared.
+  // on a halted one it waits until the halt is cleared. On an isochronous endpoint each request is
+  // one packet, an OutRequest brings its room, and an interval without a request moves nothing.
   virtual void Queue(usb::InRequest& request) = 0;
   virtual void Queue(usb::OutRequest& request) = 0;
   // Gives back what a completed OutRequest was lent. Before it is queued again.

@@ -29,7 +29,7 @@ void VirtualController::Attach(ControllerClient& client) {
   CHECK(client_ == nullptr);
   client_ = &client;
   ++attachments_count_;
-  suspended_ = false;
+  SetSuspended(false);
   configuration_.reset();
   reset_due_ = true;
   Wake();
@@ -47,16 +47,18 @@ usb::LinkCaps VirtualController::caps() const {
 
 void VirtualController::Submit(usb::Transfer& transfer) {
   CHECK(transfer.outcome == Outcome::kPending);
+  transfer.ResetPackets();
   if (!attached()) return SubmitDetached(transfer);
   const bool asleep = suspended_ && !FollowsAnother(transfer);
-  if (asleep || !transfer.packets.empty() || transfer.stream_id != 0) {
-    return Finish(transfer, Outcome::kFault);
-  }
+  if (asleep || transfer.stream_id != 0) return Finish(transfer, Outcome::kFault);
   if (transfer.setup) {
     controls_.PushBack(transfer);
     return Wake();
   }
   if (!enabled_[transfer.endpoint.index()]) return Finish(transfer, Outcome::kFault);
+  proto::IsoPipe* const iso_pipe = IsoPipeOf(transfer.endpoint);
+  if (iso_pipe != nullptr) return iso_pipe->Submit(transfer);
+  if (!transfer.packets.empty()) return Finish(transfer, Outcome::kFault);
   const uint8_t number = transfer.endpoint.number();
   if (transfer.endpoint.is_in()) {
     CHECK(transfer.in.empty() || transfer.in.size() == transfer.in_length_max);
@@ -69,14 +71,23 @@ void VirtualController::Submit(usb::Transfer& transfer) {
 void VirtualController::SubmitDetached(usb::Transfer& transfer) {
   if (!FollowsAnother(transfer)) return Finish(transfer, Outcome::kDisconnected);
   if (transfer.setup) return controls_.PushBack(transfer);
+  proto::IsoPipe* const iso_pipe = IsoPipeOf(transfer.endpoint);
+  if (iso_pipe != nullptr) return iso_pipe->Append(transfer);
   const uint8_t number = transfer.endpoint.number();
   if (transfer.endpoint.is_in()) return in_pipes_[number]->Append(transfer);
   out_pipes_[number]->Append(transfer);
 }
 
+// Null for an endpoint of another kind.
+proto::IsoPipe* VirtualController::IsoPipeOf(usb::EndpointAddress endpoint) const {
+  return isochronous_[endpoint.index()] ? iso_pipes_[endpoint.index()].get() : nullptr;
+}
+
 // Whether one before it on its endpoint still waits, which nothing but a cancelled one overtakes.
 bool VirtualController::FollowsAnother(const usb::Transfer& transfer) const {
   if (transfer.setup) return active_transfer_ != nullptr || !controls_.empty();
+  const proto::IsoPipe* const iso_pipe = IsoPipeOf(transfer.endpoint);
+  if (iso_pipe != nullptr) return iso_pipe->waiting();
   const uint8_t number = transfer.endpoint.number();
   if (transfer.endpoint.is_in()) return in_pipes_[number] && in_pipes_[number]->waiting();
   return out_pipes_[number] && out_pipes_[number]->waiting();
@@ -85,6 +96,8 @@ bool VirtualController::FollowsAnother(const usb::Transfer& transfer) const {
 void VirtualController::Cancel(usb::Transfer& transfer) {
   if (transfer.outcome != Outcome::kPending) return;
   if (!transfer.setup) {
+    proto::IsoPipe* const iso_pipe = IsoPipeOf(transfer.endpoint);
+    if (iso_pipe != nullptr && iso_pipe->Contains(transfer)) return iso_pipe->Cancel(transfer);
     const uint8_t number = transfer.endpoint.number();
     if (transfer.endpoint.is_in()) return in_pipes_[number]->Cancel(transfer);
     return out_pipes_[number]->Cancel(transfer);
@@ -111,7 +124,14 @@ void VirtualController::Enable(const usb::EndpointConfig& endpoint) {
   const uint8_t number = endpoint.address.number();
   halts_[endpoint.address.index()] = HaltState::kNone;
   enabled_.set(endpoint.address.index());
-  if (endpoint.address.is_in()) {
+  const bool isochronous = endpoint.type == usb::TransferType::kIsochronous;
+  isochronous_.set(endpoint.address.index(), isochronous);
+  if (isochronous) {
+    auto& pipe = iso_pipes_[endpoint.address.index()];
+    if (pipe == nullptr) pipe = std::make_unique<proto::IsoPipe>(clock_);
+    pipe->Configure(speed_, endpoint);
+    pipe->SetSuspended(suspended_);
+  } else if (endpoint.address.is_in()) {
     auto& pipe = in_pipes_[number];
     if (pipe == nullptr) pipe = std::make_unique<proto::InPipe>(clock_);
     pipe->set_packet_size_max(endpoint.packet_size_max);
@@ -129,7 +149,10 @@ void VirtualController::Disable(usb::EndpointAddress endpoint) {
   enabled_.reset(endpoint.index());
   CancelAll(endpoint);
   const Outcome outcome = detaching_ ? Outcome::kDisconnected : Outcome::kCancelled;
-  if (endpoint.is_in()) {
+  proto::IsoPipe* const iso_pipe = IsoPipeOf(endpoint);
+  if (iso_pipe != nullptr) {
+    iso_pipe->EndTransfers(outcome);
+  } else if (endpoint.is_in()) {
     in_pipes_[endpoint.number()]->EndTransfers(outcome);
   } else {
     out_pipes_[endpoint.number()]->EndTransfers(outcome);
@@ -139,6 +162,8 @@ void VirtualController::Disable(usb::EndpointAddress endpoint) {
 void VirtualController::Queue(usb::InRequest& request) {
   CHECK(request.endpoint.is_in());
   if (enabled_[request.endpoint.index()]) {
+    proto::IsoPipe* const iso_pipe = IsoPipeOf(request.endpoint);
+    if (iso_pipe != nullptr) return iso_pipe->Queue(request);
     return in_pipes_[request.endpoint.number()]->Queue(request);
   }
   CHECK(!request.queued);
@@ -152,6 +177,8 @@ void VirtualController::Queue(usb::InRequest& request) {
 void VirtualController::Queue(usb::OutRequest& request) {
   CHECK(!request.endpoint.is_in());
   if (enabled_[request.endpoint.index()]) {
+    proto::IsoPipe* const iso_pipe = IsoPipeOf(request.endpoint);
+    if (iso_pipe != nullptr) return iso_pipe->Queue(request);
     return out_pipes_[request.endpoint.number()]->Queue(request);
   }
   CHECK(!request.queued);
@@ -167,6 +194,8 @@ void VirtualController::Release(usb::OutRequest& request) {
 }
 
 void VirtualController::CancelAll(usb::EndpointAddress endpoint) {
+  proto::IsoPipe* const iso_pipe = IsoPipeOf(endpoint);
+  if (iso_pipe != nullptr) iso_pipe->EndRequests(Outcome::kCancelled);
   const uint8_t number = endpoint.number();
   if (endpoint.is_in() && in_pipes_[number] != nullptr) {
     in_pipes_[number]->EndRequests(Outcome::kCancelled);
@@ -176,7 +205,8 @@ void VirtualController::CancelAll(usb::EndpointAddress endpoint) {
 }
 
 void VirtualController::SetHalt(usb::EndpointAddress endpoint, HaltState state) {
-  if (!enabled_[endpoint.index()]) return;
+  // An isochronous endpoint has no handshake to stall with. USB 2.0, 5.6.5.
+  if (!enabled_[endpoint.index()] || isochronous_[endpoint.index()]) return;
   halts_[endpoint.index()] = state;
   const bool halted = state != HaltState::kNone;
   if (endpoint.is_in()) {
@@ -211,7 +241,8 @@ void VirtualController::Wake() {
 void VirtualController::Run() {
   if (client_ == nullptr) return;
   if (detaching_) return Disconnect();
-  if (std::exchange(wakeup_due_, false) && std::exchange(suspended_, false)) {
+  if (std::exchange(wakeup_due_, false) && suspended_) {
+    SetSuspended(false);
     client_->HandleResume();
   }
   if (ticket_open_ && !ResetWaits()) return;
@@ -276,16 +307,22 @@ void VirtualController::ServePort(usb::PortOp& op) {
                  },
                  [&](const usb::FreeStreams&) { Finish(op, Outcome::kUnsupported); },
                  [&](const usb::Suspend&) {
-                   if (!std::exchange(suspended_, true)) client_->HandleSuspend();
+                   if (!suspended_) {
+                     SetSuspended(true);
+                     client_->HandleSuspend();
+                   }
                    Finish(op, Outcome::kOk);
                  },
                  [&](const usb::Resume&) {
-                   if (std::exchange(suspended_, false)) client_->HandleResume();
+                   if (suspended_) {
+                     SetSuspended(false);
+                     client_->HandleResume();
+                   }
                    Finish(op, Outcome::kOk);
                  },
                  [&](const usb::ResetPort&) {
                    resetting_ = &op;
-                   suspended_ = false;
+                   SetSuspended(false);
                    CancelControls();
                    ResetBus();
                  },
@@ -296,6 +333,13 @@ void VirtualController::ServePort(usb::PortOp& op) {
              },
              op.request);
   Wake();
+}
+
+void VirtualController::SetSuspended(bool suspended) {
+  suspended_ = suspended;
+  for (auto& pipe : iso_pipes_) {
+    if (pipe != nullptr) pipe->SetSuspended(suspended);
+  }
 }
 
 void VirtualController::Remember(const usb::PortRequest& request) {
@@ -348,6 +392,9 @@ void VirtualController::Disconnect() {
     if (pipe != nullptr) pipe->EndTransfers(Outcome::kDisconnected);
   }
   for (auto& pipe : out_pipes_) {
+    if (pipe != nullptr) pipe->EndTransfers(Outcome::kDisconnected);
+  }
+  for (auto& pipe : iso_pipes_) {
     if (pipe != nullptr) pipe->EndTransfers(Outcome::kDisconnected);
   }
   for (usb::PortOp** op : {&active_port_, &resetting_}) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "emulator/controller.h"
+#include "proto/iso_pipe.h"
 #include "proto/pipe_match.h"
 #include "usb/link.h"
 
@@ -33,7 +34,7 @@ class VirtualController final : public usb::Link, public Controller, private Def
   // Nothing is plugged in, and nothing of the last device is under way.
   bool idle() const { return client_ == nullptr && !linked(); }
 
-  // usb::Link. Isochronous transfers and bulk streams are not carried.
+  // usb::Link. Bulk streams are not carried.
   usb::LinkCaps caps() const override;
   void Submit(usb::Transfer& transfer) override;
   void Cancel(usb::Transfer& transfer) override;
@@ -66,6 +67,8 @@ class VirtualController final : public usb::Link, public Controller, private Def
   void CancelControls();
   void SubmitDetached(usb::Transfer& transfer);
   bool FollowsAnother(const usb::Transfer& transfer) const;
+  proto::IsoPipe* IsoPipeOf(usb::EndpointAddress endpoint) const;
+  void SetSuspended(bool suspended);
   void ResetBus();
   void Disconnect();
   template <class Op>
@@ -86,6 +89,8 @@ class VirtualController final : public usb::Link, public Controller, private Def
   // Made when first enabled and kept, because a loan may outlast the configuration.
   std::array<std::unique_ptr<proto::InPipe>, kNumbersCount> in_pipes_;
   std::array<std::unique_ptr<proto::OutPipe>, kNumbersCount> out_pipes_;
+  std::array<std::unique_ptr<proto::IsoPipe>, usb::kEndpointIndexCount> iso_pipes_;
+  std::bitset<usb::kEndpointIndexCount> isochronous_;  // as they were enabled last
   std::array<HaltState, usb::kEndpointIndexCount> halts_{};
   std::bitset<usb::kEndpointIndexCount> enabled_;
 

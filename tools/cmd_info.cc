@@ -79,6 +79,7 @@ Json EndpointJson(const usb::EndpointConfig& endpoint) {
   json["streams_max"] = endpoint.streams_max;
   json["pipe_usage"] = endpoint.pipe_usage;
   json["transactions_extra"] = endpoint.transactions_extra;
+  json["bytes_per_interval"] = endpoint.bytes_per_interval;
   return json;
 }
 

@@ -40,6 +40,9 @@ void AppendAlternate(const Json& interface, const Json& alternate, std::string& 
     if (endpoint["transactions_extra"] != 0) {
       text += fmt::format(", {} in a microframe", endpoint["transactions_extra"].get<int>() + 1);
     }
+    if (endpoint["bytes_per_interval"] != 0) {
+      text += fmt::format(", {} in an interval", endpoint["bytes_per_interval"].get<int>());
+    }
     if (endpoint["streams_max"] != 0) {
       text += fmt::format(", {} streams", endpoint["streams_max"].get<int>());
     }

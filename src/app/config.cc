@@ -83,7 +83,7 @@ void ReadSpeed(const TomlTable& table, Profile& profile) {
   if (choice) profile.speed = kSpeeds[*choice];
   // USB 2.0, 5.8.3.
   if (profile.speed == Speed::kLow) {
-    table.Fail("speed", "a bot function needs bulk endpoints, which there are from full speed on");
+    table.Fail("speed", "its functions need endpoints of kinds that there are from full speed on");
   }
   profile.device.speeds = emulator::SpeedsUpTo(profile.speed);
 }
@@ -175,11 +175,16 @@ ConfigurationProfile& ConfigurationOf(Profile& profile, uint8_t value) {
   return profile.configurations.back();
 }
 
-void ReadFunction(TomlFile& file, const toml::table& source, Profile& profile) {
+void AddFunction(const TomlTable& table, FunctionProfile function, Profile& profile) {
+  const int64_t value = table.Integer("configuration", {1, 255}).value_or(1);
+  ConfigurationOf(profile, static_cast<uint8_t>(value)).functions.push_back(std::move(function));
+}
+
+void ReadBotFunction(TomlFile& file, const toml::table& source, Profile& profile) {
   const TomlTable table(file, source, "function",
                         {"kind", "class", "units", "name", "quirks", "configuration"});
   FunctionProfile function;
-  table.Choice("kind", {"bot"});
+  table.Choice("kind", {"bot", "iso-loopback"});
   const std::optional<size_t> choice = table.Choice("class", {"mass-storage", "vendor"});
   if (choice == 1u) function.interface_class = 0xff;
   ReadString(table, "name", function.name);
@@ -202,8 +207,37 @@ void ReadFunction(TomlFile& file, const toml::table& source, Profile& profile) {
     table.Fail("quirks", "\"max_lun_stall\" is for a function with one unit, this one has " +
                              std::to_string(function.units.size()));
   }
-  const int64_t value = table.Integer("configuration", {1, 255}).value_or(1);
-  ConfigurationOf(profile, static_cast<uint8_t>(value)).functions.push_back(std::move(function));
+  AddFunction(table, std::move(function), profile);
+}
+
+void ReadIsoLoopback(TomlFile& file, const toml::table& source, Profile& profile) {
+  const TomlTable table(
+      file, source, "function",
+      {"kind", "packet_size", "transactions", "interval", "name", "configuration"});
+  FunctionProfile function{.kind = FunctionProfile::Kind::kIsoLoopback};
+  emulator::IsoLoopbackOptions& options = function.iso_loopback;
+  const bool full_speed = profile.speed == Speed::kFull;
+  Assign(options.packet_size,
+         table.Integer("packet_size", {emulator::kIsoPacketSizeMin,
+                                       full_speed ? emulator::kIsoPacketSizeMaxFullSpeed
+                                                  : emulator::kIsoPacketSizeMax}));
+  Assign(options.transactions,
+         table.Integer("transactions", {1, full_speed ? 1 : emulator::kIsoTransactionsMax}));
+  const uint16_t packet_size_min = emulator::IsoPacketSizeMin(options.transactions);
+  if (options.packet_size < packet_size_min) {
+    table.Fail("packet_size", Count(options.packet_size, "byte") + ", but an endpoint with " +
+                                  std::to_string(options.transactions) +
+                                  " packets in an interval has at least " +
+                                  std::to_string(packet_size_min) + " in each");
+  }
+  Assign(options.interval, table.Integer("interval", {1, 16}));
+  ReadString(table, "name", options.name);
+  AddFunction(table, std::move(function), profile);
+}
+
+// Whatever else it says is judged by who reads it.
+bool IsIsoLoopback(const toml::table& function) {
+  return function["kind"].value<std::string_view>() == "iso-loopback";
 }
 
 void ReadConfiguration(TomlFile& file, const toml::table& source, Profile& profile) {
@@ -223,19 +257,30 @@ void ReadTables(TomlFile& file, const toml::table& source, ProfileFile& target) 
   const TomlTable table(file, source, "", {"speed", "device", "unit", "function", "configuration"});
   ReadSpeed(table, profile);
   if (const toml::table* device = table.Table("device")) ReadDevice(file, *device, profile);
+  const std::vector<const toml::table*> functions = table.Tables("function");
+  const bool needs_units = functions.empty() || !std::all_of(functions.begin(), functions.end(),
+                                                             [](const toml::table* function) {
+                                                               return IsIsoLoopback(*function);
+                                                             });
   const std::vector<const toml::table*> units = table.Tables("unit");
-  if (units.empty() || units.size() > Profile::kUnitsMax) {
-    table.Fail("unit", std::to_string(units.size()) + " tables [[unit]], 1 to " +
+  if ((units.empty() && needs_units) || units.size() > Profile::kUnitsMax) {
+    table.Fail("unit", std::to_string(units.size()) + " tables [[unit]], " +
+                           (needs_units ? "1 to " : "at most ") +
                            std::to_string(Profile::kUnitsMax) + " are possible");
   }
   for (const toml::table* unit : units) ReadUnit(file, *unit, target);
-  const std::vector<const toml::table*> functions = table.Tables("function");
   if (functions.size() > Profile::kFunctionsMax) {
     table.Fail("function", std::to_string(functions.size()) + " tables [[function]], at most " +
                                std::to_string(Profile::kFunctionsMax) + " are possible");
   }
-  for (const toml::table* function : functions) ReadFunction(file, *function, profile);
-  if (functions.empty()) ReadFunction(file, toml::table(), profile);
+  for (const toml::table* function : functions) {
+    if (IsIsoLoopback(*function)) {
+      ReadIsoLoopback(file, *function, profile);
+    } else {
+      ReadBotFunction(file, *function, profile);
+    }
+  }
+  if (functions.empty()) ReadBotFunction(file, toml::table(), profile);
   for (const toml::table* configuration : table.Tables("configuration")) {
     ReadConfiguration(file, *configuration, profile);
   }

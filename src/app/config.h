@@ -7,7 +7,7 @@
 //   manufacturer = "usbtwin"       # product, serial; "" for none
 //   self_powered = false           # remote_wakeup, power_ma
 //   quirks = ["no_language_table"]
-//   [[unit]]                       # one for each logical unit
+//   [[unit]]                       # one for each logical unit of the bot functions
 //   size = "64M"                   # or image = "disk.img", relative to the profile's folder
 //   block_size = 512               # vendor, product, revision, serial, removable, read_only,
 //                                  # write_cache
@@ -16,9 +16,12 @@
 //   class = "mass-storage"         # or "vendor"
 //   units = [0]                    # LUN 0 first; all of them if absent
 //   name = ""                      # quirks, configuration = 1
-//   [[configuration]]              # only to give one a name
-//   value = 1
-//   name = ""
+//   [[function]]                   # setting 1 has an isochronous pair: emulator/iso_loopback.h
+//   kind = "iso-loopback"
+//   packet_size = 512              # bytes, 16 to 1024 (1023 at full speed)
+//   transactions = 1               # packets in one interval, 1 to 3; from high speed on
+//   interval = 4                   # bInterval: 2^(interval-1) microframes; name, configuration
+//   [[configuration]]              # only to give one a name: value = 1, name = ""
 #pragma once
 
 #include <string>

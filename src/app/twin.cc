@@ -115,6 +115,11 @@ Result<void, Failure> Twin::AddUnit(const emulator::UnitProfile& unit) {
 
 // Each function is an initiator of its own: unit attentions and sense are kept apart.
 Function& Twin::AddFunction(const FunctionProfile& function) {
+  if (function.kind == FunctionProfile::Kind::kIsoLoopback) {
+    iso_loopbacks_.push_back(
+        std::make_unique<emulator::IsoLoopback>(system_.clock(), function.iso_loopback));
+    return *iso_loopbacks_.back();
+  }
   CHECK_LT(functions_.size(), emulator::Profile::kFunctionsMax);
   const BotFunctionOptions options{.interface_class = function.interface_class,
                                    .initiator = static_cast<uint8_t>(functions_.size()),
@@ -150,6 +155,7 @@ scsi::LogicalUnit& Twin::TargetOf(const std::vector<size_t>& units) {
 bool Twin::idle() const {
   bool idle = controller_.idle() && !linked();
   for (const auto& function : functions_) idle = idle && function->idle();
+  for (const auto& function : iso_loopbacks_) idle = idle && function->idle();
   for (const auto& store : faulty_stores_) idle = idle && store->idle();
   return idle;
 }

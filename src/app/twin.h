@@ -20,6 +20,7 @@
 #include "emulator/disk.h"
 #include "emulator/faulty_store.h"
 #include "emulator/faulty_unit.h"
+#include "emulator/iso_loopback.h"
 #include "emulator/profile.h"
 #include "emulator/target.h"
 #include "emulator/twin_bus.h"
@@ -92,6 +93,7 @@ class Twin final : private emulator::PowerSwitch, private Deferred, private Time
   std::vector<SharedTarget> targets_;
   std::vector<std::unique_ptr<emulator::BotFunction>> functions_;
   std::vector<std::unique_ptr<emulator::QuirkyFunction>> quirky_functions_;
+  std::vector<std::unique_ptr<emulator::IsoLoopback>> iso_loopbacks_;
   std::unique_ptr<emulator::Device> device_;
   emulator::VirtualController controller_;
   emulator::TwinBus bus_;

@@ -35,6 +35,7 @@ usb::LinkCaps UsbIpLink::caps() const {
 
 void UsbIpLink::Submit(usb::Transfer& transfer) {
   CHECK(transfer.outcome == Outcome::kPending);
+  transfer.ResetPackets();
   const size_t length = transfer.is_in() ? transfer.in.size() : transfer.out.size();
   const bool sound = transfer.stream_id == 0 && length <= usbip::kLengthMax &&
                      transfer.packets.size() <= wire::usbip::kPacketsMax &&
@@ -64,9 +65,8 @@ void UsbIpLink::Start(usb::Transfer& transfer) {
   flight.owner = this;
   flight.submit_message.flight = flight.unlink_message.flight = &flight;
   flight.transfer = &transfer;
-  flight.submit = session_.MakeSubmit(*slot, transfer, 0);
+  flight.submit = session_.MakeSubmit(*slot, transfer, IntervalOf(transfer));
   flight.packets_raw.resize(packets_count * sizeof(wire::usbip::IsoDescriptor));
-  for (usb::IsoPacket& packet : transfer.packets) packet.length_actual = 0;
   usbip::EmitPackets(transfer.packets, flight.packets_raw);
   flight.unlinking = false;
   flight.answered = false;
@@ -79,6 +79,15 @@ void UsbIpLink::Start(usb::Transfer& transfer) {
   writer_.Queue(flight.submit_message,
                 sizeof flight.submit + data_length + flight.packets_raw.size());
   if (!reader_.reading() && !broken_) Read();
+}
+
+// A Linux server refuses a periodic transfer without an interval, and the connection with it. What
+// no descriptor has told of may be one.
+uint32_t UsbIpLink::IntervalOf(const usb::Transfer& transfer) const {
+  if (transfer.setup) return 0;
+  const link::EndpointMap::Entry& entry = endpoints_.Find(transfer.endpoint);
+  if (!entry.known) return 1;
+  return entry.type == usb::TransferType::kBulk ? 0 : link::UrbInterval(entry, speed_);
 }
 
 void UsbIpLink::Flight::SubmitMessage::AppendPieces(std::vector<Bytes>& pieces) const {
@@ -149,6 +158,7 @@ void UsbIpLink::Finish(Flight& flight, Outcome outcome) {
         std::count_if(transfer.packets.begin(), transfer.packets.end(),
                       [](const usb::IsoPacket& packet) { return packet.outcome != Outcome::kOk; }));
     transfer.start_frame = flight.reply.start_frame;
+    endpoints_.Observe(transfer);
   }
   clock_.Post(transfer);
   if (broken_) return;
@@ -236,7 +246,10 @@ void UsbIpLink::HandleMessageDone() {
     const MutableBytes data = transfer.is_in() ? transfer.in : MutableBytes();
     const Result<void> parsed = usbip::ParseReplyPackets(
         flight.packets_raw, flight.reply.length_actual, data, transfer.packets);
-    if (!parsed) return Break(parsed.error().Describe());
+    if (!parsed) {
+      transfer.ResetPackets();  // nothing of such a reply counts
+      return Break(parsed.error().Describe());
+    }
   }
   MaybeFinish(flight);
 }
@@ -392,6 +405,7 @@ void UsbIpLink::HandleResetAnswer(Outcome outcome) {
 void UsbIpLink::Remember(const usb::PortRequest& request) {
   if (const auto* set = std::get_if<usb::SetConfiguration>(&request)) {
     configuration_value_ = set->value;
+    endpoints_.HandleConfigured(set->value);
     alternates_.fill(0);
   } else if (const auto* alternate = std::get_if<usb::SetAlternate>(&request)) {
     alternates_[alternate->interface] = alternate->alternate_setting;

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "async/socket_stream.h"
+#include "link/endpoint_map.h"
 #include "proto/usbip_ops.h"
 #include "proto/usbip_session.h"
 #include "usb/link.h"
@@ -97,6 +98,7 @@ class UsbIpLink final : public usb::Link,
   void FinishAll();
   void ArmTimer();
   Flight* Find(const usb::Transfer& transfer);
+  uint32_t IntervalOf(const usb::Transfer& transfer) const;
 
   void NextPortRequest();
   void StartReset();
@@ -111,6 +113,7 @@ class UsbIpLink final : public usb::Link,
   const UsbIpLinkOptions options_;
   usbip::ClientSession session_;
   usbip::Framing framing_;
+  link::EndpointMap endpoints_;
   std::vector<std::unique_ptr<Flight>> flights_;  // by slot
   Flight* incoming_ = nullptr;                    // whose reply's payload is being read
   bool incoming_last_ = false;

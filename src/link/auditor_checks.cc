@@ -142,9 +142,11 @@ void Auditor::CheckResult(const Transfer& transfer) const {
 
 void Auditor::CheckIsoResult(const Transfer& transfer) const {
   uint32_t errors = 0;
+  uint64_t sum = 0;
   for (size_t index = 0; index < transfer.packets.size(); ++index) {
     const usb::IsoPacket& packet = transfer.packets[index];
     if (packet.outcome != Outcome::kOk) ++errors;
+    sum += packet.length_actual;
     if (packet.length_actual > packet.length) {
       Report(Rule::kResultMakesSense, transfer, "packet %zu: %u bytes moved, %u were asked for",
              index, packet.length_actual, packet.length);
@@ -152,6 +154,10 @@ void Auditor::CheckIsoResult(const Transfer& transfer) const {
     if (transfer.outcome == Outcome::kOk && packet.outcome == Outcome::kPending) {
       Report(Rule::kResultMakesSense, transfer, "packet %zu has no outcome", index);
     }
+  }
+  if (transfer.is_in() && sum != transfer.length_actual) {
+    Report(Rule::kResultMakesSense, transfer, "%u bytes moved, its packets have %llu",
+           transfer.length_actual, static_cast<unsigned long long>(sum));  // NOLINT
   }
   if (transfer.outcome == Outcome::kOk && transfer.error_count != errors) {
     Report(Rule::kResultMakesSense, transfer, "%u packets failed, error_count is %u", errors,

@@ -1,5 +1,8 @@
 #include "link/endpoint_map.h"
 
+#include <algorithm>
+#include <bit>
+
 #include "usb/descriptors.h"
 #include "wire/usb.h"
 
@@ -70,6 +73,14 @@ void EndpointMap::Learn(Bytes bytes) {
 const EndpointMap::Entry& EndpointMap::Find(usb::EndpointAddress endpoint) const {
   static constexpr Entry kUnknown{};
   return current_ == nullptr ? kUnknown : current_->entries[endpoint.index()];
+}
+
+uint32_t UrbInterval(const EndpointMap::Entry& entry, usb::Speed speed) {
+  const uint32_t written = std::max<uint32_t>(entry.interval, 1);
+  if (entry.type == usb::TransferType::kInterrupt && speed < usb::Speed::kHigh) {
+    return std::bit_floor(std::min(written, 128u));
+  }
+  return 1u << (std::min(written, 16u) - 1);
 }
 
 }  // namespace usbtwin::link

@@ -46,4 +46,8 @@ class EndpointMap {
   uint8_t configuration_ = 0;
 };
 
+// The service interval as Linux's usb_submit_urb computes it from bInterval: in frames below high
+// speed, else in microframes.
+uint32_t UrbInterval(const EndpointMap::Entry& entry, usb::Speed speed);
+
 }  // namespace usbtwin::link

@@ -191,15 +191,23 @@ void Gatekeeper::Learn(const usb::PortRequest& request) {
   } else {
     return;
   }
+  LearnIsochronous();
+}
+
+// An endpoint that the current settings lack is what it is in another setting: a transfer for it
+// fails, but whoever reads its packets has to know that there are some.
+void Gatekeeper::LearnIsochronous() {
   isochronous_.reset();
   const usb::Configuration* current = configuration();
   if (current == nullptr) return;
-  for (const usb::Interface& interface : current->interfaces) {
-    const usb::Alternate* alternate = FindAlternate(interface, alternates_[interface.number]);
-    if (alternate == nullptr) continue;
-    for (const usb::EndpointConfig& endpoint : alternate->endpoints) {
-      if (endpoint.type == usb::TransferType::kIsochronous) {
-        isochronous_.set(endpoint.address.index());
+  for (const bool live : {false, true}) {
+    for (const usb::Interface& interface : current->interfaces) {
+      for (const usb::Alternate& alternate : interface.alternates) {
+        if (live && alternate.setting != alternates_[interface.number]) continue;
+        for (const usb::EndpointConfig& endpoint : alternate.endpoints) {
+          const bool isochronous = endpoint.type == usb::TransferType::kIsochronous;
+          if (live || isochronous) isochronous_.set(endpoint.address.index(), isochronous);
+        }
       }
     }
   }

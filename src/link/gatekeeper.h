@@ -59,6 +59,7 @@ class Gatekeeper final : private usb::TransferSink, private usb::PortSink, priva
   bool ClaimNext();
   void OpenPipes();
   void Learn(const usb::PortRequest& request);
+  void LearnIsochronous();
   const usb::Configuration* configuration() const;
   std::bitset<usb::kEndpointIndexCount> EndpointsOf(const usb::PortRequest& request) const;
   void CancelAll();

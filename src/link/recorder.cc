@@ -1,7 +1,6 @@
 #include "link/recorder.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstdio>
 
 #include "wire/pcap.h"
@@ -51,15 +50,6 @@ uint32_t UsbmonStatus(usb::Outcome outcome) {
     case usb::Outcome::kFault: break;
   }
   return static_cast<uint32_t>(status);
-}
-
-// As Linux's usb_submit_urb computes it from bInterval: frames below high speed, else microframes.
-uint32_t UrbInterval(const EndpointMap::Entry& entry, usb::Speed speed) {
-  const uint32_t written = std::max<uint32_t>(entry.interval, 1);
-  if (entry.type == TransferType::kInterrupt && speed < usb::Speed::kHigh) {
-    return std::bit_floor(std::min(written, 128u));
-  }
-  return 1u << (std::min(written, 16u) - 1);
 }
 
 uint32_t LengthAsked(const usb::Transfer& transfer) {

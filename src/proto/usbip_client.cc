@@ -55,7 +55,7 @@ uint32_t ClientSession::SequenceOf(Slot slot, bool unlink) const {
 }
 
 wire::usbip::Submit ClientSession::MakeSubmit(Slot slot, const usb::Transfer& transfer,
-                                              uint8_t interval) const {
+                                              uint32_t interval) const {
   const Entry& entry = entries_[slot];
   wire::usbip::Submit submit{};
   submit.basic.command = Code(wire::usbip::Command::kSubmit);
@@ -71,7 +71,7 @@ wire::usbip::Submit ClientSession::MakeSubmit(Slot slot, const usb::Transfer& tr
   submit.length = entry.request.length;
   submit.start_frame = transfer.start_frame;
   submit.packets_count = entry.request.packets_count;
-  submit.interval = uint32_t{interval};
+  submit.interval = interval;
   if (transfer.setup) CopyBytes(submit.setup, wire::AsBytes(*transfer.setup));
   return submit;
 }

@@ -120,7 +120,7 @@ class ClientSession {
   // Nullopt while all slots are taken.
   std::optional<Slot> Begin(const Request& request);
   // The message for a slot that has begun, and for the transfer it was begun for.
-  wire::usbip::Submit MakeSubmit(Slot slot, const usb::Transfer& transfer, uint8_t interval) const;
+  wire::usbip::Submit MakeSubmit(Slot slot, const usb::Transfer& transfer, uint32_t interval) const;
   // Asks for the transfer's end: once, while it is under way.
   wire::usbip::Unlink MakeUnlink(Slot slot);
 

@@ -181,6 +181,9 @@ class Reader {
       Note("companion descriptor at offset {} has bMaxBurst {}", offset_, view->burst_max);
     }
     endpoint_->burst_max = std::min(view->burst_max, kBurstMax);
+    const bool periodic = endpoint_->type == TransferType::kIsochronous ||
+                          endpoint_->type == TransferType::kInterrupt;
+    if (periodic) endpoint_->bytes_per_interval = view->bytes_per_interval;
     const uint8_t exponent = view->attributes & 0x1f;
     if (endpoint_->type != TransferType::kBulk || exponent == 0) return;
     if (exponent > kStreamsExponentMax) {

@@ -19,7 +19,9 @@ struct TransferFlags {
   bool operator==(const TransferFlags&) const = default;
 };
 
-// One packet of an isochronous transfer; offset and lengths in bytes of the transfer's buffer.
+// One packet of an isochronous transfer; offset and lengths in bytes of the transfer's buffer. What
+// it says of an earlier flight is overwritten when its transfer is submitted; one that has not
+// moved when the transfer ends is kPending.
 struct IsoPacket {
   uint32_t offset = 0;
   uint32_t length = 0;
@@ -55,6 +57,13 @@ class Transfer final : public Operation<Transfer> {
     length_actual = 0;
     error_count = 0;
     lease.Clear();
+  }
+  // What a Link does with them when the transfer is submitted.
+  void ResetPackets() {
+    for (IsoPacket& packet : packets) {
+      packet.length_actual = 0;
+      packet.outcome = Outcome::kPending;
+    }
   }
 };
 using TransferSink = Sink<Transfer>;

@@ -59,13 +59,22 @@ constexpr bool IsRefusal(Outcome outcome) {
 struct EndpointConfig {
   EndpointAddress address;
   TransferType type = TransferType::kBulk;
-  uint16_t packet_size_max = 0;    // bytes in one packet (wMaxPacketSize bits 10..0)
-  uint8_t interval = 0;            // bInterval as written
-  uint8_t burst_max = 0;           // SuperSpeed companion's bMaxBurst
-  uint16_t streams_max = 0;        // SuperSpeed companion, bulk: 0 for none
-  uint8_t pipe_usage = 0;          // UAS pipe id 1..4; 0 where the descriptor is absent
-  uint8_t transactions_extra = 0;  // wMaxPacketSize bits 12..11: more packets in a microframe
+  uint16_t packet_size_max = 0;     // bytes in one packet (wMaxPacketSize bits 10..0)
+  uint8_t interval = 0;             // bInterval as written
+  uint8_t burst_max = 0;            // SuperSpeed companion's bMaxBurst
+  uint16_t streams_max = 0;         // SuperSpeed companion, bulk: 0 for none
+  uint8_t pipe_usage = 0;           // UAS pipe id 1..4; 0 where the descriptor is absent
+  uint8_t transactions_extra = 0;   // wMaxPacketSize bits 12..11: more packets in a microframe
+  uint16_t bytes_per_interval = 0;  // SuperSpeed companion, periodic: wBytesPerInterval
   bool operator==(const EndpointConfig&) const = default;
 };
+
+// Bytes that a periodic endpoint moves in one service interval at most. USB 2.0, 9.6.6: there can
+// be two extra transactions, and 3 is reserved; USB 3.2, 9.6.7.
+constexpr uint32_t IntervalLengthMax(const EndpointConfig& endpoint) {
+  if (endpoint.bytes_per_interval != 0) return endpoint.bytes_per_interval;
+  const uint32_t extra = endpoint.transactions_extra < 3 ? endpoint.transactions_extra : 2;
+  return endpoint.packet_size_max * (1 + extra);
+}
 
 }  // namespace usbtwin::usb

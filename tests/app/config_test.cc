@@ -149,8 +149,8 @@ BOOST_AUTO_TEST_CASE(images_lie_beside_their_profile) {
 }
 
 BOOST_AUTO_TEST_CASE(the_profiles_that_come_along_are_good) {
-  for (const char* name :
-       {"vendor-scsi.toml", "card-reader.toml", "superspeed-4k.toml", "locked-stick.toml"}) {
+  for (const char* name : {"vendor-scsi.toml", "card-reader.toml", "superspeed-4k.toml",
+                           "locked-stick.toml", "iso-loopback.toml"}) {
     BOOST_TEST_CONTEXT(name) {
       Parse(Fixture(name), name);
     }
@@ -225,7 +225,7 @@ const std::vector<Bad> kBad{
     {"speed as a number", "speed = 480\n" + kUnit,
      "profile.toml:1: key 'speed': an integer, and not a string"},
     {"low speed", "\nspeed = \"low\"\n" + kUnit,
-     "profile.toml:2: key 'speed': a bot function needs bulk endpoints, which there are from full "
+     "profile.toml:2: key 'speed': its functions need endpoints of kinds that there are from full "
      "speed on"},
     {"unknown key of the file", "sped = \"high\"\n" + kUnit,
      "profile.toml:1: key 'sped': unknown; known are speed, device, unit, function, configuration"},
@@ -318,7 +318,7 @@ const std::vector<Bad> kBad{
      "profile.toml:3: key 'unit.revision': \"\xc3\xbc\" is not at most 4 printable ASCII "
      "characters"},
     {"unknown kind", kUnit + "[[function]]\nkind = \"hid\"\n",
-     "profile.toml:4: key 'function.kind': \"hid\" is not one of bot"},
+     "profile.toml:4: key 'function.kind': \"hid\" is not one of bot, iso-loopback"},
     {"unknown class", kUnit + "[[function]]\nclass = \"scsi\"\n",
      "profile.toml:4: key 'function.class': \"scsi\" is not one of mass-storage, vendor"},
     {"no such unit", kUnit + "[[function]]\nunits = [0, 1]\n",

@@ -42,6 +42,23 @@ class Info(program.Case):
         self.assertIn("unit 1", run.text)
         self.assertIn("512 blocks of 4096 bytes (2 MiB)", run.text)
 
+    def test_isochronous_endpoints(self):
+        head = b'[[function]]\nkind = "iso-loopback"\npacket_size = 1024\n'
+        for speed, line in {
+                "full": "isochronous, 1000 bytes, interval 1\n",
+                "high": "isochronous, 1024 bytes, 3 in a microframe, interval 2\n",
+                "super": "isochronous, 1024 bytes, bursts of 3, 3072 in an interval, interval 2\n",
+        }.items():
+            more = b"transactions = 3\n" if speed != "full" else b""
+            size = head if speed != "full" else head.replace(b"1024", b"1000")
+            self.write("iso.toml", b'speed = "' + speed.encode() + b'"\n' + size + more +
+                       b"interval = 2\n")
+            text = self.run_program("info", "-d", "emu:iso.toml", code=0).text
+            self.assertIn("interface 0 alternate 0: ff/00/00 vendor specific\n"
+                          "    interface 0 alternate 1: ff/00/00 vendor specific\n", text)
+            self.assertIn("endpoint 81 in  " + line, text)
+            self.assertIn("endpoint 01 out " + line, text)
+
     def test_bad_profiles(self):
         self.write("p.toml", b"speed = \"warp\"\n")
         run = self.run_program("info", "-d", "emu:p.toml", code=3)

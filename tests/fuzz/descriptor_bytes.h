@@ -33,10 +33,11 @@ inline void AppendEndpoint(Buffer& bytes, const usb::EndpointConfig& endpoint) {
   const int size = endpoint.packet_size_max | endpoint.transactions_extra << 11;
   Append(bytes, Buffer{7, 5, endpoint.address.value, Low(endpoint.type), Low(size), High(size),
                        endpoint.interval});
-  if (endpoint.burst_max != 0 || endpoint.streams_max != 0) {
+  const uint16_t periodic = endpoint.bytes_per_interval;
+  if (endpoint.burst_max != 0 || endpoint.streams_max != 0 || periodic != 0) {
     uint8_t exponent = 0;
     while (exponent < 16 && 1u << exponent < endpoint.streams_max) ++exponent;
-    Append(bytes, Buffer{6, 0x30, endpoint.burst_max, exponent, 0, 0});
+    Append(bytes, Buffer{6, 0x30, endpoint.burst_max, exponent, Low(periodic), High(periodic)});
   }
   if (endpoint.pipe_usage != 0) Append(bytes, Buffer{4, 0x24, endpoint.pipe_usage, 0});
 }

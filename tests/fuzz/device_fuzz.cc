@@ -1,13 +1,15 @@
 // A whole twin driven by bytes: a device with a mass-storage interface, a target, two disks in
-// memory, behind a VirtualController. The input is a host that keeps to the contract of usb::Link
-// and to nothing else: setup packets, wrappers good and bad, data out of turn, cancels, port
-// requests, plugging. The Auditor holds the twin to the contract; whatever was done, everything
-// completes once cancelled, and after a port reset the device answers an INQUIRY.
+// memory, and an isochronous loopback, behind a VirtualController. The input is a host that keeps
+// to the contract of usb::Link and to nothing else: setup packets, wrappers good and bad, data out
+// of turn, cancels, port requests, plugging. The Auditor holds the twin to the contract; whatever
+// was done, everything completes once cancelled, and after a port reset the device answers an
+// INQUIRY.
 #include "emulator/device.h"
 
 #include "base/manual_clock.h"
 #include "emulator/bot_function.h"
 #include "emulator/disk.h"
+#include "emulator/iso_loopback.h"
 #include "emulator/memory_store.h"
 #include "emulator/target.h"
 #include "emulator/virtual_controller.h"
@@ -28,6 +30,8 @@ constexpr uint32_t kLengthMax = 16 * 1024;  // of one transfer
 constexpr int kOperationsMax = 400;
 constexpr uint8_t kBulkIn = 0x81;
 constexpr uint8_t kBulkOut = 0x01;
+constexpr uint8_t kIsoIn = 0x82;
+constexpr uint8_t kIsoOut = 0x02;
 
 class BreachCheck final : public link::BreachSink {
  public:
@@ -46,6 +50,7 @@ struct Slot final : usb::TransferSink {
   }
   usb::Transfer transfer;
   std::vector<uint8_t> bytes;
+  std::vector<usb::IsoPacket> packets;
   bool in_flight = false;
 };
 
@@ -60,14 +65,15 @@ struct Twin {
       : stores{MemoryStore(kDiskLength), MemoryStore(kDiskLength)},
         disks{Disk(clock, stores[0], {}), Disk(clock, stores[1], {.removable = true})},
         target(clock),
-        controller(clock, speed) {
+        controller(clock, speed),
+        loopback(clock, {.packet_size = 600, .transactions = 2, .interval = 1}) {
     for (Disk& disk : disks) target.AddUnit(disk);
     function = std::make_unique<BotFunction>(target, BotFunctionOptions{.luns_count = 2});
     DeviceOptions options;
     options.speeds = {speed};
     options.remote_wakeup = true;
     DeviceConfiguration configuration;
-    configuration.functions = {function.get()};
+    configuration.functions = {function.get(), &loopback};
     auto made = Device::Make(options, {configuration});
     CHECK(made.has_value());
     device = std::move(*made);
@@ -80,6 +86,7 @@ struct Twin {
   std::array<Disk, 2> disks;
   Target target;
   VirtualController controller;
+  IsoLoopback loopback;
   std::unique_ptr<BotFunction> function;
   std::unique_ptr<Device> device;
 };
@@ -99,6 +106,8 @@ class Host {
     Replug(false);
     CHECK(twin_.controller.idle());
     CHECK(twin_.function->idle());
+    CHECK(twin_.loopback.idle());
+    CHECK(twin_.clock.deadline() == kNever);
     for (Slot& slot : slots_) slot.transfer.lease.Clear();
     auditor_->CheckNothingInFlight();
   }
@@ -124,7 +133,7 @@ class Host {
       case 11: return PortRequest();
       case 12: return UseDisk();
       case 13: return DropLease(slots_[choice >> 4 & 7]);
-      case 14: return SubmitStray();
+      case 14: return choice >= 0x80 ? SubmitIso() : SubmitStray();
       case 15: return choice >= 0xf0 ? Replug(true) : WakeUp();
     }
   }
@@ -177,6 +186,7 @@ class Host {
       slot.transfer.setup.reset();
       slot.transfer.flags = {};
       slot.transfer.stream_id = 0;
+      slot.transfer.packets = {};
       slot.transfer.out = {};
       slot.transfer.in = {};
       slot.transfer.in_length_max = 0;
@@ -215,6 +225,38 @@ class Host {
     slot->transfer.endpoint = endpoint;
     slot->transfer.in = slot->bytes;
     slot->transfer.in_length_max = length;
+    Submit(*slot);
+  }
+
+  // Packets within the transfer's bytes: side by side, apart, or one over another.
+  void SubmitIso() {
+    Slot* slot = FreeSlot();
+    if (slot == nullptr) return;
+    const uint8_t choice = input_.Byte();
+    const size_t count = choice >= 0xfc ? input_.Word() % 1100 : choice % 16;
+    const uint32_t length = input_.Word() % (kLengthMax + 1);
+    slot->bytes.assign(length, 0xa5);
+    slot->packets.assign(count, {});
+    uint32_t next = 0;
+    for (usb::IsoPacket& packet : slot->packets) {
+      const uint8_t where = input_.Byte();
+      packet.offset =
+          where >= 0xf0 ? input_.Word() % (length + 1) : std::min<uint32_t>(next, length);
+      packet.length = std::min<uint32_t>(where * 8, length - packet.offset);
+      next = packet.offset + packet.length + where % 3;
+    }
+    usb::Transfer& transfer = slot->transfer;
+    const bool in = (choice & 0x10) != 0;
+    transfer.endpoint = {in ? kIsoIn : kIsoOut};
+    transfer.packets = slot->packets;
+    transfer.flags.iso_asap = (choice & 0x20) != 0;
+    transfer.start_frame = input_.Word();
+    if (in) {
+      transfer.in = slot->bytes;
+      transfer.in_length_max = length;
+    } else {
+      transfer.out = slot->bytes;
+    }
     Submit(*slot);
   }
 
@@ -262,14 +304,16 @@ class Host {
       case 1: return Request(usb::ClearHalt{{kBulkIn}});
       case 2: return Request(usb::ClearHalt{{kBulkOut}});
       case 3: return Request(usb::SetConfiguration{static_cast<uint8_t>(value % 3)});
-      case 4: return Request(usb::SetAlternate{0, static_cast<uint8_t>(value % 2)});
+      case 4:
+        return Request(usb::SetAlternate{static_cast<uint8_t>(value >> 1 & 1),
+                                         static_cast<uint8_t>(value & 1)});
       case 5: return Request(usb::Suspend{});
       case 6: return Request(usb::Resume{});
       case 7: return Request(usb::ClaimInterface{.interface = value});
     }
   }
 
-  // What a request touches is empty before: rule 6. All of it, as the twin has one interface.
+  // What a request touches is empty before: rule 6. All of it is, which is simpler.
   void Request(const usb::PortRequest& request) {
     const bool asks_idle = std::holds_alternative<usb::ClearHalt>(request) ||
                            std::holds_alternative<usb::SetAlternate>(request) ||

@@ -150,6 +150,11 @@ INQUIRY = command(2, 32, 0) + bulk_in(32) + IN_STATUS + RUN
 READ = command(7, 8, 4) + bulk_in(4096) + IN_STATUS + RUN
 WRITE = command(8, 8, 4) + zeros(4096) + IN_STATUS + RUN
 
+# Four packets of 600 bytes, and setting 1 of the second interface, which has such endpoints.
+ISO_SETTING = "0b 04 03"
+ISO_IN = "8e 34 6009 4b4b4b4b 0000"
+ISO_OUT = "8e 24 6009 4b4b4b4b 0000"
+
 DEVICE_INPUTS = {
     "inquiry": data(HIGH + CONFIGURE + INQUIRY * 2),
     "write_then_read": data(HIGH + CONFIGURE + READY + WRITE + READ),
@@ -181,6 +186,16 @@ DEVICE_INPUTS = {
     "suspended_with_a_read_in_flight": data(
         HIGH + CONFIGURE + bulk_in(512) + "0b 05 00 00" + bulk_in(512) + "00 0b 06 00 00"),
     "two_wrappers_at_once": data(HIGH + CONFIGURE + command(0, 0, 0) * 2 + RUN + IN_STATUS * 2),
+    "isochronous_both_ways": data(
+        HIGH + CONFIGURE + ISO_SETTING + ISO_IN + ISO_OUT + ISO_IN + "01" * 40),
+    "isochronous_packets_one_over_another": data(
+        SUPER + CONFIGURE + ISO_SETTING + "8e 34 6009 f00000 f80100 ff0000 4b 0000" + "01" * 8
+        + "8e 03 0000 00 01 02 ffff" + "01" * 8),
+    "isochronous_transfers_cancelled_suspended_and_unplugged": data(
+        HIGH + CONFIGURE + ISO_SETTING + ISO_IN + ISO_OUT + "0101 0a00 01 0b0500 0101 0b0600 0101"
+        + ISO_SETTING + ISO_IN + "01 0b0402" + ISO_IN + ISO_SETTING + ISO_OUT + "01 ff" + ISO_IN),
+    "isochronous_packets_more_than_there_can_be": data(
+        FULL + CONFIGURE + ISO_SETTING + "8e fd 4b04 0004" + "00" * 1099 + "0000" + "01" * 4),
     "endpoints_that_are_not_there": data(HIGH + CONFIGURE + "0e 83 10 0e 03 04 01020304" + RUN),
 }
 
