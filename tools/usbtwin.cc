@@ -14,7 +14,7 @@ namespace usbtwin::tools {
 namespace {
 
 std::string Footer() {
-  std::string text = "Devices (-d); this build opens those that begin with emu:\n";
+  std::string text = "Devices (-d); this build opens real devices and emulated ones (emu:):\n";
   text += app::DeviceStringForms();
   text +=
       "\nExamples:\n"

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/config.h"
+#include "app/real_device.h"
 
 namespace usbtwin::app {
 namespace {
@@ -38,9 +39,13 @@ emulator::Profile ProfileOf(const EmulatedDisk& emulated) {
 Failure NotInThisBuild(const char* what) {
   std::string text = "this build does not open ";
   text.append(what).append(
-      "; it opens emulated devices: emu:disk.img, emu:?size=64M, "
+      "; it opens real devices, and emulated ones: emu:disk.img, emu:?size=64M, "
       "emu:profile.toml");
   return {Failure::Kind::kCannotOpen, std::move(text)};
+}
+
+Failure NoProfile() {
+  return {Failure::Kind::kCannotOpen, "a real device has no profile"};
 }
 
 // Its files are the device: one that cannot be read or makes no sense is one that cannot be opened.
@@ -54,8 +59,8 @@ struct ProfileMaker {
   using Made = Result<ProfileFile, Failure>;
   System& system;
 
-  Made operator()(const UsbIds&) const { return NotInThisBuild("real devices"); }
-  Made operator()(const UsbAddress&) const { return NotInThisBuild("real devices"); }
+  Made operator()(const UsbIds&) const { return NoProfile(); }
+  Made operator()(const UsbAddress&) const { return NoProfile(); }
   Made operator()(const UsbIpDevice&) const { return NotInThisBuild("devices on USB/IP servers"); }
   Made operator()(const Trace&) const { return NotInThisBuild("captures"); }
   Made operator()(const ScsiNode&) const {
@@ -75,6 +80,17 @@ struct ProfileMaker {
 bool IsTwin(const DeviceString& device) {
   return std::holds_alternative<EmulatedDisk>(device) ||
          std::holds_alternative<EmulatedProfile>(device);
+}
+
+bool IsReal(const DeviceString& device) {
+  return std::holds_alternative<UsbIds>(device) || std::holds_alternative<UsbAddress>(device);
+}
+
+Result<usb::DeviceId, Failure> FindReal(RealBus& bus, const DeviceString& device) {
+  const Result<std::vector<usb::DeviceInfo>> devices = bus.Enumerate();
+  if (!devices) return Failure{Failure::Kind::kCannotOpen, devices.error().Describe(), {}};
+  if (const auto* ids = std::get_if<UsbIds>(&device)) return PickDevice(*devices, *ids);
+  return PickDevice(*devices, std::get<UsbAddress>(device));
 }
 
 }  // namespace
@@ -116,6 +132,12 @@ std::vector<FaultCount> OpenedBus::fault_counts() const {
   return counts;
 }
 
+std::string OpenedBus::Explain(const Error& error) const {
+  if (real_bus_ == nullptr) return "";
+  std::string text = real_bus_->Explain(device_id_, error);
+  return text.empty() ? text : "\n" + text;
+}
+
 std::string OpenedBus::FinishRecord() {
   if (writer_ == nullptr) return "";
   writer_->Flush();
@@ -148,12 +170,24 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
     opened->faults_ = std::make_unique<OpenedBus::Faults>(system.clock(), std::move(*faults));
     player = &opened->faults_->player;
   }
-  Result<ProfileFile, Failure> profile = std::visit(ProfileMaker{system}, *parsed);
-  if (!profile) return CannotOpen(profile.error());
-  Result<std::unique_ptr<Twin>, Failure> twin = Twin::Make(system, std::move(*profile), player);
-  if (!twin) return CannotOpen(twin.error());
-  opened->twin_ = std::move(*twin);
-  opened->device_id_ = opened->twin_->id();
+  usb::Bus* bus = nullptr;
+  if (IsReal(*parsed)) {
+    const Result<RealBus*, Failure> real_bus = system.real_bus();
+    if (!real_bus) return real_bus.error();
+    const Result<usb::DeviceId, Failure> found = FindReal(**real_bus, *parsed);
+    if (!found) return found.error();
+    opened->real_bus_ = *real_bus;
+    opened->device_id_ = *found;
+    bus = opened->real_bus_;
+  } else {
+    Result<ProfileFile, Failure> profile = std::visit(ProfileMaker{system}, *parsed);
+    if (!profile) return CannotOpen(profile.error());
+    Result<std::unique_ptr<Twin>, Failure> twin = Twin::Make(system, std::move(*profile), player);
+    if (!twin) return CannotOpen(twin.error());
+    opened->twin_ = std::move(*twin);
+    opened->device_id_ = opened->twin_->id();
+    bus = &opened->twin_->bus();
+  }
   if (!options.record_path.empty()) {
     Result<std::unique_ptr<ByteSink>, Failure> file = system.CreateFile(options.record_path);
     if (!file) return file.error();
@@ -161,7 +195,6 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
     opened->writer_ = std::make_unique<link::PcapWriter>(*opened->record_file_,
                                                          link::PcapFormatOf(options.record_path));
   }
-  usb::Bus* bus = &opened->twin_->bus();
   if (player != nullptr) {
     opened->fault_bus_ = std::make_unique<link::FaultBus>(system.clock(), *bus, *player);
     bus = opened->fault_bus_.get();

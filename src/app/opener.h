@@ -33,7 +33,12 @@ class OpenedBus {
   usb::Bus& bus() { return *bus_; }
   const usb::DeviceId& device_id() const { return device_id_; }
   // A unit that is gone, with all that is written to it, when this is.
-  bool IsInMemory(Twin::UnitPlace place) const { return twin_->IsInMemory(place); }
+  bool IsInMemory(Twin::UnitPlace place) const {
+    return twin_ != nullptr && twin_->IsInMemory(place);
+  }
+  // What the system adds to an error of a real device: whole lines, each after a newline. Empty
+  // where it knows nothing more.
+  std::string Explain(const Error& error) const;
   // Writes out what was recorded; all links are closed. Says why the record is incomplete, or is
   // empty.
   std::string FinishRecord();
@@ -57,6 +62,7 @@ class OpenedBus {
 
   std::unique_ptr<Faults> faults_;
   std::unique_ptr<Twin> twin_;
+  RealBus* real_bus_ = nullptr;  // the system's, in place of a twin
   std::unique_ptr<link::FaultBus> fault_bus_;
   std::unique_ptr<ByteSink> record_file_;
   std::unique_ptr<link::PcapWriter> writer_;
