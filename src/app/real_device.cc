@@ -3,14 +3,6 @@
 #include "base/text.h"
 
 namespace usbtwin::app {
-
-std::string HexId(uint16_t id) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (int shift = 12; shift >= 0; shift -= 4) text.push_back(kDigits[id >> shift & 0xf]);
-  return text;
-}
-
 namespace {
 
 constexpr size_t kListMax = 20;  // devices in one message

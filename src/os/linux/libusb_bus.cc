@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <fstream>
 
-#include "app/real_device.h"
 #include "base/text.h"
 #include "os/linux/libusb_link.h"
 
@@ -82,7 +81,7 @@ std::string LibusbBus::ExplainDenied(const usb::DeviceId& id) const {
   return "The node is " + NodePath(paths_, *info) +
          ". Run as root, or give your user access: put the line\n"
          "  SUBSYSTEM==\"usb\", ATTR{idVendor}==\"" +
-         app::HexId(info->vendor_id) + "\", ATTR{idProduct}==\"" + app::HexId(info->product_id) +
+         HexId(info->vendor_id) + "\", ATTR{idProduct}==\"" + HexId(info->product_id) +
          "\", TAG+=\"uaccess\"\ninto /etc/udev/rules.d/70-usbtwin.rules and plug the device in "
          "again.";
 }
