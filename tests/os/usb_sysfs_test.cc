@@ -2,61 +2,18 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "tests/os/temp_dir.h"
+#include "tests/os/usb_tree.h"
 
 using namespace usbtwin;
 namespace fs = std::filesystem;
 
 namespace {
 
-// A sysfs with a root hub and a disk of two partitions, as the kernel lays it out.
-struct Tree {
-  Tree() {
-    const std::string disk = "devices/pci/usb1/1-1/1-1:1.0/host0/target0/block/sda";
-    Device("devices/pci/usb1", "usb1", {"1d6b", "0002", "1", "1", "480"});
-    Device("devices/pci/usb1/1-1", "1-1", {"1234", "5678", "1", "12", "5000"});
-    Write("devices/pci/usb1/1-1/bConfigurationValue", "1");
-    Write("devices/pci/usb1/1-1/1-1:1.0/bInterfaceNumber", "00");
-    Write("devices/pci/usb1/1-1/1-1:1.1/bInterfaceNumber", "0a");
-    Link("../../../../../bus/usb/drivers/usb-storage", "devices/pci/usb1/1-1/1-1:1.0/driver");
-    Block(disk, "sda", "8:0");
-    for (const std::string name : {"sda1", "sda2"}) {
-      Block(disk + "/" + name, name, "8:" + name.substr(3));
-      Write(disk + "/" + name + "/partition", name.substr(3));
-    }
-    Block("devices/virtual/block/dm-0", "dm-0", "254:0");
-    Link("../../../../virtual/block/dm-0", disk + "/sda2/holders/dm-0");
-    File("proc/swaps", "Filename\n");
-    File("proc/self/mountinfo", "");
-  }
+using Tree = tests::UsbTree;
 
-  void File(const std::string& name, const std::string& text) {
-    fs::create_directories(fs::path(dir.path(name)).parent_path());
-    std::ofstream(dir.path(name)) << text;
-  }
-  void Write(const std::string& name, const std::string& line) { File("sys/" + name, line + "\n"); }
-  void Link(const std::string& target, const std::string& name) {
-    fs::create_directories(fs::path(dir.path("sys/" + name)).parent_path());
-    fs::create_symlink(target, dir.path("sys/" + name));
-  }
-  void Device(const std::string& folder, const std::string& name,
-              const std::array<std::string, 5>& facts) {
-    const std::array<const char*, 5> files{"idVendor", "idProduct", "busnum", "devnum", "speed"};
-    for (size_t index = 0; index < facts.size(); ++index) {
-      Write(folder + "/" + files[index], facts[index]);
-    }
-    Link("../../../" + folder, "bus/usb/devices/" + name);
-  }
-  void Block(const std::string& folder, const std::string& name, const std::string& number) {
-    Write(folder + "/dev", number);
-    fs::create_directories(dir.path("sys/" + folder + "/holders"));
-    Link("../../" + folder, "class/block/" + name);
-  }
-  std::vector<std::string> Uses() const { return os::ListUses(paths, "1-1", 0); }
-
-  tests::TempDir dir;
-  os::UsbPaths paths{.sysfs = dir.path("sys"), .proc = dir.path("proc"), .nodes = "/dev/bus/usb"};
-};
+std::vector<std::string> Uses(const Tree& tree) {
+  return os::ListUses(tree.paths, "1-1", 0);
+}
 
 }  // namespace
 
@@ -72,7 +29,7 @@ BOOST_AUTO_TEST_CASE(devices_are_listed_by_bus_and_address) {
   BOOST_TEST(devices[1].vendor_id == 0x1234);
   BOOST_TEST(devices[1].product_id == 0x5678);
   BOOST_TEST((devices[1].speed == usb::Speed::kSuper));
-  BOOST_TEST(os::NodePath(tree.paths, devices[1]) == "/dev/bus/usb/001/012");
+  BOOST_TEST(os::NodePath(tree.paths, devices[1]) == tree.dir.path("nodes/001/012"));
 }
 
 BOOST_AUTO_TEST_CASE(a_machine_without_usb_has_no_devices) {
@@ -120,13 +77,13 @@ BOOST_AUTO_TEST_CASE(mounts_swap_and_holders_are_uses) {
   tree.File("proc/swaps", "Filename\n/dev/sda1 partition 1 0 -2\n");
   const std::vector<std::string> expected{"sda1 is mounted on /mnt", "sda1 is swap space",
                                           "sda2 is part of dm-0", "dm-0 is mounted on /crypt"};
-  BOOST_TEST(tree.Uses() == expected, boost::test_tools::per_element());
+  BOOST_TEST(Uses(tree) == expected, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(a_disk_nobody_uses_has_no_uses) {
   Tree tree;
   fs::remove(tree.dir.path("sys/class/block/sda2/holders/dm-0"));
-  BOOST_TEST(tree.Uses().empty());
+  BOOST_TEST(Uses(tree).empty());
   BOOST_TEST(os::ListUses(tree.paths, "1-1", 10).empty());
 }
 

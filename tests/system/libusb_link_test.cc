@@ -81,6 +81,7 @@ class Rig final : usb::PortSink, usb::Sink<usb::OpenOp> {
     (void)loop.RunUntil([this] { return port_done_ || alarm.rang; });
     BOOST_REQUIRE(port_done_);
     port_done_ = false;
+    granted = op.granted;
     return op.outcome;
   }
   Outcome Ask(usb::PortRequest request) { return Ask(*auditor, request); }
@@ -143,6 +144,7 @@ class Rig final : usb::PortSink, usb::Sink<usb::OpenOp> {
   usb::LinkStack stack;
   std::unique_ptr<link::Auditor> auditor;
   Alarm alarm;
+  uint32_t granted = 0;  // by the last request
 
  private:
   // A bug must not wait for the guest's own time limit.
@@ -401,6 +403,55 @@ BOOST_AUTO_TEST_CASE(unplugging_ends_everything) {
   BOOST_TEST(rig.Ask(usb::ClearHalt{kIn}) == Outcome::kDisconnected);
   BOOST_TEST(rig.Ask(usb::ReleaseInterface{0}) == Outcome::kDisconnected);
   BOOST_TEST(rig.Ask(usb::ResetPort{}) == Outcome::kDisconnected);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+// At PORT is the kernel's target function: its setting 1 speaks UAS, with streams on three pipes.
+BOOST_AUTO_TEST_SUITE(libusb_streams)
+
+BOOST_AUTO_TEST_CASE(an_inquiry_travels_on_a_stream) {
+  constexpr usb::EndpointAddress kStatus{0x86};
+  constexpr usb::EndpointAddress kCommand{0x07};
+  constexpr uint16_t kTag = 3;
+  Rig rig;
+  BOOST_TEST((rig.auditor->caps().speed == usb::Speed::kSuper));
+  BOOST_REQUIRE(rig.auditor->caps().streams_max >= 16);
+  BOOST_TEST(rig.Ask(usb::ClaimInterface{0, usb::KernelDriverPolicy::kRefuse}) == Outcome::kBusy);
+  const usb::ClaimInterface claim{0, usb::KernelDriverPolicy::kDetach};
+  BOOST_REQUIRE(rig.Ask(claim) == Outcome::kOk);
+  BOOST_REQUIRE(rig.Ask(usb::SetAlternate{0, 1}) == Outcome::kOk);
+  const std::array endpoints{kIn, kOut, kStatus};
+  BOOST_TEST(rig.Ask(usb::AllocateStreams{16, endpoints}) == Outcome::kOk);
+  BOOST_TEST(rig.granted >= kTag);
+
+  Sent data, status, command;
+  data.transfer.stream_id = status.transfer.stream_id = kTag;
+  rig.Start(status, kStatus, 512);
+  rig.Start(data, kIn, 36);
+  rig.Prepare(command, kCommand, 32);
+  command.bytes.assign(32, 0);
+  command.bytes[0] = 1;  // a Command IU. UAS-2, 6.2.2
+  command.bytes[3] = kTag;
+  command.bytes[16] = 0x12;  // INQUIRY, 36 bytes
+  command.bytes[20] = 36;
+  command.Submit(*rig.auditor);
+  BOOST_TEST(rig.Wait(command) == Outcome::kOk);
+  BOOST_TEST(rig.Wait(data) == Outcome::kOk);
+  BOOST_TEST(data.transfer.length_actual == 36u);
+  BOOST_TEST(data.bytes[4] >= 31);  // additional length
+  BOOST_TEST(rig.Wait(status) == Outcome::kOk);
+  BOOST_TEST(status.bytes[0] == 3);  // a Sense IU: UAS-2, 6.2.3
+  BOOST_TEST(status.bytes[3] == kTag);
+  BOOST_TEST(status.bytes[6] == 0);  // GOOD
+
+  Sent waiting;
+  waiting.transfer.stream_id = 5;
+  rig.Start(waiting, kStatus, 512);
+  rig.auditor->Cancel(waiting.transfer);
+  BOOST_TEST(rig.Wait(waiting) == Outcome::kCancelled);
+  BOOST_TEST(rig.Ask(usb::FreeStreams{endpoints}) == Outcome::kOk);
+  BOOST_TEST(rig.Ask(usb::ReleaseInterface{0}) == Outcome::kOk);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -194,7 +194,30 @@ class Libusb(guest.Case):
             until_is 'test -c /dev/bus/usb/001/002'
             until_is 'test -d /sys/bus/usb/devices/1-1/1-1:1.0'
             export PORT=1-1 UDC_FILE=/sys/kernel/config/usb_gadget/loop/UDC
-            {command(os.environ["LIBUSB_LINK_TEST"])}""")
+            {command(os.environ["LIBUSB_LINK_TEST"], "--run_test=libusb_link")}""")
+        self.assertIn("No errors detected", done.text + done.complaint)
+
+    def test_streams_carry_transfers(self):
+        done = self.shell(FUNCTIONS + f"""
+            core=/sys/kernel/config/target/core/fileio_0/file
+            group=/sys/kernel/config/target/usb_gadget/naa.6001405c3214b06a/tpgt_1
+            gadget=/sys/kernel/config/usb_gadget/target
+            mkdir -p $core
+            cp $WORK/image /tmp/image
+            echo fd_dev_name=/tmp/image,fd_dev_size={LENGTH} >$core/control
+            echo 1 >$core/enable
+            mkdir -p $gadget/configs/c.1 $gadget/functions/tcm.0
+            mkdir -p $group/lun/lun_0
+            echo naa.6001405c3214b06b >$group/nexus
+            ln -s $core $group/lun/lun_0/file
+            echo 1 >$group/enable
+            ln -s $gadget/functions/tcm.0 $gadget/configs/c.1
+            echo dummy_udc.0 >$gadget/UDC
+            until_is 'test -e /sys/bus/usb/devices/2-1/2-1:1.0/driver'
+            export PORT=2-1
+            {command(os.environ["LIBUSB_LINK_TEST"], "--run_test=libusb_streams")}
+            echo "" >$gadget/UDC""",
+            options=["--kernel-command-line", "dummy_hcd.is_super_speed=1"])
         self.assertIn("No errors detected", done.text + done.complaint)
 
 

@@ -81,7 +81,7 @@ void LibusbContext::Run() {
     timeval zero{};
     libusb_handle_events_timeout_completed(context_, &zero, nullptr);
     TellGone();
-    if (!IsAnyReady()) return;
+    if (in_flight_count_ == 0 || !IsAnyReady()) return;
   }
   Pump();
 }

@@ -4,7 +4,8 @@
 // helper thread may use context() and a device.
 //
 // The loop tells of a descriptor once when it becomes ready, libusb takes only some of what is
-// there in one call: after each call the descriptors are looked at, until none is ready.
+// there in one call: while transfers are in flight the descriptors are looked at after each call,
+// until none is ready.
 #pragma once
 
 #include <poll.h>
@@ -49,6 +50,16 @@ class LibusbContext final : private Deferred {
   // False where the system watches no more descriptors.
   [[nodiscard]] bool Add(Member& member, int fd);
   void Remove(Member& member);
+  // A transfer is in flight: the loop stays for it.
+  void BeginTransfer() {
+    ++in_flight_count_;
+    loop_.BeginWait();
+  }
+  void EndTransfer() {
+    CHECK_NE(in_flight_count_, 0u);
+    --in_flight_count_;
+    loop_.EndWait();
+  }
   // Closes it on the helper thread. Its member is removed.
   void Close(std::unique_ptr<LibusbDevice> device);
 
@@ -80,7 +91,8 @@ class LibusbContext final : private Deferred {
   std::deque<OwnWatch> own_;
   std::vector<Member*> members_;
   std::vector<pollfd> fds_;  // libusb's own, then one for each member
-  std::vector<int> gone_;    // descriptors whose device is gone, which libusb has yet to see
+  size_t in_flight_count_ = 0;
+  std::vector<int> gone_;  // descriptors whose device is gone, which libusb has yet to see
   std::vector<std::unique_ptr<Closing>> closings_;
   bool memory_limit_met_ = false;
 };

@@ -96,7 +96,7 @@ void LibusbLink::Start(Transfer& transfer) {
   flight->transfer = &transfer;
   flight->cancel_wanted = flight->cancel_asked = false;
   in_flight_.PushBack(*flight);
-  context_.loop().BeginWait();
+  context_.BeginTransfer();
   if (gone_) return Settle(*flight, Outcome::kDisconnected);
   if (flight->raw == nullptr || !IsSound(transfer) || !Fill(*flight)) {
     return Settle(*flight, Outcome::kFault);
@@ -227,7 +227,7 @@ void LibusbLink::Settle(Flight& flight, Outcome outcome) {
 void LibusbLink::Deliver(Flight& flight) {
   flight.Unlink();
   idle_.push_back(&flight);
-  context_.loop().EndWait();
+  context_.EndTransfer();
   context_.loop().Post(*flight.transfer);
 }
 
