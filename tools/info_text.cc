@@ -54,7 +54,9 @@ void AppendAlternate(const Json& interface, const Json& alternate, std::string& 
 void AppendStorage(const Json& storage, std::string& text) {
   if (storage.is_null()) return;
   if (!storage["error"].is_null()) {
-    text += fmt::format("  storage: {}\n", Text(storage["error"]));
+    // What to do about it is told once, on standard error.
+    const std::string error = storage["error"].get<std::string>();
+    text += fmt::format("  storage: {}\n", Printable(error.substr(0, error.find('\n'))));
     return;
   }
   text += fmt::format("  storage: {} on interface {}\n", Text(storage["transport"]),

@@ -72,13 +72,12 @@ void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage)
       ->group(group);
 }
 
-Failure FailureOf(const Error& error, const std::string& device) {
+Failure FailureOf(const Error& error, const std::string& device, const app::OpenedBus& opened) {
   std::string text = "cannot open ";
   text.append(Printable(device)).append(": ").append(error.Describe());
+  text += opened.Explain(error);
   if (error.kind == ErrorKind::kBusy) {
     text += "\nUnmount it and use --detach-kernel, if nothing else needs it.";
-  } else if (error.kind == ErrorKind::kDenied) {
-    text += "\nRun as root, or give your user access with a udev rule.";
   }
   return {Failure::Kind::kCannotOpen, text};
 }
@@ -120,12 +119,7 @@ Result<std::unique_ptr<OpenDevice>, Failure> OpenDevice::Open(const DeviceOption
   device->session_ = std::make_unique<host::Session>(
       device->system_->clock(), device->opened_->bus(), device->opened_->device_id());
   const Result<void> found = app::Run(*device->system_, device->session_->Open());
-  if (!found) {
-    Failure failure = FailureOf(found.error(), options.device);
-    const std::string why = device->opened_->Why();
-    if (!why.empty()) failure.text += "\n" + why;
-    return failure;
-  }
+  if (!found) return FailureOf(found.error(), options.device, *device->opened_);
   return device;
 }
 
@@ -136,7 +130,7 @@ OpenDevice::~OpenDevice() {
 Result<host::ScsiTransport*, Failure> OpenDevice::OpenStorage() {
   const Result<host::ScsiTransport*> transport =
       app::Run(*system_, session_->OpenStorage(StorageOf(options_)));
-  if (!transport) return FailureOf(transport.error(), options_.device);
+  if (!transport) return FailureOf(transport.error(), options_.device, *opened_);
   transport_ = *transport;
   return *transport;
 }

@@ -30,7 +30,8 @@ struct DeviceOptions {
 // Adds the options to a verb: all of them, or those that matter without storage.
 void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage);
 
-app::Failure FailureOf(const Error& error, const std::string& device);
+// `opened`: what the device's bus knows about it.
+app::Failure FailureOf(const Error& error, const std::string& device, const app::OpenedBus& opened);
 app::Failure FailureOf(const host::BlockError& error);
 
 class OpenDevice {

@@ -14,7 +14,7 @@ namespace usbtwin::tools {
 namespace {
 
 std::string Footer() {
-  std::string text = "Devices (-d); this build opens those that begin with emu: and usbip\n";
+  std::string text = "Devices (-d); this build opens all but replay: and sg:\n";
   text += app::DeviceStringForms();
   text +=
       "\nExamples:\n"

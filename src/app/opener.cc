@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/config.h"
+#include "app/real_device.h"
 
 namespace usbtwin::app {
 namespace {
@@ -38,9 +39,13 @@ emulator::Profile ProfileOf(const EmulatedDisk& emulated) {
 Failure NotInThisBuild(const char* what) {
   std::string text = "this build does not open ";
   text.append(what).append(
-      "; it opens emulated devices (emu:disk.img, emu:?size=64M, "
+      "; it opens real devices (1234:5678), emulated ones (emu:disk.img, emu:?size=64M, "
       "emu:profile.toml) and those of USB/IP servers (usbip://host/1-1)");
   return {Failure::Kind::kCannotOpen, std::move(text)};
+}
+
+Failure NoProfile() {
+  return {Failure::Kind::kCannotOpen, "a real device has no profile"};
 }
 
 // Its files are the device: one that cannot be read or makes no sense is one that cannot be opened.
@@ -54,9 +59,9 @@ struct ProfileMaker {
   using Made = Result<ProfileFile, Failure>;
   System& system;
 
-  Made operator()(const UsbIds&) const { return NotInThisBuild("real devices"); }
-  Made operator()(const UsbAddress&) const { return NotInThisBuild("real devices"); }
-  Made operator()(const UsbIpDevice&) const { return NotInThisBuild("that as a profile"); }
+  Made operator()(const UsbIds&) const { return NoProfile(); }
+  Made operator()(const UsbAddress&) const { return NoProfile(); }
+  Made operator()(const UsbIpDevice&) const { return NoProfile(); }
   Made operator()(const Trace&) const { return NotInThisBuild("captures"); }
   Made operator()(const ScsiNode&) const {
     return NotInThisBuild("the system's SCSI pass-through");
@@ -82,6 +87,17 @@ std::string AddressOf(const UsbIpDevice& device) {
 bool IsTwin(const DeviceString& device) {
   return std::holds_alternative<EmulatedDisk>(device) ||
          std::holds_alternative<EmulatedProfile>(device);
+}
+
+bool IsReal(const DeviceString& device) {
+  return std::holds_alternative<UsbIds>(device) || std::holds_alternative<UsbAddress>(device);
+}
+
+Result<usb::DeviceId, Failure> FindReal(RealBus& bus, const DeviceString& device) {
+  const Result<std::vector<usb::DeviceInfo>> devices = bus.Enumerate();
+  if (!devices) return Failure{Failure::Kind::kCannotOpen, devices.error().Describe(), {}};
+  if (const auto* ids = std::get_if<UsbIds>(&device)) return PickDevice(*devices, *ids);
+  return PickDevice(*devices, std::get<UsbAddress>(device));
 }
 
 }  // namespace
@@ -123,6 +139,13 @@ std::vector<FaultCount> OpenedBus::fault_counts() const {
   return counts;
 }
 
+std::string OpenedBus::Explain(const Error& error) const {
+  std::string text;
+  if (usbip_bus_ != nullptr) text = usbip_bus_->why();
+  if (real_bus_ != nullptr) text = real_bus_->Explain(device_id_, error);
+  return text.empty() ? text : "\n" + text;
+}
+
 std::string OpenedBus::FinishRecord() {
   if (writer_ == nullptr) return "";
   writer_->Flush();
@@ -159,10 +182,20 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
     return Failure{Failure::Kind::kUsage, "only emulated disks can be made read-only, and " +
                                               std::string(device) + " is none"};
   }
-  if (const auto* far = std::get_if<UsbIpDevice>(&*parsed)) {
+  usb::Bus* bus = nullptr;
+  if (IsReal(*parsed)) {
+    const Result<RealBus*, Failure> real_bus = system.real_bus();
+    if (!real_bus) return real_bus.error();
+    const Result<usb::DeviceId, Failure> found = FindReal(**real_bus, *parsed);
+    if (!found) return found.error();
+    opened->real_bus_ = *real_bus;
+    opened->device_id_ = *found;
+    bus = opened->real_bus_;
+  } else if (const auto* far = std::get_if<UsbIpDevice>(&*parsed)) {
     opened->usbip_bus_ = std::make_unique<async::UsbIpBus>(
         system.clock(), system.sockets(), AddressOf(*far), async::UsbIpBusOptions{});
     opened->device_id_ = {far->bus_id};
+    bus = opened->usbip_bus_.get();
   } else {
     Result<ProfileFile, Failure> profile = std::visit(ProfileMaker{system}, *parsed);
     if (!profile) return CannotOpen(profile.error());
@@ -173,6 +206,7 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
     if (!twin) return CannotOpen(twin.error());
     opened->twin_ = std::move(*twin);
     opened->device_id_ = opened->twin_->id();
+    bus = &opened->twin_->bus();
   }
   if (!options.record_path.empty()) {
     Result<std::unique_ptr<ByteSink>, Failure> file = system.CreateFile(options.record_path);
@@ -181,8 +215,6 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
     opened->writer_ = std::make_unique<link::PcapWriter>(*opened->record_file_,
                                                          link::PcapFormatOf(options.record_path));
   }
-  usb::Bus* bus = opened->usbip_bus_.get();
-  if (opened->twin_ != nullptr) bus = &opened->twin_->bus();
   if (player != nullptr) {
     opened->fault_bus_ = std::make_unique<link::FaultBus>(system.clock(), *bus, *player);
     bus = opened->fault_bus_.get();

@@ -38,8 +38,9 @@ class OpenedBus {
   bool IsInMemory(Twin::UnitPlace place) const {
     return twin_ != nullptr && twin_->IsInMemory(place);
   }
-  // What more is known of why it could not be opened or was lost: a sentence, or "".
-  std::string Why() const { return usbip_bus_ == nullptr ? "" : usbip_bus_->why(); }
+  // What the system adds to an error of a real device: whole lines, each after a newline. Empty
+  // where it knows nothing more.
+  std::string Explain(const Error& error) const;
   // Writes out what was recorded; all links are closed. Says why the record is incomplete, or is
   // empty.
   std::string FinishRecord();
@@ -65,6 +66,7 @@ class OpenedBus {
   // One of these is where the device is.
   std::unique_ptr<Twin> twin_;
   std::unique_ptr<async::UsbIpBus> usbip_bus_;
+  RealBus* real_bus_ = nullptr;  // the system's
   std::unique_ptr<link::FaultBus> fault_bus_;
   std::unique_ptr<ByteSink> record_file_;
   std::unique_ptr<link::PcapWriter> writer_;

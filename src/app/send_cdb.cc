@@ -55,11 +55,12 @@ host::StorageOptions PublicOptions(const OpenRequest& request) {
   return options;
 }
 
-OpenResult OpenFailed(const std::string& device, const Error& error) {
+OpenResult OpenFailed(const std::string& device, const OpenedBus& opened, const Error& error) {
   OpenResult result;
   result.outcome = error.kind == ErrorKind::kInvalid ? CdbOutcome::kUsage : CdbOutcome::kCannotOpen;
   result.error = PublicError(error);
-  result.text = "cannot open " + Printable(device) + ": " + error.Describe();
+  result.text =
+      "cannot open " + Printable(device) + ": " + error.Describe() + opened.Explain(error);
   return result;
 }
 
@@ -172,7 +173,7 @@ OpenResult ScsiDevice::Open(System& system, const OpenRequest& request) {
   std::unique_ptr<ScsiDevice> device(new ScsiDevice(std::move(state)));
   const Result<void> found = Run(system, session.Open());
   const auto fail = [&](const Error& error) {
-    OpenResult failed = OpenFailed(request.device, error);
+    OpenResult failed = OpenFailed(request.device, *facts_of.opened, error);
     device->Close();
     failed.faults = device->fault_counts();
     return failed;
@@ -258,7 +259,7 @@ CdbResult ScsiDevice::SendOnce(const CdbRequest& request) {
     result.outcome =
         answer.error().kind == ErrorKind::kInvalid ? CdbOutcome::kUsage : CdbOutcome::kTransport;
     result.error = PublicError(answer.error());
-    result.text = answer.error().Describe();
+    result.text = answer.error().Describe() + state_->opened->Explain(answer.error());
     result.data_in.clear();
     return result;
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/failure.h"
+#include "app/real_bus.h"
 #include "async/socket.h"
 #include "base/byte_sink.h"
 #include "base/clock.h"
@@ -38,6 +39,8 @@ class System {
 
   // Where there are none, everything is refused.
   virtual async::SocketProvider& sockets() = 0;
+  // The devices attached to this machine. kCannotOpen where the system cannot open any.
+  virtual Result<RealBus*, Failure> real_bus() = 0;
 
   // Opens and locks a disk image.
   virtual Result<std::unique_ptr<emulator::BlockStore>, Failure> OpenImage(

@@ -85,6 +85,13 @@ std::string Quote(std::string_view text) {
   return "\"" + Printable(shown) + "…\" (" + Count(text.size(), "byte") + ")";
 }
 
+std::string HexId(uint16_t id) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (int shift = 12; shift >= 0; shift -= 4) text.push_back(kDigits[id >> shift & 0xf]);
+  return text;
+}
+
 std::string Count(uint64_t count, std::string_view one, std::string_view many) {
   std::string text = std::to_string(count);
   text.append(" ").append(count == 1 || many.empty() ? one : many);

@@ -24,6 +24,9 @@ std::string PrintableLines(std::string_view text);
 inline constexpr size_t kQuoteMax = 200;  // characters
 std::string Quote(std::string_view text);
 
+// A vendor's or product's id as people write it: "1d6b".
+std::string HexId(uint16_t id);
+
 // "1 block", "2 blocks"; `many` where an "s" does not do it.
 std::string Count(uint64_t count, std::string_view one, std::string_view many = "");
 

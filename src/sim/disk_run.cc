@@ -44,6 +44,9 @@ void RunReport::Add(const RunReport& other) {
 bool DiskRun::WorldSystem::RunUntil(const std::function<bool()>& done) {
   return world_.RunUntil(done, kStepsMax).has_value();
 }
+Result<app::RealBus*, app::Failure> DiskRun::WorldSystem::real_bus() {
+  return app::Failure{app::Failure::Kind::kCannotOpen, "a world has no real devices"};
+}
 Result<std::unique_ptr<emulator::BlockStore>, app::Failure> DiskRun::WorldSystem::OpenImage(
     const std::string& path, const app::ImageOptions&) {
   return app::Failure{app::Failure::Kind::kCannotOpen, path + ": a world has no files"};

@@ -103,6 +103,7 @@ class DiskRun final : private link::BreachSink {
     Duration epoch_offset() const override { return {}; }
     bool RunUntil(const std::function<bool()>& done) override;
     async::SocketProvider& sockets() override { return sockets_; }
+    Result<app::RealBus*, app::Failure> real_bus() override;
     Result<std::unique_ptr<emulator::BlockStore>, app::Failure> OpenImage(
         const std::string& path, const app::ImageOptions& options) override;
     Result<std::vector<uint8_t>, app::Failure> ReadFile(const std::string& path,

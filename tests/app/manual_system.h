@@ -16,6 +16,9 @@ class ManualSystem final : public app::System {
   Clock& clock() override { return manual_clock; }
   bool RunUntil(const std::function<bool()>& done) override { return manual_clock.RunUntil(done); }
   async::SocketProvider& sockets() override { return no_sockets_; }
+  Result<app::RealBus*, app::Failure> real_bus() override {
+    return app::Failure{app::Failure::Kind::kCannotOpen, "this system has no real devices"};
+  }
 
   // An image is as long as its file here, and starts as zeros.
   Result<std::unique_ptr<emulator::BlockStore>, app::Failure> OpenImage(

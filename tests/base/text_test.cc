@@ -55,4 +55,9 @@ BOOST_AUTO_TEST_CASE(errors_show_values_in_decimal_or_hexadecimal) {
   BOOST_TEST(small.Describe() == "fault: 00h, 0100h");
 }
 
+BOOST_AUTO_TEST_CASE(ids_have_four_digits) {
+  BOOST_TEST(HexId(0x1d6b) == "1d6b");
+  BOOST_TEST(HexId(0x0002) == "0002");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -121,7 +121,7 @@ class SgRaw(Faults):
         self.assertIn("scsi.medium-error begins inside an emulated device, and 1234:5678 is none",
                       run.complaint)
         run = self.sgraw(self.plan("stall-data-once.toml"), "--cdb", INQUIRY, "--din", 36, code=3)
-        self.assertIn("real devices", run.complaint)
+        self.assertIn("there is no USB device 1234:5678", run.complaint)
 
     def test_a_capture_shows_what_the_host_saw(self):
         self.sgraw(self.plan("stall-data-once.toml"), "--cdb", INQUIRY, "--din", 36, "--record",

@@ -27,6 +27,12 @@ class Info(program.Case):
         run = self.run_program("info", "-d", self.device, "--no-storage", code=0)
         self.assertNotIn("storage:", run.text)
 
+    def test_a_real_device_that_is_not_there(self):
+        for device, name in (("1234:5678", "1234:5678"), ("199:7", "at 199:7"),
+                             ("/dev/bus/usb/199/007", "at 199:7")):
+            run = self.run_program("info", "-d", device, code=3)
+            self.assertIn(f"there is no USB device {name}", run.complaint)
+
     def test_super_speed(self):
         run = self.run_program("info", "-d", self.device + "?speed=super", code=0)
         self.assertIn("super speed", run.text)

@@ -16,6 +16,9 @@ class WorldSystem final : public app::System {
   explicit WorldSystem(World& world) : world_(world), no_sockets_(world) {}
   Clock& clock() override { return world_; }
   async::SocketProvider& sockets() override { return no_sockets_; }
+  Result<app::RealBus*, app::Failure> real_bus() override {
+    return app::Failure{app::Failure::Kind::kCannotOpen, "this system has no real devices"};
+  }
   Duration epoch_offset() const override { return {}; }
   bool RunUntil(const std::function<bool()>& done) override {
     return world_.RunUntil(done, kStepsMax).has_value();

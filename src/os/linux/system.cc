@@ -21,6 +21,11 @@ Duration LinuxSystem::epoch_offset() const {
          std::chrono::steady_clock::now().time_since_epoch();
 }
 
+Result<app::RealBus*, app::Failure> LinuxSystem::real_bus() {
+  if (real_bus_ == nullptr) real_bus_ = std::make_unique<LibusbBus>(loop_);
+  return real_bus_.get();
+}
+
 Result<std::unique_ptr<emulator::BlockStore>, app::Failure> LinuxSystem::OpenImage(
     const std::string& path, const app::ImageOptions& options) {
   auto store = FileStore::Open(loop_, worker_, path, options);

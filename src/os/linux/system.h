@@ -3,6 +3,7 @@
 #pragma once
 
 #include "app/system.h"
+#include "os/linux/libusb_bus.h"
 #include "os/linux/loop.h"
 #include "os/linux/sockets.h"
 #include "os/linux/worker.h"
@@ -18,6 +19,7 @@ class LinuxSystem final : public app::System {
   Duration epoch_offset() const override;
   bool RunUntil(const std::function<bool()>& done) override { return loop_.RunUntil(done); }
   async::SocketProvider& sockets() override { return sockets_; }
+  Result<app::RealBus*, app::Failure> real_bus() override;
   Result<std::unique_ptr<emulator::BlockStore>, app::Failure> OpenImage(
       const std::string& path, const app::ImageOptions& options) override;
   Result<std::vector<uint8_t>, app::Failure> ReadFile(const std::string& path,
@@ -29,6 +31,7 @@ class LinuxSystem final : public app::System {
   Loop loop_;
   Worker worker_{loop_};
   Sockets sockets_{loop_};
+  std::unique_ptr<LibusbBus> real_bus_;  // once somebody asked
 };
 
 }  // namespace usbtwin::os

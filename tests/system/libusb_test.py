@@ -1,0 +1,225 @@
+"""Real devices through libusb: gadgets of the guest's kernel, driven by our programs there."""
+import json
+import os
+import random
+import re
+
+import guest
+
+LENGTH = 8 << 20  # bytes of the disk
+IDS = "1d6b:0104"
+
+# gadget NAME FUNCTION UDC [IMAGE] makes a device and plugs it in.
+FUNCTIONS = """
+gadget() {
+  folder=/sys/kernel/config/usb_gadget/$1
+  mkdir $folder $folder/strings/0x409 $folder/configs/c.1 $folder/functions/$2
+  echo 0x1d6b >$folder/idVendor
+  echo 0x0104 >$folder/idProduct
+  echo serial-$1 >$folder/strings/0x409/serialnumber
+  if [ -n "${4:-}" ]; then echo $4 >$folder/functions/$2/lun.0/file; fi
+  ln -s $folder/functions/$2 $folder/configs/c.1
+  echo $3 >$folder/UDC
+}
+unplug() { echo "" >/sys/kernel/config/usb_gadget/$1/UDC; }
+until_is() {
+  count=0
+  until eval "$1"; do
+    count=$((count + 1))
+    [ $count -lt 1000 ] || { echo "never: $1" >&2; exit 9; }
+    sleep 0.02
+  done
+}
+driver() { basename "$(readlink /sys/bus/usb/devices/1-1/1-1:1.0/driver)"; }
+disk() {
+  cp $WORK/image /tmp/image
+  gadget disk mass_storage.0 dummy_udc.0 /tmp/image
+  until_is 'test -b /dev/sda'
+}
+# Ends with the status wanted, whatever -e says.
+expect() {
+  wanted=$1
+  shift
+  status=0
+  "$@" || status=$?
+  [ $status = $wanted ] || { echo "exit $status, not $wanted: $*" >&2; exit 9; }
+}
+"""
+
+INQUIRY = ["--cdb", "12 00 00 00 24 00", "--din", "36"]
+
+
+def command(*words):
+    return " ".join(f"'{word}'" for word in words)
+
+
+class Libusb(guest.Case):
+    def setUp(self):
+        super().setUp()
+        self.image = random.Random(1).randbytes(LENGTH)
+        with open(os.path.join(self.work, "image"), "wb") as file:
+            file.write(self.image)
+        self.sgraw = os.environ["USB_SGRAW"]
+        self.usbtwin = os.environ["USBTWIN"]
+
+    def taken(self, name):
+        return self.read(os.path.join(self.work, name))
+
+    def run_disk(self, script, **more):
+        """With the disk plugged in. It is unplugged in the end, which the guest's end waits for."""
+        return self.shell(FUNCTIONS + "disk\n" + script + "\nunplug disk\n", **more)
+
+    def test_a_kernel_driver_is_named_and_not_detached_unasked(self):
+        for options in ((), ("--no-detach",)):
+            done = self.run_disk(f"""
+                expect 3 {command(self.sgraw, "-d", IDS, *options, *INQUIRY)}
+                driver""")
+            self.assertIn("Interface 0 belongs to the kernel's driver usb-storage.",
+                          done.complaint)
+            self.assertEqual(done.text, "usb-storage\n")
+
+    def test_a_disk_is_driven_and_given_back(self):
+        sgraw = command(self.sgraw, "--audit", "--detach-kernel")
+        done = self.run_disk(f"""
+            {sgraw} -d {IDS} {command(*INQUIRY)} -o $WORK/inquiry
+            driver
+            {sgraw} -d 1:2 --cdb '28 00 00 00 00 10 00 01 00 00' --din 131072 -o $WORK/read
+            head -c 65536 $WORK/image | tac -s '' >/tmp/turned
+            {sgraw} -d /dev/bus/usb/001/002 --cdb '2a 00 00 00 00 20 00 00 80 00' \\
+              --dout /tmp/turned
+            {sgraw} -d {IDS} --cdb '28 00 00 00 00 20 00 00 80 00' --din 65536 -o $WORK/again
+            cmp /tmp/turned $WORK/again
+            until_is 'test -b /dev/sda'
+            dd if=/dev/sda bs=512 skip=32 count=128 iflag=direct 2>/dev/null | cmp - /tmp/turned
+            driver""")
+        self.assertIn(b"File-Stor Gadget", self.taken("inquiry"))
+        self.assertEqual(self.taken("read"), self.image[16 * 512:][:131072])
+        self.assertEqual(done.text, "usb-storage\nusb-storage\n")
+
+    def test_refused_commands_leave_the_device_usable(self):
+        sgraw = command(self.sgraw, "--audit", "--detach-kernel", "-d", IDS)
+        done = self.run_disk(f"""
+            for round in 1 2 3; do
+              expect 2 {sgraw} --cdb '28 00 ff 00 00 00 00 00 80 00' --din 65536
+              expect 2 {sgraw} --cdb 'ff 00 00 00 00 00'
+              {sgraw} --cdb '28 00 00 00 00 00 00 00 01 00' --din 512 >$WORK/$round
+            done""")
+        self.assertEqual(done.complaint.count("(05/21/00)"), 3, str(done))
+        self.assertEqual(done.complaint.count("(05/20/00)"), 3, str(done))
+        for name in "123":
+            self.assertEqual(self.taken(name), self.image[:512])
+
+    def test_a_disk_that_is_mounted_stays_with_its_users(self):
+        self.need("mkfs.ext4")
+        done = self.run_disk(f"""
+            PATH=$PATH:/usr/sbin:/sbin
+            mkfs.ext4 -q /dev/sda
+            mkdir '/tmp/a b'
+            mount /dev/sda '/tmp/a b'
+            expect 3 {command(self.sgraw, "-d", IDS, "--detach-kernel", *INQUIRY)} >/dev/null
+            umount '/tmp/a b'
+            {command(self.sgraw, "-d", IDS, "--detach-kernel", *INQUIRY)} >/dev/null""")
+        self.assertIn("sda is mounted on /tmp/a b.", done.complaint)
+        self.assertIn("unmount it first", done.complaint)
+
+    def test_info_agrees_with_lsusb(self):
+        self.need("lsusb")
+        done = self.run_disk(f"""
+            lsusb -v -d {IDS} 2>/dev/null >$WORK/lsusb
+            {command(self.usbtwin, "info", "--json", "--audit", "-d", IDS, "--detach-kernel")}""")
+        ours = json.loads(done.text)
+        theirs = self.taken("lsusb").decode()
+
+        def number(name, base=0):
+            return int(re.search(rf"\b{name} +(\S+)", theirs)[1], base)
+        self.assertEqual(ours["vendor_id"], number("idVendor"))
+        self.assertEqual(ours["product_id"], number("idProduct"))
+        self.assertEqual(ours["packet_size_max0"], number("bMaxPacketSize0"))
+        self.assertEqual(ours["serial"], "serial-disk")
+        configuration = ours["configurations"][0]
+        self.assertEqual(configuration["value"], number("bConfigurationValue"))
+        alternate = configuration["interfaces"][0]["alternates"][0]
+        self.assertEqual(alternate["class"], number("bInterfaceClass"))
+        self.assertEqual(alternate["protocol"], number("bInterfaceProtocol"))
+        self.assertEqual(
+            [endpoint["address"] for endpoint in alternate["endpoints"]],
+            [int(address, 16) for address in re.findall(r"bEndpointAddress +(\S+)", theirs)])
+        self.assertEqual(ours["storage"]["units"][0]["blocks_count"], LENGTH // 512)
+
+    def test_a_disk_is_copied_and_measured(self):
+        usbtwin = command(self.usbtwin)
+        device = command("-d", "1:2", "--detach-kernel", "--audit")
+        done = self.run_disk(f"""
+            {usbtwin} disk read {device} --outfile $WORK/copy
+            {usbtwin} disk verify {device} --infile $WORK/image
+            {usbtwin} bench {device} --seconds 1 --json >$WORK/bench""")
+        self.assertEqual(self.taken("copy"), self.image, str(done))
+        self.assertIsNone(json.loads(self.taken("bench")).get("error"))
+
+    def test_ids_of_two_devices_are_refused_with_their_list(self):
+        done = self.run_disk(f"""
+            cp /tmp/image /tmp/second
+            gadget second mass_storage.0 dummy_udc.1 /tmp/second
+            until_is 'test -b /dev/sdb'
+            expect 3 {command(self.sgraw, "-d", IDS, "--detach-kernel", *INQUIRY)}
+            {command(self.sgraw, "-d", "2:2", "--detach-kernel", *INQUIRY)} >/dev/null
+            unplug second""")
+        self.assertIn("2 devices have the ids 1d6b:0104", done.complaint)
+        self.assertIn("1:2  1d6b:0104  at port 1-1", done.complaint)
+        self.assertIn("2:2  1d6b:0104  at port 2-1", done.complaint)
+
+    def test_a_node_that_may_not_be_opened_is_named_with_a_rule(self):
+        self.need("setpriv")
+        done = self.run_disk(f"""
+            chmod 755 /dev/bus /dev/bus/usb /dev/bus/usb/001
+            expect 3 setpriv --reuid=65534 {command(self.sgraw, "-d", IDS, *INQUIRY)}""")
+        self.assertIn("/dev/bus/usb/001/002", done.complaint)
+        self.assertIn('ATTR{idVendor}=="1d6b", ATTR{idProduct}=="0104"', done.complaint)
+
+    def test_unplugging_in_mid_transfer_ends_in_an_error(self):
+        bench = command(self.usbtwin, "bench", "-d", IDS, "--detach-kernel", "--audit",
+                        "--seconds", "100")
+        done = self.shell(FUNCTIONS + f"""
+            disk
+            (expect 3 {bench}) &
+            until_is 'test "$(driver 2>/dev/null)" = usbfs'
+            sleep 0.5
+            unplug disk
+            wait $!""")
+        self.assertIn("disconnected", done.complaint)
+
+    def test_the_link_keeps_its_contract(self):
+        done = self.shell(FUNCTIONS + f"""
+            gadget loop Loopback.0 dummy_udc.0
+            until_is 'test -c /dev/bus/usb/001/002'
+            until_is 'test -d /sys/bus/usb/devices/1-1/1-1:1.0'
+            export PORT=1-1 UDC_FILE=/sys/kernel/config/usb_gadget/loop/UDC
+            {command(os.environ["LIBUSB_LINK_TEST"], "--run_test=libusb_link")}""")
+        self.assertIn("No errors detected", done.text + done.complaint)
+
+    def test_streams_carry_transfers(self):
+        done = self.shell(FUNCTIONS + f"""
+            core=/sys/kernel/config/target/core/fileio_0/file
+            group=/sys/kernel/config/target/usb_gadget/naa.6001405c3214b06a/tpgt_1
+            gadget=/sys/kernel/config/usb_gadget/target
+            mkdir -p $core
+            cp $WORK/image /tmp/image
+            echo fd_dev_name=/tmp/image,fd_dev_size={LENGTH} >$core/control
+            echo 1 >$core/enable
+            mkdir -p $gadget/configs/c.1 $gadget/functions/tcm.0
+            mkdir -p $group/lun/lun_0
+            echo naa.6001405c3214b06b >$group/nexus
+            ln -s $core $group/lun/lun_0/file
+            echo 1 >$group/enable
+            ln -s $gadget/functions/tcm.0 $gadget/configs/c.1
+            echo dummy_udc.0 >$gadget/UDC
+            until_is 'test -e /sys/bus/usb/devices/2-1/2-1:1.0/driver'
+            export PORT=2-1
+            {command(os.environ["LIBUSB_LINK_TEST"], "--run_test=libusb_streams")}
+            echo "" >$gadget/UDC""",
+            options=["--kernel-command-line", "dummy_hcd.is_super_speed=1"])
+        self.assertIn("No errors detected", done.text + done.complaint)
+
+
+if __name__ == "__main__":
+    guest.main()
