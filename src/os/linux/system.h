@@ -14,6 +14,7 @@ class LinuxSystem final : public app::System {
   LinuxSystem();
 
   Clock& clock() override { return loop_; }
+  Loop& loop() { return loop_; }
   Duration epoch_offset() const override;
   bool RunUntil(const std::function<bool()>& done) override { return loop_.RunUntil(done); }
   async::SocketProvider& sockets() override { return sockets_; }
