@@ -209,10 +209,12 @@ void AddAttachVerb(CLI::App& cli, Chosen& chosen) {
             "  sudo usbtwin attach 'emu:?size=1G&speed=super' --record stick.pcapng &\n"
             "  lsusb; lsblk; usbtwin ports\n"
             "\n"
-            "Serves until Ctrl-C, SIGTERM, \"usbtwin detach PORT\", or until kernel or device go:\n"
-            "unmount first, as with a real stick. What was written to a disk in memory is gone\n"
-            "then. One line is printed, or one JSON object, once the kernel has read the device;\n"
-            "a script waits for that. With an exit status of 0 the port is free again.");
+            "Serves until Ctrl-C, SIGTERM, \"usbtwin detach PORT\", or until kernel or device go.\n"
+            "The drivers are taken off the device first, so a disk's cache is flushed; what is\n"
+            "still mounted is cut off, so unmount it before. What a disk in memory holds is gone\n"
+            "then. To kill usbtwin is to pull the plug. One line is printed, or one JSON object,\n"
+            "once the kernel has read the device; a script waits for that. With an exit status of\n"
+            "0 the port is free again.");
       },
       RunAttach);
 }

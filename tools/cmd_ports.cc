@@ -172,8 +172,9 @@ void AddDetachVerb(CLI::App& cli, Chosen& chosen) {
             ->check(NumberFrom(0, 1e6));
         verb.add_flag("--all", options.all, "whatever is plugged in");
         verb.footer(
-            "Like pulling the plug: unmount first. Waits until the ports are free; a usbtwin\n"
-            "attach that served one of them ends. Takes root.");
+            "The drivers are taken off the devices first, so a disk's cache is flushed; what is\n"
+            "still mounted is cut off, so unmount it before. Waits until the ports are free; a\n"
+            "usbtwin attach that served one of them ends. Takes root.");
       },
       RunDetach);
 }

@@ -10,7 +10,8 @@ packages_build=(
   libboost1.81-dev libboost-test1.81-dev
   libcli11-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libsgutils2-dev)
 # What tests compare our work with: a skipped comparison proves nothing.
-packages_test=(libbenchmark-dev clang-format strace tshark sg3-utils parallel rsync openssh-client)
+packages_test=(libbenchmark-dev clang-format strace tshark sg3-utils parallel rsync openssh-client
+  e2fsprogs dosfstools usbutils)
 packages_demo=(dosfstools mtools)
 packages_fuzz=(clang libclang-rt-14-dev)
 packages_check=(clang-format clang-tidy)

@@ -308,7 +308,8 @@ void UsbIpConnection::OnDone(usb::OpenOp& op, uint64_t) {
   caps_ = stack_.top->caps();
   gate_.emplace(server_.clock_, *stack_.top,
                 link::Gatekeeper::Options{.configurations = entry_->exported.configurations,
-                                          .kernel_driver = entry_->exported.kernel_driver});
+                                          .kernel_driver = entry_->exported.kernel_driver,
+                                          .repeated_configuration_resets = true});
   phase_ = Phase::kImported;
   ++entry_->status.imports;
   entry_->status.peer = peer();

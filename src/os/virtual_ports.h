@@ -66,7 +66,9 @@ class VirtualPorts {
   };
   // Into a free port of the right hub. The kernel's first command is there at once.
   virtual Result<Plugged, app::Failure> Plug(const Device& device) = 0;
-  // Asks the kernel to let go of what is there; WaitUntilFree. kUsage where there is no such port.
+  // Lets the kernel's drivers finish with the device for some seconds, and asks the kernel to let
+  // go of it; WaitUntilFree. Runs the loop, so that a device of this program is served meanwhile.
+  // kUsage where there is no such port.
   virtual Result<void, app::Failure> Unplug(uint32_t port) = 0;
 
   // None where the kernel does not know it (yet, or any more).

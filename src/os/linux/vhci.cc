@@ -13,6 +13,7 @@
 #include "os/linux/file_descriptor.h"
 #include "os/linux/system.h"
 #include "os/linux/vhci_status.h"
+#include "os/linux/worker.h"
 #include "proto/usbip_ops.h"
 #include "wire/usbip.h"
 
@@ -238,10 +239,27 @@ std::optional<uint16_t> Id(const std::string& text) {
   return id;
 }
 
+constexpr char kUsbDevices[] = "/sys/bus/usb/devices/";
+
+// Takes the device from its drivers; that of a disk has the disk flush its cache. The write ends
+// when that is done, and the device must be served meanwhile.
+class Removal final : public Job {
+ public:
+  explicit Removal(const std::string& name) : files_(MakeSystemFiles(kUsbDevices + name)) {}
+
+ private:
+  // Where this fails, the device is gone without it.
+  void Work() override { (void)files_->Write("remove", "1"); }
+  void HandleHome() override {}
+  const std::unique_ptr<SystemFiles> files_;
+};
+// A device that answers nothing must not keep its port: its commands end with the detach.
+constexpr Duration kRemovalLimit = std::chrono::seconds(10);
+
 class LinuxVirtualPorts final : public VirtualPorts {
  public:
   explicit LinuxVirtualPorts(LinuxSystem& system)
-      : system_(system), files_(MakeVhciFiles()), vhci_(*files_) {}
+      : system_(system), files_(MakeVhciFiles()), vhci_(*files_), worker_(system.loop()) {}
 
   Result<std::vector<VirtualPort>, Failure> List() override { return vhci_.List(); }
 
@@ -253,10 +271,20 @@ class LinuxVirtualPorts final : public VirtualPorts {
     return Plugged{.port = *port, .socket = std::move(pair->first)};
   }
 
-  Result<void, Failure> Unplug(uint32_t port) override { return vhci_.Detach(port); }
+  Result<void, Failure> Unplug(uint32_t port) override {
+    const auto ports = vhci_.List();
+    const VirtualPort* used = ports ? os::Find(*ports, port) : nullptr;
+    if (used == nullptr || used->state != PortState::kUsed) return vhci_.Detach(port);
+    Removal removal(used->name);
+    const auto is_home = [&removal] { return !removal.away(); };
+    if (worker_.Submit(removal)) (void)RunUntilOrLimit(system_, kRemovalLimit, is_home);
+    const Result<void, Failure> detached = vhci_.Detach(port);
+    CHECK(system_.RunUntil(is_home));
+    return detached;
+  }
 
   std::optional<SystemDevice> Find(const std::string& name) const override {
-    const auto files = MakeSystemFiles("/sys/bus/usb/devices/" + name);
+    const auto files = MakeSystemFiles(kUsbDevices + name);
     const std::optional<uint16_t> vendor_id = Id(Line(*files, "idVendor"));
     const std::optional<uint16_t> product_id = Id(Line(*files, "idProduct"));
     if (!vendor_id || !product_id) return std::nullopt;
@@ -271,6 +299,7 @@ class LinuxVirtualPorts final : public VirtualPorts {
   LinuxSystem& system_;
   const std::unique_ptr<SystemFiles> files_;
   Vhci vhci_;
+  Worker worker_;  // not the system's, which a device's image needs meanwhile
 };
 
 }  // namespace
