@@ -75,11 +75,9 @@ class Attachment {
   app::OpenedBus& opened_;
   const std::unique_ptr<os::VirtualPorts> ports_;
   async::UsbIpServer server_;
-  usb::Speed speed_ = usb::Speed::kHigh;
+  usbip::Device device_;
   uint32_t port_ = 0;
-  // Once the kernel has read the device.
-  std::string name_;
-  std::optional<os::SystemDevice> known_;
+  std::string name_;  // in the kernel, once it has read the device
 };
 
 Result<void, Failure> Attachment::Plug() {
@@ -87,11 +85,11 @@ Result<void, Failure> Attachment::Plug() {
       app::Run(system_, app::DescribeExport(system_.clock(), opened_.bus(), opened_.device_id(),
                                             {.bus_id = kBusId, .path = options_.device.device}));
   if (!exported) return FailureOf(exported.error(), options_.device.device);
-  speed_ = exported->device.speed;
-  const os::VirtualPorts::Device device{.id = exported->device.device_id(), .speed = speed_};
+  device_ = exported->device;
   const Result<void> added = server_.Add(std::move(*exported));
   CHECK(added.has_value());
-  Result<os::VirtualPorts::Plugged, Failure> plugged = ports_->Plug(device);
+  Result<os::VirtualPorts::Plugged, Failure> plugged =
+      ports_->Plug({.id = device_.device_id(), .speed = device_.speed});
   if (!plugged) return plugged.error();
   port_ = plugged->port;
   const Result<void> attached = server_.Attach(kBusId, std::move(plugged->socket));
@@ -104,8 +102,7 @@ void Attachment::Look() {
   if (!all) return;
   for (const os::VirtualPort& port : *all) {
     if (port.number != port_ || port.state != os::PortState::kUsed) continue;
-    name_ = port.name;
-    known_ = ports_->Find(port.name);
+    if (ports_->Knows(port.name)) name_ = port.name;
   }
 }
 
@@ -113,28 +110,25 @@ void Attachment::Look() {
 Result<void, Failure> Attachment::Tell(const os::StopRequests& stop) {
   const bool looked = os::RunUntilOrLimit(system_, kKnownLimit, [&] {
     Look();
-    return known_ || ended() || stop.asked();
+    return !name_.empty() || ended() || stop.asked();
   });
-  if (!known_ && looked) return {};  // it is over already
-  if (!known_) Say("the kernel has not read the device yet; dmesg says why");
+  if (name_.empty() && looked) return {};  // it is over already
+  if (name_.empty()) Say("the kernel has not read the device yet; dmesg says why");
   if (options_.json) {
     Json json = JsonHead("usbtwin attach");
     json["device"] = options_.device.device;
     json["port"] = port_;
-    json["hub"] = os::Name(os::HubOf(speed_));
-    json["speed"] = usb::Name(speed_);
-    json["name"] = known_ ? Json(name_) : Json(nullptr);
-    json["vendor_id"] = known_ ? Json(known_->vendor_id) : Json(nullptr);
-    json["product_id"] = known_ ? Json(known_->product_id) : Json(nullptr);
+    json["hub"] = os::Name(os::HubOf(device_.speed));
+    json["speed"] = usb::Name(device_.speed);
+    json["name"] = name_.empty() ? Json(nullptr) : Json(name_);
+    json["vendor_id"] = device_.vendor_id;
+    json["product_id"] = device_.product_id;
     return os::PrintOutput(JsonText(json));
   }
   std::string text = fmt::format("{} is in port {}", Printable(options_.device.device), port_);
-  if (known_) {
-    text += fmt::format(", device {} of this kernel: {:04x}:{:04x} {}", name_, known_->vendor_id,
-                        known_->product_id, Printable(known_->product));
-  }
-  text += fmt::format(", {} speed\nCtrl-C or \"usbtwin detach {}\" takes it out.\n",
-                      usb::Name(speed_), port_);
+  if (!name_.empty()) text += fmt::format(", device {} of this kernel", name_);
+  text += fmt::format(": {:04x}:{:04x}, {} speed\nCtrl-C or \"usbtwin detach {}\" takes it out.\n",
+                      device_.vendor_id, device_.product_id, usb::Name(device_.speed), port_);
   return os::PrintOutput(text);
 }
 

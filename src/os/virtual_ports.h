@@ -71,7 +71,11 @@ class VirtualPorts {
   // kUsage where there is no such port.
   virtual Result<void, app::Failure> Unplug(uint32_t port) = 0;
 
-  // None where the kernel does not know it (yet, or any more).
+  // Whether the kernel has read the device of that name.
+  virtual bool Knows(const std::string& name) const = 0;
+  // None where it has not, or not any more. Never for a device that this program serves: while the
+  // kernel resets a device it holds back whoever reads its strings, and the reset waits for
+  // answers.
   virtual std::optional<SystemDevice> Find(const std::string& name) const = 0;
 };
 

@@ -283,6 +283,10 @@ class LinuxVirtualPorts final : public VirtualPorts {
     return detached;
   }
 
+  bool Knows(const std::string& name) const override {
+    return Id(Line(*MakeSystemFiles(kUsbDevices + name), "idVendor")).has_value();
+  }
+
   std::optional<SystemDevice> Find(const std::string& name) const override {
     const auto files = MakeSystemFiles(kUsbDevices + name);
     const std::optional<uint16_t> vendor_id = Id(Line(*files, "idVendor"));
