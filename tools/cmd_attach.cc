@@ -21,8 +21,6 @@ using app::Failure;
 constexpr char kBusId[] = "1-1";  // nobody but the kernel sees it, and it asks for none
 // For a kernel to read all descriptors. One that cannot tries for about that long.
 constexpr Duration kKnownLimit = std::chrono::seconds(15);
-// From the end of the connection until the port is free: the kernel's own threads end meanwhile.
-constexpr Duration kFreeAfterEnd = std::chrono::seconds(5);
 
 struct Options {
   DeviceOptions device;
@@ -207,8 +205,8 @@ void AddAttachVerb(CLI::App& cli, Chosen& chosen) {
             "The drivers are taken off the device first, so a disk's cache is flushed; what is\n"
             "still mounted is cut off, so unmount it before. What a disk in memory holds is gone\n"
             "then. To kill usbtwin is to pull the plug. One line is printed, or one JSON object,\n"
-            "once the kernel has read the device; a script waits for that. With an exit status of\n"
-            "0 the port is free again.");
+            "once the kernel has read the device; a script waits for that. After a signal, an\n"
+            "exit status of 0 says that the port is free again.");
       },
       RunAttach);
 }
