@@ -26,9 +26,9 @@ host::StorageOptions StorageOf(const DeviceOptions& options) {
 
 }  // namespace
 
-void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage) {
+void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage, const char* name) {
   const char* group = "Device";
-  verb.add_option("-d,--device", options.device, "device string; usbtwin --help lists them")
+  verb.add_option(name, options.device, "device string; usbtwin --help lists them")
       ->type_name("DEVICE")
       ->required()
       ->group(group);
@@ -97,15 +97,14 @@ Failure FailureOf(const host::BlockError& error) {
   return {is_answer ? Failure::Kind::kRefused : Failure::Kind::kTransport, text};
 }
 
-Result<std::unique_ptr<OpenDevice>, Failure> OpenDevice::Open(const DeviceOptions& options,
-                                                              app::FileNames files) {
-  std::unique_ptr<OpenDevice> device(new OpenDevice(options));
-  device->system_ = os::MakeSystem();
+Result<std::unique_ptr<app::OpenedBus>, Failure> OpenBusOf(app::System& system,
+                                                           const DeviceOptions& options,
+                                                           app::FileNames files) {
   if (!options.record_path.empty()) files.outputs.push_back(options.record_path);
   if (!options.faults_path.empty()) files.inputs.push_back(options.faults_path);
-  const auto checked = app::CheckFiles(*device->system_, options.device, std::move(files));
+  const auto checked = app::CheckFiles(system, options.device, std::move(files));
   if (!checked) return checked.error();
-  auto opened = app::OpenBus(*device->system_, options.device,
+  auto opened = app::OpenBus(system, options.device,
                              {.record_path = options.record_path,
                               .audit = options.audit,
                               .faults_path = options.faults_path});
@@ -115,6 +114,15 @@ Result<std::unique_ptr<OpenDevice>, Failure> OpenDevice::Open(const DeviceOption
     if (failure.kind == Failure::Kind::kFile) failure.kind = Failure::Kind::kUsage;
     return failure;
   }
+  return opened;
+}
+
+Result<std::unique_ptr<OpenDevice>, Failure> OpenDevice::Open(const DeviceOptions& options,
+                                                              app::FileNames files) {
+  std::unique_ptr<OpenDevice> device(new OpenDevice(options));
+  device->system_ = os::MakeSystem();
+  auto opened = OpenBusOf(*device->system_, options, std::move(files));
+  if (!opened) return opened.error();
   device->opened_ = std::move(*opened);
   device->session_ = std::make_unique<host::Session>(
       device->system_->clock(), device->opened_->bus(), device->opened_->device_id());

@@ -27,18 +27,27 @@ struct DeviceOptions {
   bool ignore_residue = false;
 };
 
-// Adds the options to a verb: all of them, or those that matter without storage.
-void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage);
+// Adds the options to a verb: all of them, or those that matter without storage. `name` is how the
+// device itself is given.
+inline constexpr char kDeviceOption[] = "-d,--device";
+inline constexpr char kDeviceArgument[] = "DEVICE,-d,--device";  // the option's name is optional
+void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage,
+                      const char* name = kDeviceOption);
 
 // `opened`: what the device's bus knows about it.
 app::Failure FailureOf(const Error& error, const std::string& device, const app::OpenedBus& opened);
 app::Failure FailureOf(const host::BlockError& error);
 
+// The bus of the device, with everything the options put in between; nothing is opened on it yet.
+// `files` are what else the verb reads and writes; none of its outputs may be one of them, nor a
+// file behind the device.
+Result<std::unique_ptr<app::OpenedBus>, app::Failure> OpenBusOf(app::System& system,
+                                                                const DeviceOptions& options,
+                                                                app::FileNames files = {});
+
 class OpenDevice {
  public:
-  // Opens the device and reads its descriptors.
-  // `files` are what else the verb reads and writes; none of its outputs may be one of them, nor a
-  // file behind the device.
+  // OpenBusOf, then opens the device and reads its descriptors.
   static Result<std::unique_ptr<OpenDevice>, app::Failure> Open(const DeviceOptions& options,
                                                                 app::FileNames files = {});
   ~OpenDevice();

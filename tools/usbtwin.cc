@@ -23,6 +23,7 @@ std::string Footer() {
       "  usbtwin disk write -d 1234:5678 -i stick.img --detach-kernel\n"
       "  usbtwin disk verify -d 1234:5678 -i stick.img\n"
       "  usbtwin bench -d 'emu:?size=64M'\n"
+      "  sudo usbtwin attach emu:disk.img\n"
       "  usbtwin disk read -d emu:disk.img -o copy.img --faults plan.toml\n"
       "  usbtwin faults bot.stall-data\n"
       "  usbtwin serve emu:disk.img\n"
@@ -74,6 +75,9 @@ int Main(int argc, const char* const* argv) {
   AddDiskVerb(cli, chosen);
   AddBenchVerb(cli, chosen);
   AddServeVerb(cli, chosen);
+  AddAttachVerb(cli, chosen);
+  AddDetachVerb(cli, chosen);
+  AddPortsVerb(cli, chosen);
   AddSimVerb(cli, chosen);
   AddFaultsVerb(cli, chosen);
   AddDumpVerb(cli, chosen);

@@ -13,12 +13,15 @@ namespace usbtwin::tools {
 // What to run once the command line is read; its value is the exit status.
 using Chosen = std::function<int()>;
 
+void AddAttachVerb(CLI::App& cli, Chosen& chosen);
 void AddBenchVerb(CLI::App& cli, Chosen& chosen);
+void AddDetachVerb(CLI::App& cli, Chosen& chosen);
 void AddDiskVerb(CLI::App& cli, Chosen& chosen);
 void AddDumpVerb(CLI::App& cli, Chosen& chosen);
 void AddFaultsVerb(CLI::App& cli, Chosen& chosen);
 void AddInfoVerb(CLI::App& cli, Chosen& chosen);
 void AddServeVerb(CLI::App& cli, Chosen& chosen);  // and plug, unplug, status, list
+void AddPortsVerb(CLI::App& cli, Chosen& chosen);
 void AddSimVerb(CLI::App& cli, Chosen& chosen);
 
 // Adds a subcommand whose options are an Options, run by `run(const Options&)`. CLI11 writes into

@@ -94,6 +94,8 @@ void UsbIpConnection::MaybeDone() {
   if (entry_ != nullptr) {
     entry_->importer = nullptr;
     entry_->status.peer.clear();
+    entry_->status.last_end = why_;
+    entry_->status.ended_by_peer = by_peer_;
     server_.Tell(peer() + ": gave " + entry_->status.device.bus_id + " back: " + why_);
     entry_ = nullptr;
   }
@@ -103,6 +105,11 @@ void UsbIpConnection::MaybeDone() {
 void UsbIpConnection::Break(const Error& error) {
   server_.Tell(peer() + ": " + error.Describe() + "; the connection is closed");
   End(error.Describe());
+}
+
+void UsbIpConnection::EndByPeer(const std::string& why) {
+  by_peer_ = by_peer_ || why_.empty();
+  End(why);
 }
 
 void UsbIpConnection::HandleTimer() {
@@ -121,10 +128,10 @@ void UsbIpConnection::HandleInputEnd(SocketOutcome outcome) {
   const bool within = phase_ == Phase::kImported &&
                       (framing_.part() != Framing::Part::kHeader || !reader_.buffered().empty());
   if (outcome == SocketOutcome::kEnd) {
-    End(within ? "the peer closed the connection within a message"
-               : "the peer closed the connection");
+    EndByPeer(within ? "the peer closed the connection within a message"
+                     : "the peer closed the connection");
   } else {
-    End(std::string("the connection ended: ") + Name(outcome));
+    EndByPeer(std::string("the connection ended: ") + Name(outcome));
   }
   MaybeDone();
 }
@@ -137,7 +144,7 @@ void UsbIpConnection::HandleOutput() {
 
 void UsbIpConnection::HandleOutputEnd(SocketOutcome outcome) {
   output_ended_ = true;
-  End(std::string("the connection ended: ") + Name(outcome));
+  EndByPeer(std::string("the connection ended: ") + Name(outcome));
   MaybeDone();
 }
 
@@ -312,7 +319,8 @@ void UsbIpConnection::OnDone(usb::OpenOp& op, uint64_t) {
   caps_ = stack_.top->caps();
   gate_.emplace(server_.clock_, *stack_.top,
                 link::Gatekeeper::Options{.configurations = entry_->exported.configurations,
-                                          .kernel_driver = entry_->exported.kernel_driver});
+                                          .kernel_driver = entry_->exported.kernel_driver,
+                                          .repeated_configuration_resets = true});
   phase_ = Phase::kImported;
   ++entry_->status.imports;
   entry_->status.peer = peer();

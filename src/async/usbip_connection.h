@@ -98,6 +98,7 @@ class UsbIpConnection final : private SocketReader::Client,
   void QueueNote(std::vector<uint8_t> bytes);
   void Reply(std::vector<uint8_t> bytes);  // the last one
   void Break(const Error& error);
+  void EndByPeer(const std::string& why);
   void GiveBack();
   void MaybeDone();
 
@@ -151,6 +152,7 @@ class UsbIpConnection final : private SocketReader::Client,
   bool output_ended_ = false;
   bool ending_soon_ = false;
   std::string why_;  // it ended
+  bool by_peer_ = false;
 };
 
 }  // namespace usbtwin::async

@@ -48,7 +48,9 @@ struct UsbIpExport {
 
 struct UsbIpDeviceStatus {
   usbip::Device device;
-  std::string peer;  // who has imported it; "" where nobody has
+  std::string peer;            // who has imported it; "" where nobody has
+  std::string last_end;        // why the last one gave it back
+  bool ended_by_peer = false;  // it wanted to, or its end of the connection was lost
   uint64_t imports = 0;
   uint64_t urbs = 0;       // submitted
   uint64_t bytes_in = 0;   // to the peers

@@ -72,8 +72,12 @@ std::optional<CommandStatusWrapper> BotWatch::StatusIn(const usb::Transfer& tran
 void BotWatch::HandleDone(const usb::Transfer& transfer, Moment moment) {
   if (phase_ == Phase::kIdle || transfer.setup) return;
   if (in_ && transfer.endpoint.is_in() && *in_ != transfer.endpoint) return;
+  // Linux asks for data with short_not_ok, and takes the fault for the end of the data.
+  const bool ended_short = transfer.outcome == Outcome::kFault && transfer.is_in() &&
+                           transfer.flags.short_not_ok &&
+                           transfer.length_actual < transfer.in_length_max;
   const bool ok = transfer.outcome == Outcome::kOk;
-  const bool broken = !ok && transfer.outcome != Outcome::kStall;
+  const bool broken = !ok && !ended_short && transfer.outcome != Outcome::kStall;
   if (moment == Moment::kCommand) {
     if (!ok) phase_ = Phase::kIdle;
     return;

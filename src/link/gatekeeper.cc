@@ -88,6 +88,7 @@ void Gatekeeper::StartControl() {
   const std::optional<usb::PortRequest> request = usb::AsPortRequest(*control_->setup);
   if (!request) return Pass(*control_);
   port_request_ = request;
+  reset_first_ = options_.repeated_configuration_resets && RepeatsConfiguration(*request);
   port_sent_ = false;
   const auto endpoints = EndpointsOf(*request);
   for (size_t index = 0; index < pipes_.size(); ++index) {
@@ -133,9 +134,14 @@ std::bitset<usb::kEndpointIndexCount> Gatekeeper::EndpointsOf(
   return endpoints;
 }
 
+bool Gatekeeper::RepeatsConfiguration(const usb::PortRequest& request) const {
+  const auto* set = std::get_if<usb::SetConfiguration>(&request);
+  return set != nullptr && set->value != 0 && set->value == configuration_value_ && !was_reset_;
+}
+
 void Gatekeeper::RequestPort(const usb::PortRequest& request) {
   port_sent_ = true;
-  port_op_.request = request;
+  port_op_.request = reset_first_ ? usb::PortRequest(usb::ResetPort{}) : request;
   port_op_.outcome = Outcome::kPending;
   port_op_.Push(*this);
   link_.Request(port_op_);
@@ -148,6 +154,7 @@ void Gatekeeper::OnDone(usb::PortOp& op, uint64_t) {
     return clock_.Post(*closed_);
   }
   if (op.outcome != Outcome::kOk) return HandlePortDone(op.outcome);
+  if (std::exchange(reset_first_, false)) return RequestPort(*port_request_);
   if (!std::holds_alternative<usb::ClaimInterface>(op.request)) {
     Learn(op.request);
     if (!std::holds_alternative<usb::SetConfiguration>(op.request)) {
@@ -170,6 +177,7 @@ bool Gatekeeper::ClaimNext() {
 
 void Gatekeeper::HandlePortDone(Outcome outcome) {
   port_request_.reset();
+  reset_first_ = false;
   usb::Transfer& transfer = *std::exchange(control_, nullptr);
   transfer.outcome = outcome;
   OpenPipes();
@@ -186,9 +194,11 @@ void Gatekeeper::Learn(const usb::PortRequest& request) {
   if (const auto* set = std::get_if<usb::SetConfiguration>(&request)) {
     configuration_value_ = set->value;
     alternates_.fill(0);
+    was_reset_ = false;
   } else if (const auto* alternate = std::get_if<usb::SetAlternate>(&request)) {
     alternates_[alternate->interface] = alternate->alternate_setting;
   } else {
+    was_reset_ = was_reset_ || std::holds_alternative<usb::ResetPort>(request);
     return;
   }
   LearnIsochronous();

@@ -6,7 +6,8 @@
 //   - before a port request cancels what is under way on the endpoints it touches, and holds back
 //     what comes for them until it is done (rule 6);
 //   - claims the interfaces of a configuration that was set, as the host below owns them now;
-//   - knows from the descriptors which endpoints are isochronous, which no transfer says.
+//   - knows from the descriptors which endpoints are isochronous, which no transfer says;
+//   - resets the port for a host that cannot ask for it, where that shows.
 // Transfers complete to their sinks as on any Link. Used by whoever takes transfers from outside.
 #pragma once
 
@@ -23,6 +24,10 @@ class Gatekeeper final : private usb::TransferSink, private usb::PortSink, priva
   struct Options {
     std::vector<usb::Configuration> configurations;
     usb::KernelDriverPolicy kernel_driver = usb::KernelDriverPolicy::kRefuse;
+    // The same configuration set again is what is left of a port reset: Linux's vhci_hcd resets a
+    // port of its own and tells nobody, then its hub driver restores the configuration. A device
+    // that needed the reset would never get it.
+    bool repeated_configuration_resets = false;
   };
   // The link outlives it; nothing is under way when it goes.
   Gatekeeper(Clock& clock, usb::Link& link, Options options);
@@ -56,6 +61,7 @@ class Gatekeeper final : private usb::TransferSink, private usb::PortSink, priva
   bool quiet() const;  // the endpoints of the port request
   void RequestPort(const usb::PortRequest& request);
   void HandlePortDone(usb::Outcome outcome);
+  bool RepeatsConfiguration(const usb::PortRequest& request) const;
   bool ClaimNext();
   void OpenPipes();
   void Learn(const usb::PortRequest& request);
@@ -78,6 +84,8 @@ class Gatekeeper final : private usb::TransferSink, private usb::PortSink, priva
   usb::Transfer* control_ = nullptr;       // under way, or standing for port_request_
   // The port request: first its endpoints are emptied, then it is sent, then interfaces claimed.
   std::optional<usb::PortRequest> port_request_;
+  bool reset_first_ = false;  // before it, the port
+  bool was_reset_ = false;    // as the host asked; no configuration was set since
   bool port_sent_ = false;
   usb::PortOp port_op_;
   size_t claims_count_ = 0;  // interfaces of the configuration that are claimed

@@ -1,4 +1,5 @@
 """usbtwin as its users run it."""
+import glob
 import os
 import unittest
 
@@ -258,6 +259,49 @@ class Dump(UsbTwin):
         text = " ".join(self.run_program("dump", "--help", code=0).text.split())
         for kind in ["auto,", "setup,", "cdb,", "sense,", "inquiry,", "capture,", "usbip;"]:
             self.assertIn(kind, text)
+
+
+class Ports(UsbTwin):
+    """On a system without virtual ports; tests/system has the others."""
+
+    def setUp(self):
+        super().setUp()
+        if glob.glob("/sys/devices/platform/vhci_hcd*"):
+            self.skip("this kernel has virtual ports")
+
+    def test_a_kernel_without_virtual_ports_is_told_what_to_do(self):
+        for arguments in (["attach", self.device], ["attach", "-d", self.device], ["ports"],
+                          ["detach", 0], ["detach", "--all"]):
+            run = self.run_program(*arguments, code=3)
+            self.assertIn(f"usbtwin {arguments[0]}: this kernel has no virtual USB ports: load "
+                          'them with "modprobe vhci_hcd" as root', run.complaint)
+            self.assertEqual(run.out, b"")
+        for verb in (["attach", self.device], ["ports"]):
+            self.json(self.run_program(*verb, "--json", code=3))
+
+    def test_a_fault_plan_is_accounted_for_all_the_same(self):
+        self.write("plan.toml", b'[[fault]]\nkind = "bot.stall-data"\n')
+        run = self.run_program("attach", self.device, "--faults", "plan.toml", code=3)
+        self.assertIn("plan.toml:1: this bot.stall-data never happened", run.complaint)
+
+
+class PortsUsage(UsbTwin):
+    def test_arguments_that_make_no_sense(self):
+        for arguments, complaint in (
+                (["attach"], "no device"), (["attach", "emu:disk.img?speed=9"], "speed must be"),
+                (["attach", self.device, "--record", self.image], "would overwrite"),
+                (["detach"], "name the ports to detach, or write --all"),
+                (["detach", "--all", 1], "name the ports to detach, or write --all"),
+                (["detach", "x"], 'PORT must be 0 to 1000000, and not "x"')):
+            run = self.run_program(*arguments, code=4)
+            self.assertIn(complaint, run.complaint)
+
+    def test_help_teaches(self):
+        for verb, words in (("attach", "sudo modprobe vhci_hcd"), ("detach", "unmount it before"),
+                            ("ports", "/sys/bus/usb/devices")):
+            run = self.run_program(verb, "--help", code=0)
+            self.assertIn(words, run.text)
+            self.assertTrue(all(len(line) <= 100 for line in run.text.splitlines()), run.text)
 
 
 class Usage(UsbTwin):

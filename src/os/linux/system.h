@@ -16,6 +16,7 @@ class LinuxSystem final : public app::System {
 
   Clock& clock() override { return loop_; }
   Loop& loop() { return loop_; }
+  Sockets& stream_sockets() { return sockets_; }
   Duration epoch_offset() const override;
   bool RunUntil(const std::function<bool()>& done) override { return loop_.RunUntil(done); }
   async::SocketProvider& sockets() override { return sockets_; }
