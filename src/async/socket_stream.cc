@@ -50,13 +50,17 @@ SocketWriter::~SocketWriter() {
 void SocketWriter::Queue(Outgoing& message, size_t length) {
   if (ended_ || stopping_) return message.HandleSent();
   queue_.PushBack(message);
+  message.length_ = length;
   length_ += length;
   if (!writing_ && !linked()) clock_.Post(*this);
 }
 
 void SocketWriter::Run() {
   if (writing_ || queue_.empty()) return;
+  size_t length = 0;
   for (size_t count = 0; !queue_.empty() && count < kBatchMax; ++count) {
+    length += queue_.front().length_;
+    if (count != 0 && length > kBatchLengthMax) break;
     Outgoing& message = queue_.PopFront();
     batch_.PushBack(message);
   }

@@ -27,6 +27,10 @@ class UsbIpServer::Acceptor final : private usb::Sink<SocketAccept>, private Def
     if (accept.outcome == SocketOutcome::kOk) {
       Take(std::move(accept.socket));
       if (!server_.stopping_) return Start();
+    } else if (accept.outcome == SocketOutcome::kFault && !server_.stopping_) {
+      // The listener is open all the same, and knows when to go on.
+      server_.Tell(listener_->address() + ": " + accept.why);
+      return Start();
     } else if (!server_.stopping_) {
       server_.Tell(listener_->address() +
                    ": no connection is accepted any more: " + Name(accept.outcome));
@@ -145,6 +149,7 @@ void UsbIpServer::HandleConnectionDone(UsbIpConnection& connection) {
     if (entry->exported.released) entry->exported.released();
     return true;
   });
+  for (const auto& one : connections_) one->HandleDeviceFree();
 }
 
 void UsbIpServer::HandleAcceptorDone(Acceptor& acceptor) {
@@ -155,7 +160,10 @@ std::vector<UsbIpDeviceStatus> UsbIpServer::devices() const {
   std::vector<UsbIpDeviceStatus> all;
   for (const auto& [bus_id, entry] : entries_) {
     all.push_back(entry->status);
-    if (entry->importer != nullptr) all.back().urbs_under_way = entry->importer->urbs_under_way();
+    if (entry->importer == nullptr) continue;
+    all.back().urbs_under_way = entry->importer->urbs_under_way();
+    all.back().bytes_held = entry->importer->bytes_held();
+    all.back().bytes_spare = entry->importer->bytes_spare();
   }
   return all;
 }

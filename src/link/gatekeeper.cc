@@ -55,6 +55,10 @@ bool Gatekeeper::IsIsochronous(EndpointAddress endpoint) const {
   return isochronous_[endpoint.index()];
 }
 
+bool Gatekeeper::IsBulk(EndpointAddress endpoint) const {
+  return bulk_[endpoint.index()];
+}
+
 void Gatekeeper::OnDone(usb::Transfer& transfer, uint64_t word) {
   std::vector<usb::Transfer*>& under_way = pipes_[word].under_way;
   under_way.erase(std::find(under_way.begin(), under_way.end(), &transfer));
@@ -192,6 +196,7 @@ void Gatekeeper::Learn(const usb::PortRequest& request) {
     return;
   }
   isochronous_.reset();
+  bulk_.reset();
   const usb::Configuration* current = configuration();
   if (current == nullptr) return;
   for (const usb::Interface& interface : current->interfaces) {
@@ -200,6 +205,8 @@ void Gatekeeper::Learn(const usb::PortRequest& request) {
     for (const usb::EndpointConfig& endpoint : alternate->endpoints) {
       if (endpoint.type == usb::TransferType::kIsochronous) {
         isochronous_.set(endpoint.address.index());
+      } else if (endpoint.type == usb::TransferType::kBulk) {
+        bulk_.set(endpoint.address.index());
       }
     }
   }
