@@ -245,67 +245,52 @@ void AddControlOption(CLI::App& verb, std::string& control) {
       ->type_name("unix:PATH");
 }
 
-}  // namespace
+void AddServeOptions(CLI::App& verb, ServeOptions& options) {
+  verb.add_option("DEVICE", options.devices, "what to export; none: wait for usbtwin plug");
+  verb.add_option("--listen", options.listen,
+                  "address to listen at, again for more; default 127.0.0.1:3240; also "
+                  "unix:PATH, [::1]:PORT, and activated:0 for a socket passed by systemd")
+      ->type_name("ADDRESS");
+  verb.add_option("--allow", options.allow,
+                  "who may connect from elsewhere: a network (10.0.0.0/8), or for one "
+                  "device alone 1-1=10.0.0.7; again for more")
+      ->type_name("CIDR");
+  verb.add_flag("--read-only", options.read_only, "emulated disks say they are protected");
+  verb.add_flag("--detach-kernel", options.detach_kernel,
+                "take real devices from their kernel drivers; unmount first");
+  auto* control =
+      verb.add_option("--control", options.control,
+                      "where plug, unplug and status are taken, default " + DefaultControl())
+          ->type_name("unix:PATH");
+  verb.add_flag("--no-control", options.no_control, "take no requests")->excludes(control);
+  verb.add_option("--record", options.record_path,
+                  "write the transfers of the first device to this pcapng (or .pcap)")
+      ->type_name("FILE");
+  verb.add_option("--faults", options.faults_path,
+                  "play the faults of this TOML plan on each device")
+      ->type_name("FILE");
+  verb.add_flag("--audit", options.audit, "check the links' contract; abort on a breach");
+}
 
-void AddServeVerb(CLI::App& cli, Chosen& chosen) {
-  AddVerb<ServeOptions>(
-      cli, chosen, "serve", "export devices over USB/IP, to this machine or to others",
-      [](CLI::App& verb, ServeOptions& options) {
-        verb.add_option("DEVICE", options.devices, "what to export; none: wait for usbtwin plug");
-        verb.add_option("--listen", options.listen,
-                        "address to listen at, again for more; default 127.0.0.1:3240; also "
-                        "unix:PATH, [::1]:PORT, and activated:0 for a socket passed by systemd")
-            ->type_name("ADDRESS");
-        verb.add_option("--allow", options.allow,
-                        "who may connect from elsewhere: a network (10.0.0.0/8), or for one "
-                        "device alone 1-1=10.0.0.7; again for more")
-            ->type_name("CIDR");
-        verb.add_flag("--read-only", options.read_only, "emulated disks say they are protected");
-        verb.add_flag("--detach-kernel", options.detach_kernel,
-                      "take real devices from their kernel drivers; unmount first");
-        auto* control =
-            verb.add_option("--control", options.control,
-                            "where plug, unplug and status are taken, default " + DefaultControl())
-                ->type_name("unix:PATH");
-        verb.add_flag("--no-control", options.no_control, "take no requests")->excludes(control);
-        verb.add_option("--record", options.record_path,
-                        "write the transfers of the first device to this pcapng (or .pcap)")
-            ->type_name("FILE");
-        verb.add_option("--faults", options.faults_path,
-                        "play the faults of this TOML plan on each device")
-            ->type_name("FILE");
-        verb.add_flag("--audit", options.audit, "check the links' contract; abort on a breach");
-        const char* limits = "Limits";
-        verb.add_option("--connections-max", options.connections_max,
-                        "connections at once, default 64")
-            ->check(NumberFrom(1, 100'000))
-            ->group(limits);
-        verb.add_option("--urbs-max", options.urbs_max,
-                        "transfers of one device under way, default 256; more are refused")
-            ->check(NumberFrom(1, 100'000))
-            ->group(limits);
-        verb.add_option("--urb-length-max", options.urb_length_max,
-                        "bytes of one transfer, default 1M")
-            ->group(limits)
-            ->type_name("SIZE");
-        verb.add_option("--urb-bytes-max", options.urb_bytes_max,
-                        "bytes of all transfers of one device, default 32M")
-            ->group(limits)
-            ->type_name("SIZE");
-        verb.footer(
-            "Examples:\n"
-            "  usbtwin serve emu:disk.img\n"
-            "  usbip attach -r 127.0.0.1 -b 1-1        (Linux; needs the module vhci-hcd)\n"
-            "  usb_sgraw -d usbip://127.0.0.1/1-1 12 00 00 00 24 00\n"
-            "  usbtwin serve 'emu:?size=64M' --listen unix:/tmp/twin.sock\n"
-            "  usbtwin serve emu:disk.img --listen 0.0.0.0:3240 --allow 192.168.1.0/24\n"
-            "Devices are 1-1, 1-2 and so on, in the order in which they were plugged in. Each is\n"
-            "imported by one peer at a time. A device of a peer that leaves is reset. SIGINT and\n"
-            "SIGTERM end the server when the replies under way are sent.\n"
-            "USB/IP has no encryption and no passwords: --allow names addresses, which can be\n"
-            "forged on an open network. Peers on this machine are always let in.");
-      },
-      RunServe);
+void AddServeLimits(CLI::App& verb, ServeOptions& options) {
+  const char* limits = "Limits";
+  verb.add_option("--connections-max", options.connections_max, "connections at once, default 64")
+      ->check(NumberFrom(1, 100'000))
+      ->group(limits);
+  verb.add_option("--urbs-max", options.urbs_max,
+                  "transfers of one device under way, default 256; more are refused")
+      ->check(NumberFrom(1, 100'000))
+      ->group(limits);
+  verb.add_option("--urb-length-max", options.urb_length_max, "bytes of one transfer, default 1M")
+      ->group(limits)
+      ->type_name("SIZE");
+  verb.add_option("--urb-bytes-max", options.urb_bytes_max,
+                  "bytes of all transfers of one device, default 32M")
+      ->group(limits)
+      ->type_name("SIZE");
+}
+
+void AddRequestVerbs(CLI::App& cli, Chosen& chosen) {
   AddVerb<RequestOptions>(
       cli, chosen, "plug", "export one more device of a running usbtwin serve",
       [](CLI::App& verb, RequestOptions& options) {
@@ -329,6 +314,31 @@ void AddServeVerb(CLI::App& cli, Chosen& chosen) {
         verb.add_flag("--json", options.json, "the same as one JSON object");
       },
       RunStatus);
+}
+
+}  // namespace
+
+void AddServeVerb(CLI::App& cli, Chosen& chosen) {
+  AddVerb<ServeOptions>(
+      cli, chosen, "serve", "export devices over USB/IP, to this machine or to others",
+      [](CLI::App& verb, ServeOptions& options) {
+        AddServeOptions(verb, options);
+        AddServeLimits(verb, options);
+        verb.footer(
+            "Examples:\n"
+            "  usbtwin serve emu:disk.img\n"
+            "  usbip attach -r 127.0.0.1 -b 1-1        (Linux; needs the module vhci-hcd)\n"
+            "  usb_sgraw -d usbip://127.0.0.1/1-1 12 00 00 00 24 00\n"
+            "  usbtwin serve 'emu:?size=64M' --listen unix:/tmp/twin.sock\n"
+            "  usbtwin serve emu:disk.img --listen 0.0.0.0:3240 --allow 192.168.1.0/24\n"
+            "Devices are 1-1, 1-2 and so on, in the order in which they were plugged in. Each is\n"
+            "imported by one peer at a time. A device of a peer that leaves is reset. SIGINT and\n"
+            "SIGTERM end the server when the replies under way are sent.\n"
+            "USB/IP has no encryption and no passwords: --allow names addresses, which can be\n"
+            "forged on an open network. Peers on this machine are always let in.");
+      },
+      RunServe);
+  AddRequestVerbs(cli, chosen);
   AddVerb<ListOptions>(
       cli, chosen, "list", "the devices of a USB/IP server",
       [](CLI::App& verb, ListOptions& options) {

@@ -87,11 +87,12 @@ class Exporter::ControlConnection {
       const async::SocketOutcome outcome = co_await async::PerformWrite(*socket_, write);
       if (outcome != async::SocketOutcome::kOk) break;
     }
+    socket_.reset();  // who waits for an answer hears that there is none
     co_return Result<void>();
   }
 
   Exporter& exporter_;
-  const std::unique_ptr<async::Socket> socket_;
+  std::unique_ptr<async::Socket> socket_;
   std::optional<async::Job<Result<void>>> job_;
 };
 
@@ -189,10 +190,10 @@ std::string Exporter::AdmitPeer(const std::string& peer) const {
 
 std::string Exporter::AdmitImport(const std::string& bus_id, const std::string& peer) const {
   const std::optional<async::IpAddress> address = async::IpAddress::OfPeer(peer);
+  if (!address || address->is_loopback()) return "";
   const auto own = options_.rules.of_bus_id.find(bus_id);
-  if (!address) return "";
   if (own == options_.rules.of_bus_id.end()) {
-    const bool allowed = address->is_loopback() || Contains(options_.rules.networks, *address);
+    const bool allowed = Contains(options_.rules.networks, *address);
     return allowed ? "" : "--allow does not name its address for this device";
   }
   return Contains(own->second, *address) ? "" : "--allow names others for this device";

@@ -21,8 +21,10 @@ namespace usbtwin::app {
 
 // Who may connect, and who may import one device.
 struct ExportRules {
-  std::vector<async::IpNetwork> networks;                          // nobody else but ourselves
-  std::map<std::string, std::vector<async::IpNetwork>> of_bus_id;  // beside them: of one device
+  // Peers on this machine are always let in, others from these networks.
+  std::vector<async::IpNetwork> networks;
+  // A device that is named here is for these networks instead.
+  std::map<std::string, std::vector<async::IpNetwork>> of_bus_id;
 };
 
 struct ExporterOptions {

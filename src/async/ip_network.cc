@@ -90,7 +90,6 @@ std::optional<IpAddress> IpAddress::ParseIpv6(std::string_view text) {
 }
 
 std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
-  text = text.substr(0, text.find('%'));
   if (text.find(':') == std::string_view::npos) return ParseIpv4(text);
   std::optional<IpAddress> address = ParseIpv6(text);
   if (!address) return std::nullopt;
@@ -108,7 +107,10 @@ std::optional<IpAddress> IpAddress::OfPeer(std::string_view peer) {
   const size_t colon = peer.rfind(':');
   if (colon == std::string_view::npos) return std::nullopt;
   std::string_view host = peer.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+    host = host.substr(0, host.find('%'));
+  }
   return Parse(host);
 }
 
@@ -136,10 +138,15 @@ std::optional<IpNetwork> IpNetwork::Parse(std::string_view text) {
   network.address_ = *address;
   network.length_ = address->bits_count();
   if (slash == std::string_view::npos) return network;
-  const std::optional<uint32_t> length = ParseDigits(text.substr(slash + 1), 10, 3);
-  if (!length || *length > network.length_) return std::nullopt;
-  network.length_ = static_cast<uint8_t>(*length);
-  for (uint32_t bit = *length; bit < address->bits_count(); ++bit) {
+  const bool is_mapped = !address->is_ipv6() && text.find(':') != std::string_view::npos;
+  const uint32_t length_min = is_mapped ? 96 : 0;
+  const std::optional<uint32_t> written = ParseDigits(text.substr(slash + 1), 10, 3);
+  if (!written || *written < length_min || *written > length_min + network.length_) {
+    return std::nullopt;
+  }
+  const uint32_t length = *written - length_min;
+  network.length_ = static_cast<uint8_t>(length);
+  for (uint32_t bit = length; bit < address->bits_count(); ++bit) {
     if (address->bit(bit)) return std::nullopt;
   }
   return network;

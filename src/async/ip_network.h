@@ -13,9 +13,10 @@ namespace usbtwin::async {
 
 class IpAddress {
  public:
-  // "10.0.0.1", "fe80::1", "::ffff:10.0.0.1"; a zone ("%eth0") is left out. RFC 4291, 2.2.
+  // "10.0.0.1", "fe80::1", "::ffff:10.0.0.1"; no zone. RFC 4291, 2.2.
   static std::optional<IpAddress> Parse(std::string_view text);
-  // The address of "10.0.0.1:3240" or "[::1]:3240", as Socket::peer() has them.
+  // The address of "10.0.0.1:3240" or "[fe80::1%eth0]:3240", as Socket::peer() has them, without
+  // the zone.
   static std::optional<IpAddress> OfPeer(std::string_view peer);
 
   bool is_ipv6() const { return is_ipv6_; }
@@ -38,7 +39,8 @@ class IpAddress {
 // A network in CIDR notation: "10.0.0.0/8", "fd00::/8"; an address alone is itself.
 class IpNetwork {
  public:
-  // Nullopt where it is none; bits beyond the prefix must be zero, for they are a mistake.
+  // Nullopt where it is none; bits beyond the prefix must be zero, for they are a mistake. The
+  // prefix of "::ffff:10.0.0.0/104" counts the bits of the IPv6 address it is written as.
   static std::optional<IpNetwork> Parse(std::string_view text);
   bool Contains(const IpAddress& address) const {
     return address.is_ipv6() == address_.is_ipv6() && address.SharesPrefix(address_, length_);

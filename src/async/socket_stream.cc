@@ -50,6 +50,7 @@ SocketWriter::~SocketWriter() {
 void SocketWriter::Queue(Outgoing& message, size_t length) {
   if (ended_ || stopping_) return message.HandleSent();
   queue_.PushBack(message);
+  message.length_ = length;
   length_ += length;
   if (!writing_ && !linked()) clock_.Post(*this);
 }
@@ -59,7 +60,10 @@ void SocketWriter::Run() {
   // What else is posted may queue more: one write for all of it.
   if (!clock_.idle() && ++deferrals_ < kDeferralsMax) return clock_.Post(*this);
   deferrals_ = 0;
+  size_t length = 0;
   for (size_t count = 0; !queue_.empty() && count < kBatchMax; ++count) {
+    length += queue_.front().length_;
+    if (count != 0 && length > kBatchLengthMax) break;
     Outgoing& message = queue_.PopFront();
     batch_.PushBack(message);
   }

@@ -66,6 +66,10 @@ class Outgoing : public ListNode {
 
  protected:
   ~Outgoing() = default;
+
+ private:
+  friend class SocketWriter;
+  size_t length_ = 0;  // as it was queued
 };
 
 class SocketWriter final : private usb::Sink<SocketWrite>, private PieceSource, private Deferred {
@@ -96,7 +100,9 @@ class SocketWriter final : private usb::Sink<SocketWrite>, private PieceSource, 
 
  private:
   static constexpr int kDeferralsMax = 64;  // then what is there is written
-  static constexpr size_t kBatchMax = 128;  // messages in one write
+  // Of one write, whose messages are given back together: what a peer who reads slowly can hold.
+  static constexpr size_t kBatchMax = 128;              // messages
+  static constexpr size_t kBatchLengthMax = 256 << 10;  // bytes, but for the first message
 
   void Run() override;
   void OnDone(SocketWrite& write, uint64_t word) override;

@@ -4,7 +4,6 @@
 
 namespace usbtwin::async {
 
-using usb::Outcome;
 using usbip::Framing;
 using wire::usbip::OpStatus;
 
@@ -21,10 +20,6 @@ OpStatus StatusOfOpening(ErrorKind kind) {
     case ErrorKind::kDenied: return OpStatus::kBusy;
     default: return OpStatus::kDeviceError;
   }
-}
-
-std::vector<uint8_t> ToVector(Bytes bytes) {
-  return {bytes.begin(), bytes.end()};
 }
 
 }  // namespace
@@ -103,7 +98,10 @@ void UsbIpConnection::MaybeDone() {
 }
 
 void UsbIpConnection::Break(const Error& error) {
-  server_.Tell(peer() + ": " + error.Describe() + "; the connection is closed");
+  // Of an imported device it is told when that is given back.
+  if (entry_ == nullptr) {
+    server_.Tell(peer() + ": " + error.Describe() + "; the connection is closed");
+  }
   End(error.Describe());
 }
 
@@ -113,6 +111,11 @@ void UsbIpConnection::EndByPeer(const std::string& why) {
 }
 
 void UsbIpConnection::HandleTimer() {
+  if (!awaited_.empty()) {
+    awaited_.clear();
+    server_.clock_.Arm(*this, server_.clock_.Now() + server_.limits_.handshake_time);
+    return Reply(usbip::MakeImportRefusal(OpStatus::kBusy));
+  }
   if (phase_ == Phase::kRequest) {
     server_.Tell(peer() + ": said nothing that makes a request; the connection is closed");
   }
@@ -121,9 +124,12 @@ void UsbIpConnection::HandleTimer() {
 
 void UsbIpConnection::HandleInputEnd(SocketOutcome outcome) {
   input_ended_ = true;
-  // Nothing more is read, and the replies that are queued are still sent.
-  if (ending_soon_ && phase_ != Phase::kEnding && outcome == SocketOutcome::kCancelled) {
-    return MaybeDone();
+  const bool orderly = outcome == SocketOutcome::kEnd || outcome == SocketOutcome::kCancelled;
+  // A peer that says no more still gets its answer, and so it does when the reading was stopped.
+  const bool answering = phase_ == Phase::kAnswered && !writer_.idle();
+  if (orderly && (ending_soon_ || answering) && phase_ != Phase::kEnding) return MaybeDone();
+  if (phase_ == Phase::kRequest) {
+    server_.Tell(peer() + ": left without a request");
   }
   const bool within = phase_ == Phase::kImported &&
                       (framing_.part() != Framing::Part::kHeader || !reader_.buffered().empty());
@@ -137,7 +143,10 @@ void UsbIpConnection::HandleInputEnd(SocketOutcome outcome) {
 }
 
 void UsbIpConnection::HandleOutput() {
-  if (phase_ == Phase::kAnswered && writer_.idle()) socket_->ShutDownWriting();
+  if (phase_ == Phase::kAnswered && writer_.idle()) {
+    if (input_ended_) return End("the peer closed the connection");
+    socket_->ShutDownWriting();
+  }
   Advance();
   MaybeDone();
 }
@@ -151,6 +160,7 @@ void UsbIpConnection::HandleOutputEnd(SocketOutcome outcome) {
 // --- what arrives ---
 
 void UsbIpConnection::HandleInput(size_t length) {
+  if (phase_ == Phase::kEnding || ending_soon_) return MaybeDone();
   if (phase_ == Phase::kAnswered) {
     reader_.Take(reader_.buffered().size());
     return reader_.Fill();
@@ -286,8 +296,13 @@ void UsbIpConnection::HandleImport(const std::string& bus_id) {
       return Reply(usbip::MakeImportRefusal(OpStatus::kNotAvailable));
     }
   }
-  if (entry->importer != nullptr) return Reply(usbip::MakeImportRefusal(OpStatus::kBusy));
-  Import(*entry);
+  if (entry->importer == nullptr) return Import(*entry);
+  if (!entry->importer->leaving()) return Reply(usbip::MakeImportRefusal(OpStatus::kBusy));
+  awaited_ = bus_id;
+}
+
+void UsbIpConnection::HandleDeviceFree() {
+  if (!awaited_.empty() && phase_ == Phase::kRequest) HandleImport(std::exchange(awaited_, ""));
 }
 
 void UsbIpConnection::Import(UsbIpServer::Entry& entry) {
@@ -327,171 +342,6 @@ void UsbIpConnection::OnDone(usb::OpenOp& op, uint64_t) {
   server_.Tell(peer() + ": imported " + entry_->status.device.bus_id);
   if (answer_import_) QueueNote(usbip::MakeImportReply(entry_->exported.device));
   Advance();
-}
-
-// --- transfers ---
-
-void UsbIpConnection::HandleSubmit(const usbip::Submit& submit) {
-  UsbIpDeviceStatus& status = entry_->status;
-  ++status.urbs;
-  const bool control = submit.endpoint.number() == 0;
-  const bool isochronous = !control && gate_->IsIsochronous(submit.endpoint);
-  const uint32_t packets_count = isochronous ? submit.packets_count : 0;
-  if (packets_count > wire::usbip::kPacketsMax) {
-    return Break({.kind = ErrorKind::kProtocol,
-                  .endpoint = submit.endpoint.value,
-                  .text = "a transfer of {} isochronous packets: at most {}",
-                  .values = {packets_count, wire::usbip::kPacketsMax}});
-  }
-  framing_.HandleHeader(submit.in ? 0 : submit.length, packets_count);
-  const UsbIpLimits& limits = server_.limits_;
-  const bool lent = submit.in && caps_.lends_data && !control && !isochronous;
-  const uint32_t slab_length = lent ? 0 : submit.length;
-  uint32_t refusal = 0;
-  if (control && !IsSound(submit)) {
-    refusal = usbip::kStatusInvalid;
-  } else if (submit.length > std::min(limits.urb_length_max, caps_.transfer_length_max) ||
-             under_way_.size() >= limits.urbs_max ||
-             slab_length > limits.urb_bytes_max - std::min(limits.urb_bytes_max, bytes_held_)) {
-    refusal = usbip::kStatusNoMemory;
-  }
-  if (refusal != 0) {
-    ++status.refused;
-    QueueNote(ToVector(wire::AsBytes(usbip::MakeRefusal(submit.sequence, refusal))));
-    return;
-  }
-  Urb& urb = TakeUrb();
-  urb.submit = submit;
-  urb.unlink_sequence.reset();
-  urb.bytes_length = slab_length;
-  bytes_held_ += slab_length;
-  if (urb.slab.size() < slab_length) urb.slab.resize(slab_length);
-  urb.packets.assign(packets_count, {});
-  urb.packets_raw.resize(packets_count * sizeof(wire::usbip::IsoDescriptor));
-  if (!submit.in) status.bytes_out += submit.length;
-  if (framing_.part() == Framing::Part::kHeader) return SubmitUrb(urb);
-  incoming_ = &urb;
-}
-
-void UsbIpConnection::SubmitUrb(Urb& urb) {
-  const usbip::Submit& submit = urb.submit;
-  usb::Transfer& transfer = urb.transfer;
-  transfer.endpoint = submit.endpoint;
-  transfer.flags = submit.flags;
-  transfer.setup.reset();
-  if (submit.endpoint.number() == 0) transfer.setup = submit.setup;
-  transfer.packets = urb.packets;
-  transfer.start_frame = submit.start_frame;
-  const MutableBytes data = Take(MutableBytes(urb.slab), urb.bytes_length);
-  const bool in = transfer.is_in();
-  transfer.out = in ? Bytes() : Bytes(data);
-  transfer.in = in ? data : MutableBytes();
-  transfer.in_length_max = in ? submit.length : 0;
-  transfer.Rearm();
-  urb.place = under_way_.size();
-  under_way_.push_back(&urb);
-  transfer.Push(*this, urb.index);
-  gate_->Submit(transfer);
-}
-
-void UsbIpConnection::HandleUnlink(const usbip::Unlink& unlink) {
-  ++entry_->status.unlinks;
-  const auto victim = std::find_if(under_way_.begin(), under_way_.end(), [&](const Urb* urb) {
-    return urb->submit.sequence == unlink.victim && !urb->unlink_sequence;
-  });
-  if (victim == under_way_.end()) {
-    return QueueNote(ToVector(wire::AsBytes(usbip::MakeUnlinkReply(unlink.sequence, 0))));
-  }
-  (*victim)->unlink_sequence = unlink.sequence;
-  gate_->Cancel((*victim)->transfer);
-}
-
-void UsbIpConnection::OnDone(usb::Transfer& transfer, uint64_t word) {
-  Urb& urb = *urbs_[word];
-  under_way_[urb.place] = under_way_.back();
-  under_way_[urb.place]->place = urb.place;
-  under_way_.pop_back();
-  const bool gone = transfer.outcome == Outcome::kDisconnected;
-  if (phase_ == Phase::kEnding) {
-    Free(urb);
-    return MaybeDone();
-  }
-  Answer(urb);
-  if (gone) EndSoon("the device is gone");
-  MaybeDone();
-}
-
-void UsbIpConnection::Answer(Urb& urb) {
-  const usb::Transfer& transfer = urb.transfer;
-  usbip::Ending ending;
-  if (urb.unlink_sequence) ending = usbip::EndingOf(transfer.outcome);
-  const std::optional<uint32_t> unlink_sequence = urb.unlink_sequence;
-  if (ending.submit_reply) {
-    urb.reply = usbip::MakeReply(urb.submit.sequence, transfer);
-    if (!urb.packets.empty()) usbip::EmitPackets(urb.packets, urb.packets_raw);
-    uint32_t data_length = 0;
-    if (transfer.is_in()) {
-      data_length = transfer.length_actual;
-      entry_->status.bytes_in += data_length;
-    }
-    ++replies_count_;
-    writer_.Queue(urb, sizeof urb.reply + data_length + urb.packets_raw.size());
-  } else {
-    Free(urb);
-  }
-  if (!unlink_sequence) return;
-  QueueNote(
-      ToVector(wire::AsBytes(usbip::MakeUnlinkReply(*unlink_sequence, ending.unlink_status))));
-}
-
-void UsbIpConnection::Urb::AppendPieces(std::vector<Bytes>& pieces) const {
-  pieces.push_back(wire::AsBytes(reply));
-  if (transfer.is_in()) {
-    if (!packets.empty()) {
-      for (const usb::IsoPacket& packet : packets) {
-        if (packet.length_actual == 0) continue;
-        pieces.push_back(Bytes(slab).subspan(packet.offset, packet.length_actual));
-      }
-    } else if (!transfer.lease.empty()) {
-      transfer.lease.ForEach([&](Bytes piece) { pieces.push_back(piece); });
-    } else if (transfer.length_actual != 0) {
-      pieces.push_back(Take(Bytes(slab), transfer.length_actual));
-    }
-  }
-  if (!packets_raw.empty()) pieces.push_back(packets_raw);
-}
-
-// --- memory ---
-
-UsbIpConnection::Urb& UsbIpConnection::TakeUrb() {
-  if (!free_urbs_.empty()) return static_cast<Urb&>(free_urbs_.PopFront());
-  urbs_.push_back(std::make_unique<Urb>(*this));
-  urbs_.back()->index = urbs_.size() - 1;
-  return *urbs_.back();
-}
-
-void UsbIpConnection::Free(Urb& urb) {
-  urb.transfer.lease.Clear();
-  bytes_held_ -= urb.bytes_length;
-  urb.bytes_length = 0;
-  if (urb.slab.size() > kSlabKeptMax && urb.index >= kLargeUrbsKept) urb.slab = {};
-  free_urbs_.PushFront(urb);
-}
-
-void UsbIpConnection::HandleReplySent(Urb& urb) {
-  --replies_count_;
-  Free(urb);
-}
-
-void UsbIpConnection::QueueNote(std::vector<uint8_t> bytes) {
-  if (notes_.empty()) {
-    all_notes_.push_back(std::make_unique<Note>(*this));
-    notes_.PushBack(*all_notes_.back());
-  }
-  auto& note = static_cast<Note&>(notes_.PopFront());
-  note.bytes = std::move(bytes);
-  ++replies_count_;
-  writer_.Queue(note, note.bytes.size());
 }
 
 }  // namespace usbtwin::async

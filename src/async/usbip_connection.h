@@ -27,14 +27,19 @@ class UsbIpConnection final : private SocketReader::Client,
   void End(const std::string& why);
   void EndSoon(const std::string& why);  // after the replies that are queued
   bool in_handshake() const { return phase_ == Phase::kRequest; }
+  // It will give its device back, as soon as that is in order.
+  bool leaving() const { return phase_ == Phase::kEnding || ending_soon_; }
+  // Somebody gave a device back: it may be the one that the peer has asked for.
+  void HandleDeviceFree();
   const std::string& peer() const { return socket_->peer(); }
   size_t urbs_under_way() const { return under_way_.size(); }
+  size_t bytes_held() const { return bytes_held_; }
+  size_t bytes_spare() const { return bytes_spare_; }
 
  private:
   static constexpr size_t kBufferLength = 16 << 10;
   static constexpr size_t kDirectMin = 4 << 10;  // payloads from here on go straight to their place
-  static constexpr size_t kSlabKeptMax = 64 << 10;  // bytes every transfer keeps for the next one
-  static constexpr size_t kLargeUrbsKept = 4;       // and these keep all
+  static constexpr size_t kSpareBytesMax = 8 << 20;  // memory kept for the transfers to come
 
   enum class Phase : uint8_t {
     kRequest,   // waits for what the peer wants
@@ -62,9 +67,13 @@ class UsbIpConnection final : private SocketReader::Client,
     usb::Transfer transfer;
     usbip::Submit submit;
     std::optional<uint32_t> unlink_sequence;
-    size_t index = 0;           // in urbs_
-    size_t place = 0;           // in under_way_
-    uint32_t bytes_length = 0;  // counted against urb_bytes_max
+    size_t index = 0;          // in urbs_
+    size_t place = 0;          // in under_way_
+    uint32_t slab_length = 0;  // of the data, where it needs memory
+    size_t bytes_length = 0;   // counted against urb_bytes_max
+    size_t memory_length() const {
+      return slab.capacity() + packets_raw.capacity() + packets.capacity() * sizeof packets[0];
+    }
     std::vector<uint8_t> slab;  // at least as long as the longest transfer it has carried
     std::vector<usb::IsoPacket> packets;
     std::vector<uint8_t> packets_raw;
@@ -124,6 +133,7 @@ class UsbIpConnection final : private SocketReader::Client,
   Phase phase_ = Phase::kRequest;
   bool importing_ = false;     // the op was read, its bus id not yet
   bool answer_import_ = true;  // false where there is no handshake
+  std::string awaited_;        // bus id of a device that its importer is about to give back
 
   UsbIpServer::Entry* entry_ = nullptr;
   usb::OpenOp open_;
@@ -139,7 +149,8 @@ class UsbIpConnection final : private SocketReader::Client,
   std::vector<std::unique_ptr<Urb>> urbs_;
   IntrusiveList<Outgoing> free_urbs_;
   std::vector<Urb*> under_way_;
-  size_t bytes_held_ = 0;     // in slabs, until the reply is sent
+  size_t bytes_held_ = 0;     // by transfers, until the reply is sent
+  size_t bytes_spare_ = 0;    // by those in free_urbs_
   size_t replies_count_ = 0;  // queued
   std::vector<std::unique_ptr<Note>> all_notes_;
   IntrusiveList<Outgoing> notes_;  // free

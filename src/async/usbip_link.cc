@@ -68,13 +68,11 @@ void UsbIpLink::Start(usb::Transfer& transfer) {
   flight.submit = session_.MakeSubmit(*slot, transfer, IntervalOf(transfer));
   flight.packets_raw.resize(packets_count * sizeof(wire::usbip::IsoDescriptor));
   usbip::EmitPackets(transfer.packets, flight.packets_raw);
-  flight.unlinking = false;
   flight.answered = false;
   flight.unsent_count = 1;
   flight.last = false;
   flight.unlink_deadline = kNever;
   ++under_way_count_;
-  ++unanswered_count_;
   const size_t data_length = in ? 0 : length;
   writer_.Queue(flight.submit_message,
                 sizeof flight.submit + data_length + flight.packets_raw.size());
@@ -122,15 +120,14 @@ void UsbIpLink::Cancel(usb::Transfer& transfer) {
   }
   Flight* flight = Find(transfer);
   CHECK(flight != nullptr);
-  if (flight->unlinking || flight->answered || broken_) return;
-  // Its reply has been read as far as the data: it is decided.
-  if (flight == incoming_) return;
-  flight->unlinking = true;
+  if (flight->unlink_deadline != kNever || broken_) return;
+  flight->unlink_deadline = clock_.Now() + options_.unlink_time;
+  ArmTimer();
+  // One that is answered is decided, but for the rest of its data, or of its own message.
+  if (flight->answered) return;
   flight->unlink = session_.MakeUnlink(flight->slot);
   ++flight->unsent_count;
-  flight->unlink_deadline = clock_.Now() + options_.unlink_time;
   writer_.Queue(flight->unlink_message, sizeof flight->unlink);
-  ArmTimer();
 }
 
 void UsbIpLink::HandleSent(Flight& flight) {
@@ -179,12 +176,19 @@ void UsbIpLink::StartWaiting() {
 
 // --- replies ---
 
+// As far as what came goes. A transfer whose last reply was read may still be sent: for such a one
+// nothing is read, so that no read is left when it ends.
 void UsbIpLink::Read() {
-  while (!reader_.reading() && !broken_ && unanswered_count_ != 0) {
-    const bool more =
-        framing_.part() == Framing::Part::kHeader ? AdvanceHeader() : AdvancePayload();
-    if (!more) return;
+  if (std::exchange(advancing_, true)) return;  // one that started while another one ended
+  bool more = true;
+  while (more && !reader_.reading() && !broken_) {
+    if (framing_.part() == Framing::Part::kHeader) {
+      more = session_.under_way_count() != 0 && AdvanceHeader();
+    } else {
+      more = AdvancePayload();
+    }
   }
+  advancing_ = false;
 }
 
 bool UsbIpLink::AdvanceHeader() {
@@ -241,7 +245,6 @@ void UsbIpLink::HandleMessageDone() {
   Flight& flight = *std::exchange(incoming_, nullptr);
   usb::Transfer& transfer = *flight.transfer;
   flight.last = incoming_last_;
-  if (flight.last) --unanswered_count_;
   if (incoming_packets_) {
     const MutableBytes data = transfer.is_in() ? transfer.in : MutableBytes();
     const Result<void> parsed = usbip::ParseReplyPackets(
@@ -312,111 +315,13 @@ void UsbIpLink::ArmTimer() {
 void UsbIpLink::HandleTimer() {
   for (const auto& flight : flights_) {
     if (flight->unlink_deadline > clock_.Now()) continue;
-    return Break("the server does not answer an unlink");
+    return Break("the server does not let a transfer end");
   }
   if (port_deadline_ <= clock_.Now()) {
     port_deadline_ = kNever;
     Cancel(port_transfer_);
   }
   ArmTimer();
-}
-
-// --- port requests ---
-
-void UsbIpLink::Request(usb::PortOp& op) {
-  CHECK(op.outcome == Outcome::kPending);
-  ports_.PushBack(op);
-  NextPortRequest();
-}
-
-void UsbIpLink::NextPortRequest() {
-  while (!port_busy_ && !ports_.empty()) {
-    port_busy_ = true;
-    const usb::PortRequest& request = ports_.front().request;
-    if (broken_) {
-      FinishPortRequest(Outcome::kDisconnected);
-    } else if (std::holds_alternative<usb::ClaimInterface>(request) ||
-               std::holds_alternative<usb::ReleaseInterface>(request)) {
-      // The server's business: it has what it exports.
-      FinishPortRequest(Outcome::kOk);
-    } else if (std::holds_alternative<usb::ResetPort>(request)) {
-      StartReset();
-    } else if (const auto setup = usb::AsSetupPacket(request)) {
-      SendPortRequest(*setup);
-    } else {
-      FinishPortRequest(Outcome::kUnsupported);
-    }
-  }
-}
-
-void UsbIpLink::StartReset() {
-  resetting_ = true;
-  reset_steps_.clear();
-  if (configuration_value_ != 0) {
-    reset_steps_.push_back(*usb::AsSetupPacket(usb::SetConfiguration{configuration_value_}));
-    for (size_t number = 0; number < alternates_.size(); ++number) {
-      if (alternates_[number] == 0) continue;
-      reset_steps_.push_back(*usb::AsSetupPacket(
-          usb::SetAlternate{static_cast<uint8_t>(number), alternates_[number]}));
-    }
-  }
-  while (!waiting_.empty()) Cancel(waiting_.front());
-  for (const auto& flight : flights_) {
-    if (flight->transfer != nullptr) Cancel(*flight->transfer);
-  }
-  emptying_ = under_way_count_ != 0;
-  if (!emptying_) SendPortRequest(*usb::AsSetupPacket(usb::ResetPort{}));
-}
-
-void UsbIpLink::SendPortRequest(const usb::SetupPacket& setup) {
-  port_transfer_.endpoint = {};
-  port_transfer_.setup = setup;
-  port_transfer_.Rearm();
-  port_transfer_.Push(*this);
-  port_deadline_ = clock_.Now() + options_.port_request_time;
-  Submit(port_transfer_);
-  ArmTimer();
-}
-
-void UsbIpLink::OnDone(usb::Transfer& transfer, uint64_t) {
-  port_deadline_ = kNever;
-  ArmTimer();
-  if (resetting_) return HandleResetAnswer(transfer.outcome);
-  if (transfer.outcome == Outcome::kOk) Remember(ports_.front().request);
-  FinishPortRequest(transfer.outcome);
-  NextPortRequest();
-}
-
-void UsbIpLink::HandleResetAnswer(Outcome outcome) {
-  const bool asked = usb::AsPortRequest(*port_transfer_.setup)->index() ==
-                     usb::PortRequest(usb::ResetPort{}).index();
-  if (asked && outcome == Outcome::kStall) outcome = Outcome::kOk;  // not known there
-  if (outcome == Outcome::kOk && !reset_steps_.empty()) {
-    const usb::SetupPacket setup = reset_steps_.front();
-    reset_steps_.pop_front();
-    return SendPortRequest(setup);
-  }
-  resetting_ = false;
-  FinishPortRequest(outcome);
-  NextPortRequest();
-  StartWaiting();
-}
-
-void UsbIpLink::Remember(const usb::PortRequest& request) {
-  if (const auto* set = std::get_if<usb::SetConfiguration>(&request)) {
-    configuration_value_ = set->value;
-    endpoints_.HandleConfigured(set->value);
-    alternates_.fill(0);
-  } else if (const auto* alternate = std::get_if<usb::SetAlternate>(&request)) {
-    alternates_[alternate->interface] = alternate->alternate_setting;
-  }
-}
-
-void UsbIpLink::FinishPortRequest(Outcome outcome) {
-  port_busy_ = false;
-  usb::PortOp& op = ports_.PopFront();
-  op.outcome = outcome == Outcome::kCancelled ? Outcome::kTimedOut : outcome;
-  clock_.Post(op);
 }
 
 }  // namespace usbtwin::async

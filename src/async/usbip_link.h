@@ -2,10 +2,10 @@
 // replies transfers again; what the server says is hostile, and what breaks the protocol breaks the
 // connection: everything then completes kDisconnected.
 //
-// Between the messages there is nothing: it reads only while the server owes an answer, so a link
-// without transfers may go at once. Bulk streams are not carried, for USB/IP has none. A reset of
-// the port is asked for as SET_FEATURE(PORT_RESET); servers that do not know it refuse, and then
-// the device is as it was.
+// Between the messages there is nothing: it reads only while replies are due, so a link without
+// transfers may go at once. Bulk streams are not carried, for USB/IP has none. A reset of the
+// port is asked for as SET_FEATURE(PORT_RESET); servers that do not know it refuse, and then the
+// device is as it was.
 #pragma once
 
 #include <deque>
@@ -69,7 +69,6 @@ class UsbIpLink final : public usb::Link,
     std::vector<uint8_t> packets_raw;
     SubmitMessage submit_message;
     UnlinkMessage unlink_message;
-    bool unlinking = false;
     uint8_t unsent_count = 0;  // of the messages
     bool answered = false;     // `reply` says how
     bool last = false;         // nothing more comes
@@ -118,9 +117,9 @@ class UsbIpLink final : public usb::Link,
   Flight* incoming_ = nullptr;                    // whose reply's payload is being read
   bool incoming_last_ = false;
   bool incoming_packets_ = false;
+  bool advancing_ = false;                // within Read
   IntrusiveList<usb::Transfer> waiting_;  // for a slot, or the end of a reset
   size_t under_way_count_ = 0;
-  size_t unanswered_count_ = 0;  // of those: the server will say more of them
   SocketReader reader_;
   SocketWriter writer_;
   bool broken_ = false;

@@ -149,6 +149,7 @@ void UsbIpServer::HandleConnectionDone(UsbIpConnection& connection) {
     if (entry->exported.released) entry->exported.released();
     return true;
   });
+  for (const auto& one : connections_) one->HandleDeviceFree();
 }
 
 void UsbIpServer::HandleAcceptorDone(Acceptor& acceptor) {
@@ -159,7 +160,10 @@ std::vector<UsbIpDeviceStatus> UsbIpServer::devices() const {
   std::vector<UsbIpDeviceStatus> all;
   for (const auto& [bus_id, entry] : entries_) {
     all.push_back(entry->status);
-    if (entry->importer != nullptr) all.back().urbs_under_way = entry->importer->urbs_under_way();
+    if (entry->importer == nullptr) continue;
+    all.back().urbs_under_way = entry->importer->urbs_under_way();
+    all.back().bytes_held = entry->importer->bytes_held();
+    all.back().bytes_spare = entry->importer->bytes_spare();
   }
   return all;
 }

@@ -58,6 +58,8 @@ struct UsbIpDeviceStatus {
   uint64_t unlinks = 0;
   uint64_t refused = 0;  // beyond a limit, or nonsense
   size_t urbs_under_way = 0;
+  size_t bytes_held = 0;   // memory of transfers, until their replies are sent
+  size_t bytes_spare = 0;  // and what is kept for those to come
 };
 
 class UsbIpConnection;

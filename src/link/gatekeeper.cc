@@ -55,6 +55,10 @@ bool Gatekeeper::IsIsochronous(EndpointAddress endpoint) const {
   return isochronous_[endpoint.index()];
 }
 
+bool Gatekeeper::IsBulk(EndpointAddress endpoint) const {
+  return bulk_[endpoint.index()];
+}
+
 void Gatekeeper::OnDone(usb::Transfer& transfer, uint64_t word) {
   std::vector<usb::Transfer*>& under_way = pipes_[word].under_way;
   under_way.erase(std::find(under_way.begin(), under_way.end(), &transfer));
@@ -208,6 +212,7 @@ void Gatekeeper::Learn(const usb::PortRequest& request) {
 // fails, but whoever reads its packets has to know that there are some.
 void Gatekeeper::LearnIsochronous() {
   isochronous_.reset();
+  bulk_.reset();
   const usb::Configuration* current = configuration();
   if (current == nullptr) return;
   for (const bool live : {false, true}) {
@@ -215,8 +220,10 @@ void Gatekeeper::LearnIsochronous() {
       for (const usb::Alternate& alternate : interface.alternates) {
         if (live && alternate.setting != alternates_[interface.number]) continue;
         for (const usb::EndpointConfig& endpoint : alternate.endpoints) {
+          const size_t index = endpoint.address.index();
           const bool isochronous = endpoint.type == usb::TransferType::kIsochronous;
-          if (live || isochronous) isochronous_.set(endpoint.address.index(), isochronous);
+          if (live || isochronous) isochronous_.set(index, isochronous);
+          if (live && endpoint.type == usb::TransferType::kBulk) bulk_.set(index);
         }
       }
     }

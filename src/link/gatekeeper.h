@@ -6,7 +6,8 @@
 //   - before a port request cancels what is under way on the endpoints it touches, and holds back
 //     what comes for them until it is done (rule 6);
 //   - claims the interfaces of a configuration that was set, as the host below owns them now;
-//   - knows from the descriptors which endpoints are isochronous, which no transfer says;
+//   - knows from the descriptors which endpoints are bulk and which isochronous, which no transfer
+//     says;
 //   - resets the port for a host that cannot ask for it, where that shows.
 // Transfers complete to their sinks as on any Link. Used by whoever takes transfers from outside.
 #pragma once
@@ -36,6 +37,7 @@ class Gatekeeper final : private usb::TransferSink, private usb::PortSink, priva
   void Submit(usb::Transfer& transfer);
   void Cancel(usb::Transfer& transfer);
   bool IsIsochronous(usb::EndpointAddress endpoint) const;
+  bool IsBulk(usb::EndpointAddress endpoint) const;
 
   // Cancels everything and resets the port, so that the next host meets the device as this one did.
   // Nothing is submitted from now on; `done` is posted when nothing is under way.
@@ -76,6 +78,7 @@ class Gatekeeper final : private usb::TransferSink, private usb::PortSink, priva
   uint8_t configuration_value_ = 0;
   std::array<uint8_t, 256> alternates_{};
   std::bitset<usb::kEndpointIndexCount> isochronous_;
+  std::bitset<usb::kEndpointIndexCount> bulk_;
   bool gone_ = false;
 
   std::array<Pipe, usb::kEndpointIndexCount> pipes_;

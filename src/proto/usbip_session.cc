@@ -183,6 +183,7 @@ Ending EndingOf(Outcome outcome) {
 
 Result<void> ParsePackets(Bytes raw, uint32_t length, std::span<usb::IsoPacket> packets) {
   CHECK_EQ(raw.size(), packets.size() * sizeof(IsoDescriptor));
+  uint64_t sum = 0;
   for (usb::IsoPacket& packet : packets) {
     const auto& wire = *wire::View<IsoDescriptor>(raw);
     raw = Drop(raw, sizeof wire);
@@ -191,7 +192,10 @@ Result<void> ParsePackets(Bytes raw, uint32_t length, std::span<usb::IsoPacket> 
                     wire.offset, length);
     }
     packet = {.offset = wire.offset, .length = wire.length};
+    sum += packet.length;
   }
+  // Packets that overlap would be answered with more bytes than the transfer has.
+  if (sum > length) return Broken("isochronous packets of {} bytes in {}", sum, length);
   return {};
 }
 

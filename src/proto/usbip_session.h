@@ -90,7 +90,8 @@ Ending EndingOf(usb::Outcome outcome);
 
 // --- both: isochronous packets ---
 
-// `raw` holds a descriptor for each packet. Every packet must lie within `length` bytes.
+// `raw` holds a descriptor for each packet. Every packet must lie within `length` bytes, and all of
+// them together fit there: they do not overlap much.
 Result<void> ParsePackets(Bytes raw, uint32_t length, std::span<usb::IsoPacket> packets);
 // `raw` has room for a descriptor for each packet.
 void EmitPackets(std::span<const usb::IsoPacket> packets, MutableBytes raw);

@@ -5,8 +5,10 @@
 #include "app/config.h"
 #include "app/decorated_bus.h"
 #include "base/seeded.h"
+#include "sim/usbip_path.h"
+#include "sim/world.h"
 #include "tests/iso_host.h"
-#include "tests/sim/far_rig.h"
+#include "tests/sim/world_system.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::sim;    // NOLINT

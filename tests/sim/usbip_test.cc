@@ -6,7 +6,9 @@
 #include "base/seeded.h"
 #include "host/block_device.h"
 #include "host/session.h"
-#include "tests/sim/far_rig.h"
+#include "sim/usbip_path.h"
+#include "sim/world.h"
+#include "tests/sim/world_system.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::sim;    // NOLINT
@@ -15,21 +17,6 @@ using namespace std::chrono_literals;
 namespace data = boost::unit_test::data;
 
 namespace {
-
-emulator::Profile OneDisk(uint64_t size) {
-  emulator::Profile profile;
-  profile.speed = usb::Speed::kHigh;
-  profile.device.speeds = emulator::SpeedsUpTo(profile.speed);
-  emulator::UnitProfile unit;
-  unit.size = size;
-  profile.units.push_back(unit);
-  emulator::FunctionProfile function;
-  function.units = {0};
-  emulator::ConfigurationProfile configuration;
-  configuration.functions.push_back(function);
-  profile.configurations.push_back(configuration);
-  return profile;
-}
 
 struct Far {
   explicit Far(uint64_t seed, const UsbIpPathOptions& options = {})

@@ -1,19 +1,17 @@
-// A twin in a World, and the system it thinks it runs on: what tests with USB/IP in between share.
+// A System whose time is a World's, without files and sockets; and the profile of a small disk.
 #pragma once
 
+#include "app/system.h"
 #include "app/twin.h"
-#include "sim/usbip_path.h"
 #include "sim/world.h"
 
 namespace usbtwin::tests {
-
-using sim::World;
 
 inline constexpr uint64_t kStepsMax = 5'000'000;
 
 class WorldSystem final : public app::System {
  public:
-  explicit WorldSystem(World& world) : world_(world), no_sockets_(world) {}
+  explicit WorldSystem(sim::World& world) : world_(world), no_sockets_(world) {}
   Clock& clock() override { return world_; }
   async::SocketProvider& sockets() override { return no_sockets_; }
   Result<app::RealBus*, app::Failure> real_bus() override {
@@ -36,8 +34,23 @@ class WorldSystem final : public app::System {
   }
 
  private:
-  World& world_;
+  sim::World& world_;
   async::NoSockets no_sockets_;
 };
+
+inline emulator::Profile OneDisk(uint64_t size) {
+  emulator::Profile profile;
+  profile.speed = usb::Speed::kHigh;
+  profile.device.speeds = emulator::SpeedsUpTo(profile.speed);
+  emulator::UnitProfile unit;
+  unit.size = size;
+  profile.units.push_back(unit);
+  emulator::FunctionProfile function;
+  function.units = {0};
+  emulator::ConfigurationProfile configuration;
+  configuration.functions.push_back(function);
+  profile.configurations.push_back(configuration);
+  return profile;
+}
 
 }  // namespace usbtwin::tests

@@ -1,0 +1,150 @@
+// The server's limits: what happens at each of them.
+#include <boost/test/data/test_case.hpp>
+
+#include "tests/async/server_rig.h"
+
+using namespace usbtwin;         // NOLINT
+using namespace usbtwin::tests;  // NOLINT
+using namespace std::chrono_literals;
+namespace data = boost::unit_test::data;
+
+namespace {
+
+// The replies of 48 bytes in what was heard: command and status by number.
+std::map<uint32_t, std::vector<std::pair<uint32_t, int32_t>>> Replies(const Message& received) {
+  std::map<uint32_t, std::vector<std::pair<uint32_t, int32_t>>> replies;
+  for (Bytes rest = received; rest.size() >= 48; rest = Drop(rest, 48)) {
+    const auto& reply = *wire::View<wire::usbip::SubmitReply>(rest);
+    const auto status = static_cast<int32_t>(uint32_t{reply.status});
+    replies[reply.basic.sequence].emplace_back(uint32_t{reply.basic.command}, status);
+  }
+  return replies;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(usbip_limits)
+
+BOOST_DATA_TEST_CASE(one_transfer_too_many_and_then_all_are_unlinked, data::xrange(8), seed) {
+  async::UsbIpLimits limits;
+  limits.urbs_max = 16;
+  ServerRig rig(limits, {}, static_cast<uint64_t>(seed) + 1);
+  rig.AddDisk();
+  RawPeer& peer = rig.ConnectAndImport("1-1");
+  rig.Configure(peer);
+
+  for (uint32_t sequence = 1; sequence <= 17; ++sequence) {
+    peer.Send(SubmitMessage({.sequence = sequence, .endpoint = 1, .length = 4096}));
+  }
+  BOOST_REQUIRE(rig.Run([&] { return peer.received.size() == 48; }));
+  BOOST_TEST(rig.Status().urbs_under_way == 16u);
+  for (uint32_t sequence = 1; sequence <= 17; ++sequence) {
+    peer.Send(UnlinkMessage(100 + sequence, sequence));
+  }
+  BOOST_REQUIRE(rig.Run([&] { return peer.received.size() == 48 * 18; }));
+  rig.Settle();
+
+  auto replies = Replies(peer.received);
+  using Said = std::vector<std::pair<uint32_t, int32_t>>;
+  BOOST_TEST((replies[17] == Said{{3, -12}}));
+  BOOST_TEST((replies[117] == Said{{4, 0}}));
+  for (uint32_t sequence = 1; sequence <= 16; ++sequence) {
+    BOOST_TEST((replies[sequence] == Said{}));
+    BOOST_TEST((replies[100 + sequence] == Said{{4, -104}}));
+  }
+  BOOST_TEST(rig.Status().urbs_under_way == 0u);
+  BOOST_TEST(rig.Status().refused == 1u);
+  BOOST_TEST(rig.Status().unlinks == 17u);
+  BOOST_TEST(rig.Works(peer, kDeviceId));
+}
+
+BOOST_AUTO_TEST_CASE(a_peer_that_takes_no_replies_is_not_heard_for_a_while) {
+  async::UsbIpLimits limits;
+  limits.reply_bytes_max = 10'000;
+  ServerRig rig(limits, {.buffer_length = 8192, .split = false});
+  rig.AddDisk();
+  rig.AddDisk();
+  RawPeer& other = rig.ConnectAndImport("1-2");
+  RawPeer& peer = rig.ConnectAndImport("1-1");
+  constexpr uint32_t kCount = 5000;
+  peer.stalled = true;
+  for (uint32_t sequence = 1; sequence <= kCount; ++sequence) {
+    peer.Send(SubmitMessage({.sequence = sequence, .length = 18, .setup = kGetDevice}));
+  }
+
+  rig.Settle(10s);
+  // What the sockets hold, what may be queued, and what was read at once.
+  const uint64_t urbs = rig.Status().urbs;
+  BOOST_TEST(urbs < (4096u + 8192 + 10'000 + 16'384) / 48);
+  BOOST_TEST(rig.Status().bytes_held < 100'000u);
+  rig.Settle(60s);
+  BOOST_TEST(rig.Status().urbs == urbs);
+  BOOST_TEST(rig.Works(other, 1 << 16 | 3));
+
+  peer.stalled = false;
+  peer.Listen();
+  BOOST_REQUIRE(rig.Run([&] { return peer.received.size() == size_t{kCount} * 66; }));
+  BOOST_TEST(rig.Status().urbs == kCount);
+  BOOST_TEST(rig.Status().refused == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(refusals_for_a_peer_that_takes_none_are_bounded_too) {
+  ServerRig rig({}, {.buffer_length = 8192, .split = false});
+  rig.AddDisk();
+  RawPeer& peer = rig.ConnectAndImport("1-1");
+  peer.stalled = true;
+  for (uint32_t index = 0; index < 20'000; ++index) peer.Send(UnlinkMessage(index, 1));
+
+  rig.Settle(10s);
+
+  BOOST_TEST(rig.Status().unlinks < 5000u);
+  peer.stalled = false;
+  peer.Listen();
+  BOOST_TEST(rig.Run([&] { return peer.received.size() == size_t{20'000} * 48; }));
+}
+
+BOOST_AUTO_TEST_CASE(one_connection_too_many) {
+  async::UsbIpLimits limits;
+  limits.connections_max = 2;
+  ServerRig rig(limits);
+  rig.AddDisk();
+  rig.AddDisk();
+  RawPeer& first = rig.ConnectAndImport("1-1");
+  RawPeer& second = rig.ConnectAndImport("1-2");
+  rig.log.clear();
+
+  RawPeer& third = rig.Connect();
+  BOOST_REQUIRE(rig.Run([&] { return third.ended; }));
+  BOOST_REQUIRE_EQUAL(rig.log.size(), 1u);
+  BOOST_TEST(rig.log[0] == "pipe:client: refused: there are 2 connections already");
+  BOOST_TEST(rig.server->connections_count() == 2u);
+  BOOST_TEST(rig.Works(first, kDeviceId));
+  BOOST_TEST(rig.Works(second, 1 << 16 | 3));
+
+  rig.Leave(first);
+  BOOST_TEST(rig.WorksAnew("1-1", kDeviceId));
+}
+
+BOOST_AUTO_TEST_CASE(one_handshake_too_many) {
+  async::UsbIpLimits limits;
+  limits.handshakes_max = 3;
+  ServerRig rig(limits);
+  rig.AddDisk();
+  RawPeer& importer = rig.ConnectAndImport("1-1");
+  rig.log.clear();
+  for (int count = 0; count < 3; ++count) rig.Connect();
+
+  RawPeer& late = rig.Connect();
+  BOOST_REQUIRE(rig.Run([&] { return late.ended; }));
+  BOOST_REQUIRE_EQUAL(rig.log.size(), 1u);
+  BOOST_TEST(rig.log[0] == "pipe:client: refused: 3 connections have not yet said what they want");
+  BOOST_TEST(rig.Works(importer, kDeviceId));
+
+  // Their time passes.
+  rig.Settle(11s);
+  BOOST_TEST(rig.server->connections_count() == 1u);
+  rig.Leave(importer);
+  BOOST_TEST(rig.WorksAnew("1-1", kDeviceId));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
