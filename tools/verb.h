@@ -17,6 +17,7 @@ void AddBenchVerb(CLI::App& cli, Chosen& chosen);
 void AddDiskVerb(CLI::App& cli, Chosen& chosen);
 void AddDumpVerb(CLI::App& cli, Chosen& chosen);
 void AddFaultsVerb(CLI::App& cli, Chosen& chosen);
+void AddGadgetVerb(CLI::App& cli, Chosen& chosen);
 void AddInfoVerb(CLI::App& cli, Chosen& chosen);
 void AddServeVerb(CLI::App& cli, Chosen& chosen);  // and plug, unplug, status, list
 void AddSimVerb(CLI::App& cli, Chosen& chosen);
