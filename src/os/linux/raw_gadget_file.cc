@@ -223,7 +223,13 @@ Result<UdcName, Failure> FindUdc(UdcName wanted, usb::Speed speed) {
                       Printable(Attribute(wanted.device, "maximum_speed")) +
                       " at most: give the device that speed (emu:...?speed=full)");
   }
-  if (wanted.driver.empty()) wanted.driver = EventValue(wanted.device, "USB_UDC_NAME");
+  const std::string known = EventValue(wanted.device, "USB_UDC_NAME");
+  if (wanted.driver.empty()) wanted.driver = known;
+  if (!known.empty() && wanted.driver != known) {
+    return CannotOpen("the USB device controller " + Printable(wanted.device) + " is called " +
+                      Printable(known) + " by its driver, and not " + Printable(wanted.driver) +
+                      " (--driver)");
+  }
   if (wanted.driver.empty()) {
     return Failure{Failure::Kind::kUsage, "name the driver of " + Printable(wanted.device) +
                                               " with --driver: this kernel does not tell"};
