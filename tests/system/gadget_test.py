@@ -123,8 +123,15 @@ for i in 1 2 3; do
 done
 dd if=/dev/sda of=/dev/null bs=64k count=16 iflag=direct 2>/dev/null
 stop
+# 64 bytes are a whole packet at full speed, and dummy_hcd says that they are sent when they are
+# not: the halt that ends them has to wait.
+start "emu:$WORK/disk.img?speed=full"; there
+for i in 1 2 3; do
+  sg_raw -r 255 /dev/sg0 12 01 b0 00 ff 00 2>&1 | grep 'Received 64 bytes'
+done
+stop
 no_reset""")
-        self.assertEqual(done.text, "1\n" * 3)
+        self.assertEqual(done.text, "1\n" * 3 + "Received 64 bytes of data:\n" * 3)
 
     def test_the_other_door_has_no_driver_and_works_beside_it(self):
         done = self.run_script("""
@@ -351,6 +358,7 @@ try "$USBTWIN" gadget 'emu:?size=1M' --udc dummy_udc.7
 try "$USBTWIN" gadget 'emu:?size=1M' --udc dummy_udc.0 --driver other
 try "$USBTWIN" gadget 'emu:?size=1M&speed=super' --udc dummy_udc.0
 try "$USBTWIN" gadget 1234:5678 --udc dummy_udc.0
+try "$USBTWIN" gadget emu:/no/such.img --udc dummy_udc.0
 start 'emu:?size=1M'; there
 try "$USBTWIN" gadget 'emu:?size=1M' --udc dummy_udc.0
 stop
@@ -364,12 +372,13 @@ try "$USBTWIN" gadget 'emu:?size=1M' --udc dummy_udc.0""")
                       "is called dummy_udc by its driver, and not other (--driver)\n= 3",
                       "a device at super speed cannot be presented: raw-gadget knows full and high",
                       "only emulated devices (emu:disk.img, emu:profile.toml) can be presented",
+                      "/no/such.img",
                       "the USB device controller dummy_udc.0 is in use, as \"USB Raw Gadget\": it",
                       "/dev/raw-gadget may be opened by root alone",
                       "/dev/raw-gadget is not there: the kernel's module is not loaded"):
             self.assertIn(words, text)
         self.assertEqual([answer.split()[0] for answer in answers[1:]],
-                         ["4", "3", "3", "3", "4", "3", "3", "3"])
+                         ["4", "3", "3", "3", "4", "3", "3", "3", "3"])
 
 
 if __name__ == "__main__":

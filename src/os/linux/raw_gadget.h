@@ -33,7 +33,7 @@ class RawGadget final : public GadgetPort, private Deferred {
   // Port.
   void Attach(emulator::ControllerClient& client) override;
   void Detach() override;
-  bool idle() const override { return client_ == nullptr && !context_.file && !linked(); }
+  bool idle() const override { return client_ == nullptr && !detaching_ && !linked(); }
 
   // Controller.
   usb::Speed speed() const override { return speed_; }
