@@ -12,27 +12,26 @@
 #include <memory>
 #include <vector>
 
-#include "emulator/controller.h"
+#include "emulator/port.h"
 #include "proto/iso_pipe.h"
 #include "proto/pipe_match.h"
 #include "usb/link.h"
 
 namespace usbtwin::emulator {
 
-class VirtualController final : public usb::Link, public Controller, private Deferred {
+class VirtualController final : public usb::Link, public Port, private Deferred {
  public:
   VirtualController(Clock& clock, usb::Speed speed);
   ~VirtualController() override;
 
-  // Plugs the device in: bus reset and address follow. The client outlives the attachment.
-  void Attach(ControllerClient& client);
-  // Unplugs it: everything completes kDisconnected from now on, until it is attached again. A host
-  // that saw kDisconnected opens a new link.
-  void Detach();
+  // Port. Bus reset and address follow.
+  void Attach(ControllerClient& client) override;
+  // Everything completes kDisconnected from now on, until it is attached again. A host that saw
+  // kDisconnected opens a new link.
+  void Detach() override;
   bool attached() const { return client_ != nullptr && !detaching_; }
   uint64_t attachments_count() const { return attachments_count_; }  // how often it was attached
-  // Nothing is plugged in, and nothing of the last device is under way.
-  bool idle() const { return client_ == nullptr && !linked(); }
+  bool idle() const override { return client_ == nullptr && !linked(); }
 
   // usb::Link. Bulk streams are not carried.
   usb::LinkCaps caps() const override;

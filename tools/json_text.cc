@@ -22,6 +22,10 @@ std::string JsonText(const Json& json) {
   return json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
+std::string JsonLine(const Json& json) {
+  return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
+}
+
 const char* Name(Failure::Kind kind) {
   switch (kind) {
     case Failure::Kind::kUsage: return "usage";

@@ -18,6 +18,8 @@ using Json = nlohmann::ordered_json;
 Json JsonHead(const std::string& program);
 // In lines, with the last one ended.
 std::string JsonText(const Json& json);
+// In one line, for what is read as a stream of objects.
+std::string JsonLine(const Json& json);
 
 const char* Name(app::Failure::Kind kind);  // "usage", "cannot open", "transport", ...
 // "exit_status" and "error"; "sense" where the device gave any.

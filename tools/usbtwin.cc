@@ -27,6 +27,7 @@ std::string Footer() {
       "  usbtwin disk read -d emu:disk.img -o copy.img --faults plan.toml\n"
       "  usbtwin faults bot.stall-data\n"
       "  usbtwin serve emu:disk.img\n"
+      "  usbtwin gadget emu:disk.img --udc dummy_udc.0\n"
       "  usbtwin info -d usbip://127.0.0.1/1-1\n"
       "  usbtwin dump read.pcapng\n"
       "  echo 12 00 00 00 24 00 | usbtwin dump --hex-input --as cdb\n\n";
@@ -78,6 +79,7 @@ int Main(int argc, const char* const* argv) {
   AddAttachVerb(cli, chosen);
   AddDetachVerb(cli, chosen);
   AddPortsVerb(cli, chosen);
+  AddGadgetVerb(cli, chosen);
   AddSimVerb(cli, chosen);
   AddFaultsVerb(cli, chosen);
   AddDumpVerb(cli, chosen);

@@ -19,6 +19,7 @@ void AddDetachVerb(CLI::App& cli, Chosen& chosen);
 void AddDiskVerb(CLI::App& cli, Chosen& chosen);
 void AddDumpVerb(CLI::App& cli, Chosen& chosen);
 void AddFaultsVerb(CLI::App& cli, Chosen& chosen);
+void AddGadgetVerb(CLI::App& cli, Chosen& chosen);
 void AddInfoVerb(CLI::App& cli, Chosen& chosen);
 void AddServeVerb(CLI::App& cli, Chosen& chosen);  // and plug, unplug, status, list
 void AddPortsVerb(CLI::App& cli, Chosen& chosen);

@@ -4,6 +4,7 @@
 
 #include "app/config.h"
 #include "app/real_device.h"
+#include "base/text.h"
 
 namespace usbtwin::app {
 namespace {
@@ -100,7 +101,27 @@ Result<usb::DeviceId, Failure> FindReal(RealBus& bus, const DeviceString& device
   return PickDevice(*devices, std::get<UsbAddress>(device));
 }
 
+Result<ProfileFile, Failure> LoadTwin(System& system, const DeviceString& device, bool read_only) {
+  Result<ProfileFile, Failure> profile = std::visit(ProfileMaker{system}, device);
+  if (!profile) return CannotOpen(profile.error());
+  for (emulator::UnitProfile& unit : profile->profile.units) {
+    unit.disk.read_only = unit.disk.read_only || read_only;
+  }
+  return profile;
+}
+
 }  // namespace
+
+Result<ProfileFile, Failure> ProfileOfTwin(System& system, std::string_view device,
+                                           bool read_only) {
+  const Result<DeviceString, Failure> parsed = ParseDeviceString(device);
+  if (!parsed) return parsed.error();
+  if (IsTwin(*parsed)) return LoadTwin(system, *parsed, read_only);
+  return Failure{Failure::Kind::kUsage,
+                 "only emulated devices (emu:disk.img, emu:profile.toml) "
+                 "can be presented, and " +
+                     Quote(device) + " is none"};
+}
 
 Result<void, Failure> CheckFiles(System& system, std::string_view device, FileNames names) {
   const Result<DeviceString, Failure> parsed = ParseDeviceString(device);
@@ -117,26 +138,8 @@ Result<void, Failure> CheckFiles(System& system, std::string_view device, FileNa
 }
 
 std::vector<FaultCount> OpenedBus::fault_counts() const {
-  std::vector<FaultCount> counts;
-  if (faults_ == nullptr) return counts;
-  const std::vector<fault::Rule>& rules = faults_->file.plan.rules;
-  for (size_t index = 0; index < rules.size(); ++index) {
-    const char* name = fault::Info(rules[index].kind).name;
-    auto count = std::find_if(counts.begin(), counts.end(),
-                              [name](const FaultCount& known) { return known.kind == name; });
-    if (count == counts.end()) {
-      const fault::Player::Count& played = faults_->player.count(rules[index].kind);
-      counts.push_back({.kind = name, .injected = played.injected, .observed = played.observed});
-      count = counts.end() - 1;
-    }
-    const std::string& place = faults_->file.places[index];
-    if (faults_->player.played(index) == 0) {
-      count->idle_places.push_back(place);
-    } else if (faults_->player.observed(index) == 0) {
-      count->unseen_places.push_back(place);
-    }
-  }
-  return counts;
+  if (plan_ == nullptr) return {};
+  return plan_->counts();
 }
 
 std::string OpenedBus::Explain(const Error& error) const {
@@ -175,8 +178,8 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
       const Result<void, Failure> possible = CheckWithoutTwin(*faults, std::string(device));
       if (!possible) return possible.error();
     }
-    opened->faults_ = std::make_unique<OpenedBus::Faults>(system.clock(), std::move(*faults));
-    player = &opened->faults_->player;
+    opened->plan_ = std::make_unique<PlayedPlan>(system.clock(), std::move(*faults));
+    player = &opened->plan_->player();
   }
   if (options.read_only && !IsTwin(*parsed)) {
     return Failure{Failure::Kind::kUsage, "only emulated disks can be made read-only, and " +
@@ -197,11 +200,8 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
     opened->device_id_ = {far->bus_id};
     bus = opened->usbip_bus_.get();
   } else {
-    Result<ProfileFile, Failure> profile = std::visit(ProfileMaker{system}, *parsed);
-    if (!profile) return CannotOpen(profile.error());
-    for (emulator::UnitProfile& unit : profile->profile.units) {
-      unit.disk.read_only = unit.disk.read_only || options.read_only;
-    }
+    Result<ProfileFile, Failure> profile = LoadTwin(system, *parsed, options.read_only);
+    if (!profile) return profile.error();
     Result<std::unique_ptr<Twin>, Failure> twin = Twin::Make(system, std::move(*profile), player);
     if (!twin) return CannotOpen(twin.error());
     opened->twin_ = std::move(*twin);

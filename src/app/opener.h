@@ -10,12 +10,11 @@
 
 #include "app/decorated_bus.h"
 #include "app/device_string.h"
-#include "app/fault_config.h"
+#include "app/played_plan.h"
 #include "app/send_cdb.h"
 #include "app/system.h"
 #include "app/twin.h"
 #include "async/usbip_bus.h"
-#include "base/seeded.h"
 #include "link/fault_bus.h"
 
 namespace usbtwin::app {
@@ -53,16 +52,7 @@ class OpenedBus {
                                                              const OpenerOptions& options);
   OpenedBus() = default;
 
-  // One plan and one player, however often the device is opened.
-  struct Faults {
-    Faults(const Clock& clock, FaultFile plan_file)
-        : file(std::move(plan_file)), chooser(file.seed), player(clock, chooser, file.plan) {}
-    const FaultFile file;
-    Seeded chooser;
-    fault::Player player;
-  };
-
-  std::unique_ptr<Faults> faults_;
+  std::unique_ptr<PlayedPlan> plan_;
   // One of these is where the device is.
   std::unique_ptr<Twin> twin_;
   std::unique_ptr<async::UsbIpBus> usbip_bus_;
@@ -73,6 +63,11 @@ class OpenedBus {
   std::unique_ptr<DecoratedBus> bus_;
   usb::DeviceId device_id_;
 };
+
+// The profile of the twin that a string names, with every unit write-protected if that is asked
+// for. kUsage for a bad string or one that names no twin, kCannotOpen where its profile is of no
+// use.
+Result<ProfileFile, Failure> ProfileOfTwin(System& system, std::string_view device, bool read_only);
 
 // kUsage where one of the outputs is a file that is read: one of the inputs, the device's image,
 // its profile, or an image the profile names; or where two outputs are one file. A profile that

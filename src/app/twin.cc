@@ -27,19 +27,20 @@ Result<std::unique_ptr<Twin>, Failure> Twin::Make(System& system, emulator::Prof
 }
 
 Result<std::unique_ptr<Twin>, Failure> Twin::Make(System& system, ProfileFile file,
-                                                  fault::Player* player) {
+                                                  fault::Player* player, emulator::Port* port) {
   file.image_places.resize(file.profile.units.size());
-  std::unique_ptr<Twin> twin(new Twin(system, std::move(file.profile), player));
+  std::unique_ptr<Twin> twin(new Twin(system, std::move(file.profile), player, port));
   const Result<void, Failure> built = twin->Build(file.image_places);
   if (!built) return built.error();
   return twin;
 }
 
-Twin::Twin(System& system, emulator::Profile profile, fault::Player* player)
+Twin::Twin(System& system, emulator::Profile profile, fault::Player* player, emulator::Port* port)
     : system_(system),
       profile_(std::move(profile)),
       player_(player),
       controller_(system.clock(), profile_.speed),
+      port_(port == nullptr ? controller_ : *port),
       bus_(system.clock()) {}
 
 Twin::~Twin() {
@@ -76,7 +77,7 @@ Result<void, Failure> Twin::Build(const std::vector<std::string>& image_places) 
     return Failure{Failure::Kind::kUsage, "the profile's device: " + device.error().Describe()};
   }
   device_ = std::move(*device);
-  const Result<void> bound = device_->Bind(controller_);
+  const Result<void> bound = device_->Bind(port_);
   if (!bound) {
     return Failure{Failure::Kind::kUsage, "the profile's device: " + bound.error().Describe()};
   }
@@ -86,7 +87,7 @@ Result<void, Failure> Twin::Build(const std::vector<std::string>& image_places) 
            .bus_number = 1,
            .address = 1,
            .speed = profile_.speed};
-  bus_.Add(info_, controller_);
+  if (&port_ == &controller_) bus_.Add(info_, controller_);
   Plug();
   return {};
 }
@@ -153,7 +154,7 @@ scsi::LogicalUnit& Twin::TargetOf(const std::vector<size_t>& units) {
 }
 
 bool Twin::idle() const {
-  bool idle = controller_.idle() && !linked();
+  bool idle = port_.idle() && !linked();
   for (const auto& function : functions_) idle = idle && function->idle();
   for (const auto& function : iso_loopbacks_) idle = idle && function->idle();
   for (const auto& store : faulty_stores_) idle = idle && store->idle();
@@ -162,12 +163,12 @@ bool Twin::idle() const {
 
 void Twin::Plug() {
   plugged_ = true;
-  if (power_ == Power::kOn) controller_.Attach(*device_);
+  if (power_ == Power::kOn) port_.Attach(*device_);
 }
 
 void Twin::Unplug() {
   plugged_ = false;
-  controller_.Detach();
+  port_.Detach();
 }
 
 // ---- Power ------------------------------------------------------------------------------------
@@ -180,9 +181,9 @@ void Twin::LosePower(Duration off) {
 }
 
 void Twin::Run() {
-  controller_.Detach();
+  port_.Detach();
   // Until the host has been told, commands may still change what is in the caches.
-  if (!controller_.idle()) return system_.clock().Post(*this);
+  if (!port_.idle()) return system_.clock().Post(*this);
   for (const auto& store : faulty_stores_) store->LosePower(player_->chooser());
   for (const SharedTarget& shared : targets_) shared.faulty->Reset();
   power_ = Power::kOff;
@@ -191,7 +192,7 @@ void Twin::Run() {
 
 void Twin::HandleTimer() {
   power_ = Power::kOn;
-  if (plugged_) controller_.Attach(*device_);
+  if (plugged_) port_.Attach(*device_);
 }
 
 }  // namespace usbtwin::app

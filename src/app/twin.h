@@ -1,7 +1,8 @@
 // Twin: a profile come to life in this process: stores, logical units, functions, a device and the
-// bus it is plugged into. A host opens it there like any other device. It is plugged in from the
-// start; destroying it unplugs it and runs the system's loop until nothing of it is under way, so
-// links to it are closed before.
+// bus it is plugged into. A host opens it there like any other device; or it is plugged into a port
+// that was given, and its host is whoever is at the other end. It is plugged in from the start;
+// destroying it unplugs it and runs the system's loop until nothing of it is under way, so links to
+// it are closed before.
 //
 // Given a fault::Player, the twin plays the faults of its plan that begin in a unit or a store. One
 // of them takes its power away: the host sees it unplugged, what its caches held may be lost, and
@@ -21,6 +22,7 @@
 #include "emulator/faulty_store.h"
 #include "emulator/faulty_unit.h"
 #include "emulator/iso_loopback.h"
+#include "emulator/port.h"
 #include "emulator/profile.h"
 #include "emulator/target.h"
 #include "emulator/twin_bus.h"
@@ -32,11 +34,13 @@ class Twin final : private emulator::PowerSwitch, private Deferred, private Time
   // A Failure of OpenImage, or kUsage where parts of the profile do not fit together. What comes of
   // a file names the place in it. `system` and `player` outlive the twin; without a player nothing
   // of faults is in its path. Rules name a store by its unit's index in the profile, which is its
-  // LUN where units are not shared.
+  // LUN where units are not shared. `port`, where one is given, outlives the twin, too, and has the
+  // profile's speed; the twin's own bus is empty then.
   static Result<std::unique_ptr<Twin>, Failure> Make(System& system, emulator::Profile profile,
                                                      fault::Player* player = nullptr);
   static Result<std::unique_ptr<Twin>, Failure> Make(System& system, ProfileFile file,
-                                                     fault::Player* player = nullptr);
+                                                     fault::Player* player = nullptr,
+                                                     emulator::Port* port = nullptr);
   Twin(const Twin&) = delete;
   Twin& operator=(const Twin&) = delete;
   ~Twin();
@@ -55,7 +59,7 @@ class Twin final : private emulator::PowerSwitch, private Deferred, private Time
   // What somebody at the device does: change a medium, wake the host, pull the plug.
   emulator::Disk& disk(size_t unit) { return *disks_[unit]; }
   emulator::Device& device() { return *device_; }
-  emulator::VirtualController& controller() { return controller_; }
+  emulator::VirtualController& controller() { return controller_; }  // of its own bus
   // While a fault keeps its power away, a plugged twin waits for it.
   void Plug();
   void Unplug();
@@ -73,7 +77,7 @@ class Twin final : private emulator::PowerSwitch, private Deferred, private Time
     kOff,      // until the timer fires
   };
 
-  Twin(System& system, emulator::Profile profile, fault::Player* player);
+  Twin(System& system, emulator::Profile profile, fault::Player* player, emulator::Port* port);
   Result<void, Failure> Build(const std::vector<std::string>& image_places);
   Result<void, Failure> AddUnit(const emulator::UnitProfile& unit);
   emulator::Function& AddFunction(const emulator::FunctionProfile& function);
@@ -96,6 +100,7 @@ class Twin final : private emulator::PowerSwitch, private Deferred, private Time
   std::vector<std::unique_ptr<emulator::IsoLoopback>> iso_loopbacks_;
   std::unique_ptr<emulator::Device> device_;
   emulator::VirtualController controller_;
+  emulator::Port& port_;  // that, or the one that was given
   emulator::TwinBus bus_;
   usb::DeviceInfo info_;
   bool plugged_ = false;

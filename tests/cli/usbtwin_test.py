@@ -351,6 +351,22 @@ class Usage(UsbTwin):
                 document = self.json(self.run_program(*arguments, "--json", code=4))
                 self.assertEqual(document["error"]["kind"], "usage", str(arguments))
 
+    def test_what_no_controller_can_present(self):
+        """Refused before a controller is looked for, so on every machine."""
+        self.write("link.toml", b'[[fault]]\nkind = "bot.wrong-tag"\n')
+        for arguments, code, complaint in [
+                (["emu:?size=1M&speed=super"], 3, "a device at super speed cannot be presented"),
+                (["1234:5678"], 4, "only emulated devices"),
+                (["usbip://127.0.0.1/1-1"], 4, "only emulated devices"),
+                (["emu:no-such.toml"], 3, "no-such.toml"),
+                ([self.device, "--faults", "link.toml"], 4, "link.toml:1: bot.wrong-tag is played"),
+                ([self.device, "--faults", "no-such.toml"], 5, "no-such.toml")]:
+            run = self.run_program("gadget", *arguments, "--udc", "none", code=code)
+            self.assertIn(complaint, run.complaint)
+            self.assertEqual(run.out, b"")
+            document = self.json(self.run_program("gadget", *arguments, "--json", code=code))
+            self.assertEqual(document["exit_status"], code)
+
     def test_a_record_that_cannot_be_made(self):
         run = self.run_program("info", "-d", self.device, "--record", "no/such/t.pcap", code=4)
         self.assertIn("no/such/t.pcap", run.complaint)
