@@ -64,7 +64,7 @@ class Shrinker {
     // Which faults it takes, and when: until that is known, whatever is left out shifts them.
     Lower(kFaultsBegin);
     // Every try takes as long as the run is: first whole stretches of it.
-    DropCommands(best_.commands / 16 + 1);
+    DropCommands(best_.commands / 4 + 1);
     Lower(kGap);
     for (bool better = true; better && going_;) {
       better = DropCommands(1);
