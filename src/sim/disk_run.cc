@@ -175,6 +175,7 @@ bool DiskRun::Open() {
   // A connection that went silent keeps the device from the next one for a while.
   constexpr int kTriesSoon = 20;
   NotePlayed();
+  Error last;
   for (int tries = 0; tries < kTries && !failed(); ++tries) {
     session_job_ = std::make_unique<async::Job<Result<void>>>(world_, session_->Open());
     if (!Finish(*session_job_, "opening the device")) return false;
@@ -193,13 +194,15 @@ bool DiskRun::Open() {
       }
       opened = transport.error();
     }
+    last = opened.error();
     NotePlayed(Ending::kTold);
-    if (const auto wrong = reports_.JudgeOpening(opened.error())) Fail("cannot open: " + *wrong);
+    if (const auto wrong = reports_.JudgeOpening(last)) Fail("cannot open: " + *wrong);
     Close();
-    if (failed() || !Sleep(std::chrono::milliseconds(usbip_ && tries > kTriesSoon ? 5000 : 200)))
-      return false;
+    const bool soon = !usbip_ || tries < kTriesSoon;
+    if (failed() || !Sleep(std::chrono::milliseconds(soon ? 200 : 5000))) return false;
   }
-  Fail("the device could not be opened in " + std::to_string(kTries) + " tries");
+  Fail("the device could not be opened in " + std::to_string(kTries) + " tries, the last time: " +
+       last.Describe() + (usbip_ ? "; USB/IP " + usbip_->Describe() : ""));
   return false;
 }
 

@@ -63,8 +63,9 @@ class Shrinker {
     DropFaults();
     // Which faults it takes, and when: until that is known, whatever is left out shifts them.
     Lower(kFaultsBegin);
-    // Every try takes as long as the run is: first whole stretches of it.
-    DropCommands(best_.commands / 16 + 1);
+    // Every try takes as long as the run is: first what makes it much shorter.
+    Lower(kGap, Begins().front());
+    DropCommands(best_.commands / 4 + 1);
     Lower(kGap);
     for (bool better = true; better && going_;) {
       better = DropCommands(1);
@@ -225,10 +226,11 @@ class Shrinker {
     }
     return better;
   }
-  // Each by itself: to zero, or by bisection. All of them where `what` is empty.
-  bool Lower(std::string_view what) {
+  // Each of the first so many by itself: to zero, or by bisection. All of them where `what` is
+  // empty.
+  bool Lower(std::string_view what, size_t count = SIZE_MAX) {
     bool better = false;
-    for (size_t index = 0; index < choices_.size() && going_; ++index) {
+    for (size_t index = 0; index < std::min(count, choices_.size()) && going_; ++index) {
       if (what.empty() || choices_[index].what == what) better = LowerOne(index) || better;
     }
     return better;
