@@ -268,6 +268,19 @@ class Attach(guest.Case):
             is_free $port
             wait $pid""", good=False)
 
+    def test_a_device_that_goes_ends_it(self):
+        self.plan('kind = "port.disconnect"\nopcode = 0x2a\ntimes = 1\n')
+        done = self.attached("""
+            attach 'emu:?size=64M' --faults $WORK/plan.toml
+            disk
+            dd if=/dev/zero of=$disk bs=64k oflag=direct 2>/tmp/dd && exit 1
+            grep -E 'Input/output error|No such device' /tmp/dd >/dev/null
+            wait $pid || echo "exit $?"
+            cat /tmp/said
+            until is_free $port; do sleep 0.01; done""", good=False)
+        self.assertEqual(done.text, "exit 3\nfault port.disconnect: played 1, observed 1\n"
+                         "usbtwin attach: the device is gone\n")
+
     def test_every_signal_detaches(self):
         self.attached("""
             for signal in INT TERM HUP; do
