@@ -44,6 +44,12 @@ good_end() {  # ends $pid as a person does; it must have detached in good order
   wait $pid
   is_free $port
 }
+keep_writing() {  # to $disk, until that fails: /tmp/dd says how
+  while dd if=/dev/zero of=$disk bs=64k conv=nocreat oflag=direct count=512 2>/tmp/dd; do :; done
+}
+refused() {  # as a disk refuses that is gone, or, taken away in good order, has no room left
+  grep -qE 'Input/output error|No such (device|file)|No space left' /tmp/dd
+}
 is_free() {
   "$USBTWIN" ports --all | grep -Eq "^ *$1  .s   free$"
 }
@@ -244,12 +250,12 @@ class Attach(guest.Case):
             attach 'emu:?size=64M'
             disk
             dd if=/dev/zero of=$disk bs=1M count=4 oflag=direct status=none
-            { dd if=/dev/zero of=$disk bs=64k oflag=direct,sync 2>/tmp/dd && exit 1; exit 0; } &
+            keep_writing &
             writer=$!
             sleep 0.1
             kill -KILL $pid
             wait $writer
-            grep -E 'Input/output error|No such device' /tmp/dd
+            refused || { cat /tmp/dd; false; }
             until is_free $port; do sleep 0.01; done
             attach 'emu:?size=64M'
             disk
@@ -259,14 +265,27 @@ class Attach(guest.Case):
         self.attached("""
             attach 'emu:?size=64M'
             disk
-            { dd if=/dev/zero of=$disk bs=64k oflag=direct,sync 2>/tmp/dd && exit 1; exit 0; } &
+            keep_writing &
             writer=$!
             sleep 0.1
             "$USBTWIN" detach $port
             wait $writer
-            grep -E 'Input/output error|No such device' /tmp/dd
+            refused || { cat /tmp/dd; false; }
             is_free $port
             wait $pid""", good=False)
+
+    def test_a_device_that_goes_ends_it(self):
+        self.plan('kind = "port.disconnect"\nopcode = 0x2a\ntimes = 1\n')
+        done = self.attached("""
+            attach 'emu:?size=64M' --faults $WORK/plan.toml
+            disk
+            keep_writing
+            refused
+            wait $pid || echo "exit $?"
+            cat /tmp/said
+            until is_free $port; do sleep 0.01; done""", good=False)
+        self.assertEqual(done.text, "exit 3\nfault port.disconnect: played 1, observed 1\n"
+                         "usbtwin attach: the device is gone\n")
 
     def test_every_signal_detaches(self):
         self.attached("""
