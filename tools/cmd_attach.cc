@@ -82,7 +82,7 @@ Result<void, Failure> Attachment::Plug() {
   Result<async::UsbIpExport> exported =
       app::Run(system_, app::DescribeExport(system_.clock(), opened_.bus(), opened_.device_id(),
                                             {.bus_id = kBusId, .path = options_.device.device}));
-  if (!exported) return FailureOf(exported.error(), options_.device.device);
+  if (!exported) return FailureOf(exported.error(), options_.device.device, opened_);
   device_ = exported->device;
   const Result<void> added = server_.Add(std::move(*exported));
   CHECK(added.has_value());

@@ -364,6 +364,7 @@ BOOST_AUTO_TEST_CASE(a_late_clock_gives_the_device_its_turns) {
    public:
     TimePoint Now() const override { return now; }
     void Post(Deferred& item) override { queue.Post(item); }
+    bool idle() const override { return queue.idle(); }
     void Arm(Timer& timer, TimePoint when) override { queue.Arm(timer, when); }
     void Disarm(Timer& timer) override { queue.Disarm(timer); }
     void Turn() {
