@@ -380,6 +380,19 @@ try "$USBTWIN" gadget 'emu:?size=1M' --udc dummy_udc.0""")
         self.assertEqual([answer.split()[0] for answer in answers[1:]],
                          ["4", "3", "3", "3", "4", "3", "3", "3", "3"])
 
+    def test_a_controller_with_too_few_endpoints_is_told(self):
+        """Found only when the host configures the device: the program ends and says so."""
+        with open(os.path.join(self.work, "many.toml"), "w") as file:
+            file.write('speed = "high"\n[[unit]]\nsize = "1M"\n' +
+                       '[[function]]\nkind = "bot"\nclass = "vendor"\nunits = [0]\n' * 15)
+        done = self.run_script("""
+start emu:$WORK/many.toml
+wait $twin && code=0 || code=$?
+echo $code
+cat $WORK/said""")
+        self.assertTrue(done.text.startswith("3\n"), str(done))
+        self.assertIn("the USB device controller dummy_udc.0 has no endpoint in 9 like", done.text)
+
 
 if __name__ == "__main__":
     guest.main()
