@@ -22,7 +22,7 @@ class Reader final : private BlockingCall {
     close(ends_[0]);
     close(ends_[1]);
   }
-  void Write(char given) { BOOST_REQUIRE(write(ends_[1], &given, 1) == 1); }
+  void Write(char given) { CHECK_EQ(write(ends_[1], &given, 1), 1); }  // any thread
   using BlockingCall::away;
   using BlockingCall::Interrupt;
   using BlockingCall::Submit;

@@ -40,11 +40,11 @@ no_reset() { dmesg | grep 'usb 1-1: reset' && return 1; return 0; }
 
 
 class Gadget(guest.Case):
-    def run_script(self, script, **more):
+    def run_script(self, script, options=(), **more):
         self.need("sg_inq", "sg_raw", "mkfs.ext4", "fsck.ext4", "lsusb")
         environment = dict(os.environ, USBTWIN=USBTWIN, LC_ALL="C", PYTHONPATH=HERE,
                            TWO_DOORS=TWO_DOORS, PYTHONDONTWRITEBYTECODE="1", **more)
-        return self.shell(COMMON + script + "\nhealthy\n", env=environment)
+        return self.shell(COMMON + script + "\nhealthy\n", env=environment, options=options)
 
     def random_file(self, name, length):
         with open(os.path.join(self.work, name), "wb") as file:
@@ -217,7 +217,6 @@ for block, is_in, steps in ((read, True, (nothing, some_in, all_in)),
         assert (len(data), status) == (36, (0, 0)), (step, data, status)
 bot.send_command(inquiry, 36)
 device.reset()
-device.claim(1) if False else None
 print("good")
 '
 there
@@ -379,6 +378,28 @@ try "$USBTWIN" gadget 'emu:?size=1M' --udc dummy_udc.0""")
             self.assertIn(words, text)
         self.assertEqual([answer.split()[0] for answer in answers[1:]],
                          ["4", "3", "3", "3", "4", "3", "3", "3", "3"])
+
+    def test_a_controller_that_is_too_slow_is_told(self):
+        done = self.run_script("""
+"$USBTWIN" gadget 'emu:?size=1M' --udc dummy_udc.0 2>&1 && exit 1
+start 'emu:?size=1M&speed=full'; there
+cat /sys/bus/usb/devices/1-1/speed
+stop""", options=["--kernel-command-line", "dummy_hcd.is_high_speed=0"])
+        self.assertIn("dummy_udc.0 knows full-speed at most: give the device that speed", done.text)
+        self.assertIn("\n12\n", done.text)
+
+    def test_a_controller_with_too_few_endpoints_is_told(self):
+        """Found only when the host configures the device: the program ends and says so."""
+        with open(os.path.join(self.work, "many.toml"), "w") as file:
+            file.write('speed = "high"\n[[unit]]\nsize = "1M"\n' +
+                       '[[function]]\nkind = "bot"\nclass = "vendor"\nunits = [0]\n' * 15)
+        done = self.run_script("""
+start emu:$WORK/many.toml
+wait $twin && code=0 || code=$?
+echo $code
+cat $WORK/said""")
+        self.assertTrue(done.text.startswith("3\n"), str(done))
+        self.assertIn("the USB device controller dummy_udc.0 has no endpoint in 9 like", done.text)
 
 
 if __name__ == "__main__":

@@ -224,6 +224,14 @@ void RawGadget::DropControl() {
 
 void RawGadget::BeginControl() {
   data_taken_ = false;
+  if (Configures(setup_)) {
+    const std::string other = OtherLinkSpeed(udc_, speed_);
+    if (!other.empty()) {
+      Fail("the host of " + Printable(udc_.device) + " talks to it at " + Printable(other) +
+           ", for which the device was not made (emu:...?speed=full)");
+      return TakeReply(ControlReply::Stall());
+    }
+  }
   const bool has_data = setup_.length != 0 && !IsIn(setup_);
   if (!has_data) return Ask({});
   stage_ = Stage::kReceived;

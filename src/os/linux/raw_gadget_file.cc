@@ -204,6 +204,12 @@ std::vector<std::string> ListUdcs() {
   return names;
 }
 
+std::string OtherLinkSpeed(const UdcName& udc, usb::Speed speed) {
+  const std::string text = Attribute(udc.device, "current_speed");
+  const bool known = text.ends_with("-speed");
+  return !known || text == std::string(usb::Name(speed)) + "-speed" ? "" : text;
+}
+
 Result<UdcName, Failure> FindUdc(UdcName wanted, usb::Speed speed) {
   const std::vector<std::string> udcs = ListUdcs();
   if (wanted.device.empty() && udcs.size() != 1) {

@@ -73,6 +73,9 @@ class RawGadgetFile {
 
 // The controllers of this machine, in order.
 std::vector<std::string> ListUdcs();
+// What the kernel calls the speed at which it talks to its host, where it is not this one: the
+// host, or a hub in between, may be slower than both ends. "" where it is, or is not known.
+std::string OtherLinkSpeed(const UdcName& udc, usb::Speed speed);
 // Fills in what was left empty: the only controller there is, and its driver's name for it. kUsage
 // for one that is not there, and where it must be chosen; kCannotOpen where it is too slow.
 Result<UdcName, app::Failure> FindUdc(UdcName wanted, usb::Speed speed);
