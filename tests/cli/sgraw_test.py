@@ -225,7 +225,7 @@ class Failures(SgRaw):
         self.run_program("-d", "emu:/nonexistent", "--exit-status=sg3", "--cdb", READY, code=15)
 
     def test_what_this_build_cannot_open(self):
-        for device in ["1234:5678", "3:7", "usbip://localhost/1-1", "replay:t.pcapng",
+        for device in ["1234:5678", "3:7", "replay:t.pcapng",
                        "sg:/dev/sdz", "emu:uas?size=1M"]:
             run = self.run_program("-d", device, "--cdb", READY)
             self.assertEqual(run.code, 3, str(run))
