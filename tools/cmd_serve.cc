@@ -78,7 +78,7 @@ int RunServe(const ServeOptions& options) {
   exporter_options.limits.urb_length_max = static_cast<uint32_t>(*urb_length_max);
   exporter_options.limits.urb_bytes_max = *urb_bytes_max;
   exporter_options.log = [](const std::string& line) {
-    os::PrintError("usbtwin serve: " + line + "\n");
+    os::PrintError("usbtwin serve: " + Printable(line) + "\n");  // one line, whatever it quotes
   };
   for (const std::string& text : options.allow) {
     const std::optional<Failure> failure = AddRule(text, exporter_options.rules);

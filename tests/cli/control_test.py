@@ -97,6 +97,16 @@ class Requests(Served):
         self.assertEqual(server.stop(), 0)
         self.assertNotIn("\x1b", "".join(server.lines))
 
+    def test_a_name_cannot_write_lines_of_the_log(self):
+        name = self.path("a\nusbtwin serve: exports 9-9: b.img")
+        with open(name, "wb") as file:
+            file.write(self.data)
+        server = self.serve(self.device)
+        self.request(server, "plug", "emu:" + name, code=0)
+        self.assertEqual(self.request(server, "status", code=0).text.count("\n"), 2)
+        self.assertEqual(server.stop(), 0)
+        self.assertNotIn("usbtwin serve: exports 9-9: b.img", server.lines)
+
     def test_a_device_of_another_server(self):
         server = self.serve(self.device)
         self.request(server, "plug", "emu:?size=1M", code=0)
