@@ -78,7 +78,7 @@ int RunServe(const ServeOptions& options) {
   exporter_options.limits.urb_length_max = static_cast<uint32_t>(*urb_length_max);
   exporter_options.limits.urb_bytes_max = *urb_bytes_max;
   exporter_options.log = [](const std::string& line) {
-    os::PrintError("usbtwin serve: " + line + "\n");
+    os::PrintError("usbtwin serve: " + Printable(line) + "\n");  // one line, whatever it quotes
   };
   for (const std::string& text : options.allow) {
     const std::optional<Failure> failure = AddRule(text, exporter_options.rules);
@@ -153,7 +153,7 @@ std::string WithWholePath(const std::string& device) {
 int RunPlug(const RequestOptions& options) {
   const Json request{{"request", "plug"}, {"device", WithWholePath(options.device)}};
   return Answer("plug", Ask(options, request), options.json,
-                [](const Json& reply) { return reply.value("bus_id", std::string("?")) + "\n"; });
+                [](const Json& reply) { return Printable(TextIn(reply, "bus_id")) + "\n"; });
 }
 
 int RunUnplug(const RequestOptions& options) {
@@ -164,15 +164,16 @@ int RunUnplug(const RequestOptions& options) {
 
 std::string StatusText(const Json& reply) {
   std::string text;
-  for (const Json& device : reply.value("devices", Json::array())) {
-    const Json& peer = device["imported_by"];
+  const auto devices = reply.find("devices");
+  if (devices == reply.end() || !devices->is_array()) return "the server does not say\n";
+  for (const Json& device : *devices) {
+    const std::string peer = TextIn(device, "imported_by");
     text += fmt::format(
-        "{:8} {}:{} {:10} {:24} {} urbs, {} in, {} out  {}\n", device.value("bus_id", ""),
-        device.value("vendor_id", ""), device.value("product_id", ""), device.value("speed", ""),
-        peer.is_string() ? peer.get<std::string>() : "free", device.value("urbs", uint64_t{0}),
-        app::DescribeSize(device.value("bytes_in", uint64_t{0})),
-        app::DescribeSize(device.value("bytes_out", uint64_t{0})),
-        Printable(device.value("device", "")));
+        "{:8} {}:{} {:10} {:24} {} urbs, {} in, {} out  {}\n", Printable(TextIn(device, "bus_id")),
+        Printable(TextIn(device, "vendor_id")), Printable(TextIn(device, "product_id")),
+        Printable(TextIn(device, "speed")), peer.empty() ? "free" : Printable(peer),
+        NumberIn(device, "urbs"), app::DescribeSize(NumberIn(device, "bytes_in")),
+        app::DescribeSize(NumberIn(device, "bytes_out")), Printable(TextIn(device, "device")));
   }
   return text.empty() ? "no device is exported\n" : text;
 }

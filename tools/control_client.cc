@@ -13,6 +13,7 @@ namespace {
 using app::Failure;
 
 constexpr size_t kReplyMax = 16 << 20;  // bytes
+constexpr int kDepthMax = 8;            // of what is in a reply; what lies deeper is left out
 constexpr char kHint[] =
     "\nIs a usbtwin serve running? It says where it takes requests; name that with --control.";
 
@@ -62,17 +63,32 @@ std::string DefaultControl() {
 
 Result<Json, Failure> AskControl(const std::string& address, const Json& request) {
   const auto system = os::MakeSystem();
-  const auto reply = app::Run(*system, Exchange(system->sockets(), address, request.dump() + "\n"));
+  const std::string line = request.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
+  const auto reply = app::Run(*system, Exchange(system->sockets(), address, line));
   if (!reply) return reply.error();
-  Json json = Json::parse(*reply, nullptr, false);
+  const auto is_near = [](int depth, Json::parse_event_t, Json&) { return depth <= kDepthMax; };
+  Json json = Json::parse(*reply, is_near, false);
   const bool understood = json.is_object() && json.contains("ok") && json["ok"].is_boolean();
   if (!understood) {
     return Failure{Failure::Kind::kTransport,
                    Printable(address) + ": what answers there is no usbtwin serve"};
   }
   if (json["ok"].get<bool>()) return json;
-  const Json error = json.value("error", Json::object());
-  return Failure{KindOf(error.value("kind", "")), error.value("text", "the server refuses")};
+  const Json error = json.contains("error") ? json["error"] : Json();
+  const std::string text = TextIn(error, "text");
+  return Failure{KindOf(TextIn(error, "kind")), text.empty() ? "the server refuses" : text};
+}
+
+std::string TextIn(const Json& object, const char* key) {
+  if (!object.is_object()) return "";
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+uint64_t NumberIn(const Json& object, const char* key) {
+  if (!object.is_object()) return 0;
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number_unsigned() ? found->get<uint64_t>() : 0;
 }
 
 }  // namespace usbtwin::tools

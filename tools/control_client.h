@@ -16,4 +16,8 @@ std::string DefaultControl();
 // says.
 Result<Json, app::Failure> AskControl(const std::string& address, const Json& request);
 
+// A member of a reply, which may be anything: "" and 0 where there is none of that kind.
+std::string TextIn(const Json& object, const char* key);
+uint64_t NumberIn(const Json& object, const char* key);
+
 }  // namespace usbtwin::tools

@@ -110,18 +110,59 @@ Exporter::~Exporter() {
 
 // --- devices ---
 
-Result<std::string, Failure> Exporter::PlugFirst(const std::string& device) {
-  return app::Run(system_, Plug(device));
+// co_await opening: the device, opened by Run when the loop has come to rest.
+class Exporter::Opening final : private Deferred {
+ public:
+  Opening(Exporter& exporter, std::string device)
+      : exporter_(exporter), device_(std::move(device)) {}
+
+  bool await_ready() const { return false; }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> handle) {
+    root_ = &handle.promise().root();
+    handle_ = handle;
+    exporter_.wanted_.push_back(this);
+  }
+  Result<std::unique_ptr<OpenedBus>, Failure> await_resume() { return std::move(result_); }
+
+  void Finish() {
+    if (!exporter_.stopping_) result_ = exporter_.Open(device_);
+    exporter_.system_.clock().Post(*this);
+  }
+
+ private:
+  void Run() override { root_->Resume(handle_); }
+
+  Exporter& exporter_;
+  const std::string device_;
+  async::Root* root_ = nullptr;
+  std::coroutine_handle<> handle_;
+  Result<std::unique_ptr<OpenedBus>, Failure> result_ =
+      Failure{Failure::Kind::kCannotOpen, "the server stops"};
+};
+
+void Exporter::OpenWanted() {
+  for (Opening* opening : std::exchange(wanted_, {})) opening->Finish();
 }
 
-async::Task<Result<std::string, Failure>> Exporter::Plug(std::string device) {
+// What is recorded is the first device alone.
+Result<std::unique_ptr<OpenedBus>, Failure> Exporter::Open(const std::string& device) {
   OpenerOptions opener = options_.opener;
   if (numbers_taken_ != 0) opener.record_path.clear();
-  auto opened = OpenBus(system_, device, opener);
-  if (!opened) co_return opened.error();
+  return OpenBus(system_, device, opener);
+}
+
+Result<std::string, Failure> Exporter::PlugFirst(const std::string& device) {
+  auto opened = Open(device);
+  if (!opened) return opened.error();
+  return app::Run(system_, Plug(device, std::move(*opened)));
+}
+
+async::Task<Result<std::string, Failure>> Exporter::Plug(std::string device,
+                                                         std::unique_ptr<OpenedBus> opened) {
   auto plugged = std::make_unique<Device>();
   plugged->text = device;
-  plugged->opened = std::move(*opened);
+  plugged->opened = std::move(opened);
   const uint32_t number = ++numbers_taken_;
   plugged->bus_id = "1-" + std::to_string(number);
   ExportPlace place;
@@ -166,7 +207,6 @@ std::string Exporter::Unplug(const std::string& bus_id) {
   return "";
 }
 
-// Closing a device runs the loop, so it is done where the loop does not run.
 void Exporter::Bury() {
   while (!dead_.empty()) {
     std::unique_ptr<Device> device = std::move(dead_.back());
@@ -270,7 +310,11 @@ async::Task<std::string> Exporter::Answer(std::string line) {
   reply["ok"] = true;
   if (verb == "plug") {
     std::string device = text_of("device");
-    const Result<std::string, Failure> bus_id = co_await Plug(std::move(device));
+    Opening opening(*this, device);
+    auto opened = co_await opening;
+    if (!opened) co_return Line(Refusal(opened.error()));
+    const Result<std::string, Failure> bus_id =
+        co_await Plug(std::move(device), std::move(*opened));
     if (!bus_id) co_return Line(Refusal(bus_id.error()));
     reply["bus_id"] = *bus_id;
     co_return Line(reply);
@@ -319,12 +363,15 @@ std::string Exporter::StatusLine() const {
 
 void Exporter::Run(const std::function<bool()>& stop) {
   while (!stop()) {
-    (void)system_.RunUntil([&] { return stop() || !dead_.empty(); });
+    (void)system_.RunUntil([&] { return stop() || !dead_.empty() || !wanted_.empty(); });
+    OpenWanted();
     Bury();
   }
+  stopping_ = true;
   server_.Stop();
   if (control_job_ != nullptr) control_job_->Cancel();
   for (const auto& control : controls_) control->Stop();
+  OpenWanted();
   (void)system_.RunUntil([this] {
     const bool controls_done = std::all_of(controls_.begin(), controls_.end(),
                                            [](const auto& control) { return control->done(); });

@@ -56,18 +56,22 @@ class Exporter {
 
  private:
   class ControlConnection;
+  class Opening;
   struct Device {
     std::string text;  // as it was asked for
     std::string bus_id;
     std::unique_ptr<OpenedBus> opened;
   };
 
-  async::Task<Result<std::string, Failure>> Plug(std::string device);
+  Result<std::unique_ptr<OpenedBus>, Failure> Open(const std::string& device);
+  async::Task<Result<std::string, Failure>> Plug(std::string device,
+                                                 std::unique_ptr<OpenedBus> opened);
   std::string Unplug(const std::string& bus_id);  // "" or why not
   async::Task<std::string> Answer(std::string line);
   async::Task<Result<void>> AcceptControl(async::Listener& listener);
   std::string AdmitPeer(const std::string& peer) const;
   std::string AdmitImport(const std::string& bus_id, const std::string& peer) const;
+  void OpenWanted();
   void Bury();
 
   System& system_;
@@ -76,7 +80,10 @@ class Exporter {
   uint32_t numbers_taken_ = 0;
   std::map<std::string, std::unique_ptr<Device>> devices_;  // by bus id
   std::vector<std::unique_ptr<Device>> leaving_;            // the server still has them
-  std::vector<std::unique_ptr<Device>> dead_;               // to be closed outside the loop
+  // Opening a device may run the loop, and closing does: both are done where it does not run.
+  std::vector<Opening*> wanted_;
+  std::vector<std::unique_ptr<Device>> dead_;
+  bool stopping_ = false;
   std::unique_ptr<async::Listener> control_listener_;
   std::unique_ptr<async::Job<Result<void>>> control_job_;
   std::vector<std::unique_ptr<ControlConnection>> controls_;

@@ -69,6 +69,7 @@ struct Bench {
     socket->places.clear();
   }
   ~Bench() {
+    if (rig.server->connections_count() == 0) return;  // and with it the socket
     socket->Leave();
     rig.Settle();
     for (usb::Transfer* transfer : std::vector(bus.device.cancelled)) {

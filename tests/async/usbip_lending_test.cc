@@ -121,6 +121,33 @@ BOOST_AUTO_TEST_CASE(a_lease_ends_when_its_bytes_are_written) {
   BOOST_TEST(pin.unpinned == 1);
 }
 
+// What a slow peer keeps from its owner is what is being written, not all that is queued.
+BOOST_AUTO_TEST_CASE(leases_end_one_after_the_other) {
+  Bench bench;
+  const std::vector<uint8_t> bytes(256 << 10, 0x42);
+  CountedPin first(bytes);
+  CountedPin second(bytes);
+  bench.socket->TakeNothing();
+  bench.socket->Say(SubmitMessage({.sequence = 9, .endpoint = 1, .length = 256 << 10}) +
+                    SubmitMessage({.sequence = 10, .endpoint = 1, .length = 256 << 10}));
+  bench.NextTransfer(2);
+  const std::vector<usb::Transfer*> transfers = bench.bus.device.waiting;
+  BOOST_TEST(transfers[0]->lease.Append(first.Lend()));
+  BOOST_TEST(transfers[1]->lease.Append(second.Lend()));
+  for (usb::Transfer* transfer : transfers) {
+    bench.bus.device.Finish(*transfer, usb::Outcome::kOk, 256 << 10);
+  }
+  bench.rig.Settle();
+  bench.socket->Take(48 + (256 << 10));
+  bench.rig.Settle();
+
+  BOOST_TEST(first.unpinned == 1);
+  BOOST_TEST(second.unpinned == 0);
+  bench.socket->Take(48 + (256 << 10));
+  bench.rig.Settle();
+  BOOST_TEST(second.unpinned == 1);
+}
+
 // The owner of lent bytes may move them to write others in their place. What was written of the
 // reply by then, and what is written later, are one state of the disk.
 BOOST_AUTO_TEST_CASE(a_write_does_not_tear_a_reply_that_is_half_sent) {

@@ -3,7 +3,7 @@
 
 #include <boost/test/data/test_case.hpp>
 
-#include "tests/async/server_rig.h"
+#include "tests/async/scripted_bench.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::tests;  // NOLINT
@@ -48,24 +48,45 @@ BOOST_AUTO_TEST_CASE(one_importer_at_a_time) {
 }
 
 // Programs that run one after the other must not meet their forerunner's device as busy.
-BOOST_DATA_TEST_CASE(the_next_importer_waits_for_the_device_to_be_in_order, data::xrange(20),
-                     seed) {
-  ServerRig rig({}, {.delay_max = 1ms}, static_cast<uint64_t>(seed) + 1);
-  rig.AddDisk();
-  RawPeer& first = rig.ConnectAndImport("1-1");
-  rig.Configure(first);
-  SubmitSilent(first, 4);
-  rig.Settle(10ms);
+BOOST_AUTO_TEST_CASE(an_importer_waits_for_the_one_that_leaves) {
+  Bench bench;
+  bench.socket->Leave();
+  bench.rig.Settle();
+  RawPeer& second = bench.rig.Connect();
+  second.Send(ImportMessage("1-1"));
+  bench.rig.Settle(5s);
+  BOOST_TEST(second.received.empty());
+  RawPeer& third = bench.rig.Connect();
+  third.Send(ImportMessage("1-1"));
+  bench.rig.Settle(1s);
 
-  first.Stop();
-  BOOST_REQUIRE(rig.Run([&] { return first.idle(); }));
-  first.socket.reset();
-  BOOST_REQUIRE(rig.Run([&] { return rig.server->connections_count() == 1; }));
-  // The server has heard of it at the latest when it hears the import: a later connection.
-  rig.Settle(2ms);
-  RawPeer& second = rig.ConnectAndImport("1-1");
+  bench.AnswerPort();  // the reset for the next importer
+  BOOST_REQUIRE(bench.rig.Run([&] { return second.received.size() == 320 && third.ended; }));
 
-  BOOST_TEST(rig.Works(second, kDeviceId));
+  BOOST_TEST(bench.rig.Status().imports == 2u);
+  BOOST_REQUIRE_EQUAL(third.received.size(), 8u);
+  BOOST_TEST(third.received[7] == 2);
+  second.Stop();
+  BOOST_REQUIRE(bench.rig.Run([&] { return second.idle(); }));
+  second.socket.reset();
+  bench.AnswerPort();
+  BOOST_TEST(bench.rig.Run([&] { return bench.rig.server->connections_count() == 0; }));
+}
+
+BOOST_AUTO_TEST_CASE(an_importer_waits_only_so_long) {
+  Bench bench;
+  bench.socket->Leave();
+  bench.rig.Settle();
+  RawPeer& second = bench.rig.Connect();
+  second.Send(ImportMessage("1-1"));
+
+  bench.rig.Settle(11s);
+
+  BOOST_TEST(second.ended);
+  BOOST_REQUIRE_EQUAL(second.received.size(), 8u);
+  BOOST_TEST(second.received[7] == 2);
+  bench.AnswerPort();
+  BOOST_TEST(bench.rig.Run([&] { return bench.rig.server->connections_count() == 0; }));
 }
 
 BOOST_AUTO_TEST_CASE(a_stop_answers_what_is_under_way) {

@@ -49,6 +49,16 @@ BOOST_AUTO_TEST_CASE(packets_are_parsed_as_asked_for) {
   BOOST_TEST(ParsePackets({}, 0, {}).has_value());
 }
 
+// Each would be answered with its own bytes: a small transfer asked for a large reply.
+BOOST_AUTO_TEST_CASE(packets_on_top_of_one_another_are_refused) {
+  constexpr auto kRaw =
+      "00000000 00000010 00000000 00000000"
+      "00000000 00000011 00000000 00000000"_hex;
+  std::array<IsoPacket, 2> packets;
+  BOOST_TEST(ParsePackets(kRaw, 33, packets).has_value());
+  CheckBroken(ParsePackets(kRaw, 32, packets), "33 bytes in 32");
+}
+
 BOOST_AUTO_TEST_CASE(a_packet_outside_the_buffer_is_refused) {
   std::array<IsoPacket, 1> packet;
   const auto parse = [&](const char* raw, uint32_t length) {

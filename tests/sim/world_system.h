@@ -11,9 +11,12 @@ inline constexpr uint64_t kStepsMax = 5'000'000;
 
 class WorldSystem final : public app::System {
  public:
-  explicit WorldSystem(sim::World& world) : world_(world), no_sockets_(world) {}
+  explicit WorldSystem(sim::World& world, async::SocketProvider* sockets = nullptr)
+      : world_(world), no_sockets_(world), sockets_(sockets) {}
   Clock& clock() override { return world_; }
-  async::SocketProvider& sockets() override { return no_sockets_; }
+  async::SocketProvider& sockets() override {
+    return sockets_ == nullptr ? no_sockets_ : *sockets_;
+  }
   Result<app::RealBus*, app::Failure> real_bus() override {
     return app::Failure{app::Failure::Kind::kCannotOpen, "this system has no real devices"};
   }
@@ -36,6 +39,7 @@ class WorldSystem final : public app::System {
  private:
   sim::World& world_;
   async::NoSockets no_sockets_;
+  async::SocketProvider* const sockets_;  // null: none
 };
 
 inline emulator::Profile OneDisk(uint64_t size) {

@@ -1,0 +1,248 @@
+#include "app/exporter.h"
+
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include "base/seeded.h"
+#include "sim/pipes.h"
+#include "tests/async/raw_peer.h"
+#include "tests/sim/world_system.h"
+
+using namespace usbtwin;         // NOLINT
+using namespace usbtwin::tests;  // NOLINT
+namespace data = boost::unit_test::data;
+
+namespace {
+
+// Sockets of a simulated world whose peers come from where a test says.
+class Town final : public async::SocketProvider {
+ public:
+  explicit Town(sim::World& world) : pipes_(world, {}) {}
+  void Connect(async::SocketConnect& connect) override { pipes_.Connect(connect); }
+  void Cancel(async::SocketConnect& connect) override { pipes_.Cancel(connect); }
+  Result<std::unique_ptr<async::Listener>, async::SocketError> Listen(
+      const std::string& address) override {
+    auto inner = pipes_.Listen(address);
+    if (!inner) return inner.error();
+    return std::unique_ptr<async::Listener>(std::make_unique<Door>(*this, std::move(*inner)));
+  }
+  std::string from;  // whom the next socket that is accepted belongs to
+
+ private:
+  class Named final : public async::Socket {
+   public:
+    Named(std::unique_ptr<async::Socket> inner, std::string peer)
+        : inner_(std::move(inner)), peer_(std::move(peer)) {}
+    void Read(async::SocketRead& read) override { inner_->Read(read); }
+    void Write(async::SocketWrite& write) override { inner_->Write(write); }
+    void Cancel(async::SocketRead& read) override { inner_->Cancel(read); }
+    void Cancel(async::SocketWrite& write) override { inner_->Cancel(write); }
+    void ShutDownWriting() override { inner_->ShutDownWriting(); }
+    const std::string& peer() const override { return peer_; }
+
+   private:
+    const std::unique_ptr<async::Socket> inner_;
+    const std::string peer_;
+  };
+  class Door final : public async::Listener, private usb::Sink<async::SocketAccept> {
+   public:
+    Door(Town& town, std::unique_ptr<async::Listener> inner)
+        : town_(town), inner_(std::move(inner)) {}
+    void Accept(async::SocketAccept& accept) override {
+      accept.Push(*this);
+      inner_->Accept(accept);
+    }
+    void Cancel(async::SocketAccept& accept) override { inner_->Cancel(accept); }
+    const std::string& address() const override { return inner_->address(); }
+
+   private:
+    void OnDone(async::SocketAccept& accept, uint64_t) override {
+      if (accept.outcome == async::SocketOutcome::kOk) {
+        accept.socket = std::make_unique<Named>(std::move(accept.socket), town_.from);
+      }
+      accept.Complete();
+    }
+    Town& town_;
+    const std::unique_ptr<async::Listener> inner_;
+  };
+  sim::Pipes pipes_;
+};
+
+std::vector<async::IpNetwork> Networks(const std::vector<std::string>& texts) {
+  std::vector<async::IpNetwork> networks;
+  for (const std::string& text : texts) networks.push_back(*async::IpNetwork::Parse(text));
+  return networks;
+}
+
+enum class Answer { kRefused, kListOnly, kImports };
+
+struct Visit {
+  const char* peer;
+  std::vector<std::string> networks;
+  std::vector<std::string> of_first;  // device, 1-1
+  Answer answer;
+};
+
+const Visit kVisits[] = {
+    {"127.0.0.1:999", {}, {}, Answer::kImports},
+    {"[::1]:999", {}, {}, Answer::kImports},
+    {"[::ffff:127.0.0.1]:999", {}, {}, Answer::kImports},
+    {"unix:", {}, {}, Answer::kImports},
+    {"unix:/tmp/10.0.0.1:99", {}, {"10.0.0.0/8"}, Answer::kImports},
+    {"10.0.0.1:999", {}, {}, Answer::kRefused},
+    {"10.0.0.1:999", {"10.0.0.0/8"}, {}, Answer::kImports},
+    {"[::ffff:10.0.0.1]:999", {"10.0.0.0/8"}, {}, Answer::kImports},
+    {"[::ffff:a00:1]:999", {"10.0.0.0/8"}, {}, Answer::kImports},
+    {"[::ffff:11.0.0.1]:999", {"10.0.0.0/8"}, {}, Answer::kRefused},
+    {"[::ffff:10.0.0.1]:999", {"::/0"}, {}, Answer::kRefused},
+    {"[fd00::1]:999", {"0.0.0.0/0"}, {}, Answer::kRefused},
+    {"[fd00::1]:999", {"10.0.0.0/8", "fd00::/8"}, {}, Answer::kImports},
+    {"[fe80::1%eth0]:999", {"fe80::/10"}, {}, Answer::kImports},
+    {"10.0.0.1:999", {}, {"10.0.0.1"}, Answer::kImports},
+    {"10.0.0.2:999", {}, {"10.0.0.1"}, Answer::kRefused},
+    {"10.0.0.2:999", {"10.0.0.0/8"}, {"10.0.0.1"}, Answer::kListOnly},
+    {"10.0.0.1:999", {"192.168.0.0/16"}, {"10.0.0.1"}, Answer::kImports},
+    {"127.0.0.1:999", {"10.0.0.0/8"}, {"10.0.0.1"}, Answer::kImports},
+};
+
+struct Place {
+  const char* address;
+  bool allow;  // a rule exists
+  bool taken;
+};
+constexpr Place kPlaces[] = {
+    {"127.0.0.1:3240", false, true},
+    {"127.8.8.8:3240", false, true},
+    {"[::1]:3240", false, true},
+    {"localhost:3240", false, true},
+    {"unix:/run/a.sock", false, true},
+    {"activated:0", false, true},
+    {"[::ffff:127.0.0.1]:3240", false, true},
+    {"0.0.0.0:3240", false, false},
+    {"[::]:3240", false, false},
+    {"10.0.0.1:3240", false, false},
+    {"[::ffff:10.0.0.1]:3240", false, false},
+    {"localhost.example:3240", false, false},
+    {"127.0.0.1.example:3240", false, false},
+    {":3240", false, false},
+    {"0.0.0.0:3240", true, true},
+    {"[::]:3240", true, true},
+};
+
+struct Scene {
+  explicit Scene(app::ExportRules rules) : world(chooser), town(world), system(world, &town) {
+    app::ExporterOptions options;
+    options.rules = std::move(rules);
+    options.log = [this](const std::string& line) { log.push_back(line); };
+    exporter.emplace(system, std::move(options));
+  }
+  // What a peer from there hears who says this.
+  Message Hear(const std::string& from, const Message& says) {
+    town.from = from;
+    async::SocketConnect connect;
+    connect.address = "127.0.0.1:3240";
+    struct Sink final : usb::Sink<async::SocketConnect> {
+      void OnDone(async::SocketConnect&, uint64_t) override { done = true; }
+      bool done = false;
+    } sink;
+    connect.Push(sink);
+    town.Connect(connect);
+    BOOST_REQUIRE(system.RunUntil([&sink] { return sink.done; }));
+    peers.push_back(std::make_unique<RawPeer>(std::move(connect.socket)));
+    RawPeer& peer = *peers.back();
+    peer.Send(says);
+    peer.Listen();
+    BOOST_REQUIRE(system.RunUntil([&] { return peer.ended || peer.received.size() >= 320; }));
+    return peer.received;
+  }
+  // The exporter ends within.
+  void End() {
+    for (const auto& peer : peers) peer->Stop();
+    exporter->Run([] { return true; });
+    BOOST_TEST(system.RunUntil([this] {
+      for (const auto& peer : peers) {
+        if (!peer->idle()) return false;
+      }
+      return true;
+    }));
+    peers.clear();
+  }
+
+  Seeded chooser{1};
+  sim::World world;
+  Town town;
+  WorldSystem system;
+  std::vector<std::string> log;
+  std::vector<std::unique_ptr<RawPeer>> peers;
+  std::optional<app::Exporter> exporter;
+};
+
+app::ExportRules Rules(const std::vector<std::string>& networks,
+                       const std::vector<std::string>& of_first) {
+  app::ExportRules rules;
+  rules.networks = Networks(networks);
+  if (!of_first.empty()) rules.of_bus_id["1-1"] = Networks(of_first);
+  return rules;
+}
+
+}  // namespace
+
+namespace std {
+ostream& operator<<(ostream& out, const Visit& one) {
+  out << one.peer << " where";
+  for (const string& network : one.networks) out << " " << network;
+  for (const string& network : one.of_first) out << " 1-1=" << network;
+  return out;
+}
+ostream& operator<<(ostream& out, const Place& one) {
+  return out << one.address << (one.allow ? " with a rule" : "");
+}
+}  // namespace std
+
+BOOST_AUTO_TEST_SUITE(exporter)
+
+BOOST_DATA_TEST_CASE(who_may_connect_and_import, data::make(kVisits), one) {
+  Scene scene(Rules(one.networks, one.of_first));
+  BOOST_REQUIRE(scene.exporter->PlugFirst("emu:?size=1M").has_value());
+  BOOST_REQUIRE(scene.exporter->Listen("127.0.0.1:3240").has_value());
+
+  const Message list =
+      scene.Hear(one.peer, OpMessage(wire::usbip::kVersion, wire::usbip::kRequestDevices));
+  const Message import = scene.Hear(one.peer, ImportMessage("1-1"));
+
+  BOOST_TEST(list.size() == (one.answer == Answer::kRefused ? 0u : 12u + 316));
+  switch (one.answer) {
+    case Answer::kRefused: BOOST_TEST(import.empty()); break;
+    case Answer::kListOnly:
+      BOOST_REQUIRE_EQUAL(import.size(), 8u);
+      BOOST_TEST(import[7] == 1);
+      break;
+    case Answer::kImports: BOOST_TEST(import.size() == 320u); break;
+  }
+  scene.End();
+}
+
+BOOST_DATA_TEST_CASE(where_it_listens, data::make(kPlaces), one) {
+  Scene scene(one.allow ? Rules({"10.0.0.0/8"}, {}) : Rules({}, {}));
+
+  const auto taken = scene.exporter->Listen(one.address);
+
+  BOOST_TEST(taken.has_value() == one.taken);
+  if (!taken) {
+    BOOST_TEST((taken.error().kind == app::Failure::Kind::kUsage));
+    BOOST_TEST((taken.error().text.find("--allow") != std::string::npos));
+  }
+  scene.End();
+}
+
+BOOST_AUTO_TEST_CASE(a_control_socket_is_a_file) {
+  Scene scene(Rules({}, {}));
+  for (const char* address : {"127.0.0.1:9", "", "activated:0", "/run/usbtwin.sock"}) {
+    const auto taken = scene.exporter->ListenForControl(address);
+    BOOST_REQUIRE(!taken.has_value());
+    BOOST_TEST((taken.error().kind == app::Failure::Kind::kUsage));
+  }
+  scene.End();
+}
+
+BOOST_AUTO_TEST_SUITE_END()
