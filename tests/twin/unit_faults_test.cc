@@ -243,9 +243,11 @@ BOOST_AUTO_TEST_CASE(what_does_not_reach_the_host_is_not_observed) {
   for (const Kind kind : kinds) {
     for (const Kind eater : {Kind::kWrongTag, Kind::kLostCompletion, Kind::kDisconnect}) {
       BOOST_TEST_CONTEXT(fault::Info(kind).name << " and " << fault::Info(eater).name) {
+        // The data is the first transfer there, the status the second, and the first of its kind.
+        const uint64_t nth = eater == Kind::kWrongTag ? 1 : 2;
         FaultStack stack(
             {{{.kind = kind, .times = 1},
-              {.kind = eater, .endpoint = 0x81, .opcode = 0x28, .nth = 2, .times = 1}}});
+              {.kind = eater, .endpoint = 0x81, .opcode = 0x28, .nth = nth, .times = 1}}});
         stack.Arm();
         std::vector<uint8_t> room(kLength, 0xa5);
         const std::string text = stack.Execute(scsi::Read10(kLba, kCount), room, {});
