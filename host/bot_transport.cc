@@ -57,9 +57,12 @@ async::Task<Result<ScsiResult>> BotTransport::Execute(ScsiRequest request) {
       if (!shield) shield.emplace(root);
       SetDeadline(options_.recovery_timeout);
     }
-    if (far_ && action.kind == Kind::kSendCommand && !root.stopping()) SubmitAhead(request);
-    Ahead* const ahead = FindAhead(action);
-    if (ahead == nullptr && ahead_ != aheads_count_) co_await DropAhead();
+    Ahead* ahead = FindAhead(action);
+    if (ahead == nullptr && !KeepsAhead(action)) co_await DropAhead();
+    if (far_ && action.kind == Kind::kSendCommand && !root.stopping()) {
+      SubmitAhead(request);
+      ahead = FindAhead(action);
+    }
     const Step step = ahead != nullptr ? Step::kTransfer : Prepare(action, request, transfer_);
     if (step == Step::kTransfer) {
       // The timer may have fired while nothing could be cancelled, or for a transfer that had
@@ -166,6 +169,14 @@ Ahead* BotTransport::FindAhead(const bot::HostAction& action) {
                     action.sense == expected.sense && action.offset == expected.offset &&
                     action.length == expected.length;
   return same ? &aheads_[ahead_++] : nullptr;
+}
+
+// Clearing the halt of the pipe out touches no transfer of the other one, where the status may have
+// come already.
+bool BotTransport::KeepsAhead(const bot::HostAction& action) const {
+  if (ahead_ == aheads_count_) return true;
+  return action.kind == Kind::kClearHalt && !action.in &&
+         aheads_actions_[ahead_].kind == Kind::kReadStatus;
 }
 
 // What they have moved belongs to nothing: the engine goes another way.

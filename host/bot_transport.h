@@ -76,6 +76,7 @@ class BotTransport final : public ScsiTransport, private Timer {
   // ask for it. What it asks for in their place ends them first.
   void SubmitAhead(const ScsiRequest& request);
   Ahead* FindAhead(const bot::HostAction& action);
+  bool KeepsAhead(const bot::HostAction& action) const;
   async::Task<void> DropAhead();
   Result<ScsiResult> Conclude();
 

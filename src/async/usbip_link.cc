@@ -33,6 +33,20 @@ usb::LinkCaps UsbIpLink::caps() const {
 
 // --- transfers ---
 
+namespace {
+
+// Servers end the connection over packets that overlap or lie outside of the data.
+bool PacketsFit(std::span<const usb::IsoPacket> packets, size_t length) {
+  uint64_t sum = 0;
+  for (const usb::IsoPacket& packet : packets) {
+    if (uint64_t{packet.offset} + packet.length > length) return false;
+    sum += packet.length;
+  }
+  return sum <= length;
+}
+
+}  // namespace
+
 void UsbIpLink::Submit(usb::Transfer& transfer) {
   CHECK(transfer.outcome == Outcome::kPending);
   transfer.ResetPackets();
@@ -40,7 +54,8 @@ void UsbIpLink::Submit(usb::Transfer& transfer) {
   const bool sound = transfer.stream_id == 0 && length <= usbip::kLengthMax &&
                      transfer.packets.size() <= wire::usbip::kPacketsMax &&
                      (!transfer.is_in() || length == transfer.in_length_max) &&
-                     (!transfer.setup || length == transfer.setup->length);
+                     (!transfer.setup || length == transfer.setup->length) &&
+                     PacketsFit(transfer.packets, length);
   if (broken_ || !sound) {
     transfer.outcome = broken_ ? Outcome::kDisconnected : Outcome::kFault;
     return clock_.Post(transfer);
@@ -56,6 +71,7 @@ void UsbIpLink::Start(usb::Transfer& transfer) {
   const auto packets_count = static_cast<uint32_t>(transfer.packets.size());
   const std::optional<Slot> slot = session_.Begin({.endpoint = transfer.endpoint,
                                                    .in = in,
+                                                   .short_not_ok = transfer.flags.short_not_ok,
                                                    .length = static_cast<uint32_t>(length),
                                                    .packets_count = packets_count});
   if (!slot) return waiting_.PushFront(transfer);
@@ -65,6 +81,7 @@ void UsbIpLink::Start(usb::Transfer& transfer) {
   flight.owner = this;
   flight.submit_message.flight = flight.unlink_message.flight = &flight;
   flight.transfer = &transfer;
+  flight.order = ++started_count_;
   flight.submit = session_.MakeSubmit(*slot, transfer, IntervalOf(transfer));
   flight.packets_raw.resize(packets_count * sizeof(wire::usbip::IsoDescriptor));
   usbip::EmitPackets(transfer.packets, flight.packets_raw);
@@ -289,8 +306,13 @@ void UsbIpLink::Break(const std::string& why) {
 void UsbIpLink::FinishAll() {
   if (!broken_ || reader_.reading() || !writer_.idle()) return;
   incoming_ = nullptr;
+  std::vector<Flight*> left;
   for (const auto& flight : flights_) {
-    if (flight->transfer == nullptr) continue;
+    if (flight->transfer != nullptr) left.push_back(flight.get());
+  }
+  std::sort(left.begin(), left.end(),
+            [](const Flight* one, const Flight* other) { return one->order < other->order; });
+  for (Flight* flight : left) {
     flight->answered = false;
     Finish(*flight, Outcome::kDisconnected);
   }

@@ -64,6 +64,7 @@ class UsbIpLink final : public usb::Link,
     UsbIpLink* owner = nullptr;
     Slot slot = 0;
     usb::Transfer* transfer = nullptr;  // null: free
+    uint64_t order = 0;                 // in which it was submitted
     wire::usbip::Submit submit{};
     wire::usbip::Unlink unlink{};
     std::vector<uint8_t> packets_raw;
@@ -120,6 +121,7 @@ class UsbIpLink final : public usb::Link,
   bool advancing_ = false;                // within Read
   IntrusiveList<usb::Transfer> waiting_;  // for a slot, or the end of a reset
   size_t under_way_count_ = 0;
+  uint64_t started_count_ = 0;
   SocketReader reader_;
   SocketWriter writer_;
   bool broken_ = false;

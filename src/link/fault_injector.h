@@ -41,7 +41,13 @@ class FaultInjector final : public usb::Link,
                 fault::PortState* port = nullptr);
   ~FaultInjector() override;
 
-  usb::LinkCaps caps() const override { return inner_.caps(); }
+  // Not far, whatever the inner link is: a stall that is played does not hold back what is queued
+  // behind it on the link below, so one transfer of an endpoint at a time is what faults are for.
+  usb::LinkCaps caps() const override {
+    usb::LinkCaps caps = inner_.caps();
+    caps.far = false;
+    return caps;
+  }
   void Submit(usb::Transfer& transfer) override;
   void Cancel(usb::Transfer& transfer) override;
   void Request(usb::PortOp& op) override;

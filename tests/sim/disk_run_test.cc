@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(faults_happen_are_noticed_and_are_recovered_from_or_told) {
 
 BOOST_AUTO_TEST_CASE(some_devices_are_far_away_and_their_connections_break) {
   RunReport all;
-  for (uint64_t seed = 1; seed <= 40; ++seed) {
+  for (uint64_t seed = 1; seed <= 80; ++seed) {
     const RunResult result = RunSeed(seed, kShort);
     BOOST_TEST(result.failure == "", "seed " << seed << ": " << result.failure);
     const UsbIpCount& count = result.report.usbip;
@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE(some_devices_are_far_away_and_their_connections_break) {
     all.Add(result.report);
   }
   BOOST_TEST(all.usbip.runs > 2u);
-  BOOST_TEST(all.usbip.runs < 20u);
+  BOOST_TEST(all.usbip.runs < 40u);
   BOOST_TEST(all.usbip.broken > 0u);
   BOOST_TEST(all.usbip.silenced > 0u);
 }

@@ -217,8 +217,10 @@ BOOST_AUTO_TEST_CASE(a_device_is_reset_before_the_next_host_has_it) {
   BOOST_TEST(ends.Run([&] { return !ends.link.ops.empty(); }));
   BOOST_TEST(std::holds_alternative<usb::ResetPort>(ends.link.ops[0]->request));
   const auto early = ends.Open();
+  // It waits for that, as long as both ends have time.
   BOOST_REQUIRE(!early.has_value());
-  BOOST_TEST((early.error().kind == ErrorKind::kBusy));
+  BOOST_TEST(
+      (early.error().kind == ErrorKind::kBusy || early.error().kind == ErrorKind::kTimedOut));
   ends.AnswerPorts();
   ends.Import();
 }
