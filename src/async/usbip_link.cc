@@ -107,8 +107,8 @@ uint32_t UsbIpLink::IntervalOf(const usb::Transfer& transfer) const {
 
 void UsbIpLink::Flight::SubmitMessage::AppendPieces(std::vector<Bytes>& pieces) const {
   pieces.push_back(wire::AsBytes(flight->submit));
-  const usb::Transfer& transfer = *flight->transfer;
-  if (!transfer.is_in() && !transfer.out.empty()) pieces.push_back(transfer.out);
+  const usb::Transfer& submitted = *flight->transfer;
+  if (!submitted.is_in() && !submitted.out.empty()) pieces.push_back(submitted.out);
   if (!flight->packets_raw.empty()) pieces.push_back(flight->packets_raw);
 }
 void UsbIpLink::Flight::SubmitMessage::HandleSent() {
