@@ -16,6 +16,7 @@
 #include "sim/choice_list.h"
 #include "sim/shrink.h"
 #include "tools/abort_watch.h"
+#include "tools/complaint.h"
 #include "tools/exit_status.h"
 #include "tools/sim_failure.h"
 #include "tools/sim_report.h"
@@ -28,6 +29,7 @@ using app::Failure;
 using std::chrono::steady_clock;
 
 constexpr size_t kJobsMax = 64;
+constexpr double kNumberMax = 1e18;  // of seeds, runs and commands
 
 struct Options {
   uint64_t seed = 1;
@@ -188,7 +190,17 @@ int Replay(const Options& options) {
   const std::string text = options.json ? SimJson(0, result.report, failed)
                                         : SimText(options.replay_path, result.report);
   if (const auto printed = os::PrintOutput(text); !printed) return kExitFile;
-  if (!failed) return kExitGood;
+  const auto mismatch = sim::FindMismatch(*list);
+  if (mismatch) {
+    os::PrintError(
+        fmt::format("usbtwin sim: {}: {}; it was edited, or another build made it, and "
+                    "this is not the run it was made of\n",
+                    options.replay_path, *mismatch));
+  }
+  if (!failed) {
+    os::PrintError("usbtwin sim: nothing failed in this replay\n");
+    return mismatch ? kExitUsage : kExitGood;
+  }
   os::PrintError(
       fmt::format("usbtwin sim: command {}: {}\n", result.failed_command, result.failure));
   return kExitDiffers;
@@ -226,17 +238,6 @@ int RunExhaustive(const Options& options) {
 
 Result<void, Failure> CheckOptions(const Options& options) {
   const auto usage = [](const std::string& text) { return Failure{Failure::Kind::kUsage, text}; };
-  constexpr uint64_t kNumberMax = uint64_t{1} << 62;
-  for (const uint64_t number : {options.seed, options.runs.value_or(1),
-                                options.commands.value_or(1), options.commands_per_run}) {
-    if (number > kNumberMax) {
-      return usage(std::to_string(number) + " is more than " + std::to_string(kNumberMax));
-    }
-  }
-  for (const uint64_t number :
-       {options.runs.value_or(1), options.commands.value_or(1), options.commands_per_run}) {
-    if (number == 0) return usage("a simulation of nothing proves nothing: give at least 1");
-  }
   constexpr double kMinutesMax = 60 * 24 * 365;
   const double minutes = options.minutes.value_or(1);
   if (!(minutes > 0 && minutes <= kMinutesMax)) {
@@ -262,8 +263,9 @@ int Run(const Options& given) {
   if (!options.replay_path.empty()) return Replay(options);
   if (options.exhaustive) return RunExhaustive(options);
   if (!options.runs && !options.commands && !options.minutes) options.commands = 200'000;
-  if (options.jobs == 0) options.jobs = std::max(1u, std::thread::hardware_concurrency());
-  options.jobs = std::min(options.jobs, kJobsMax);
+  if (options.jobs == 0) {
+    options.jobs = std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kJobsMax);
+  }
   abort_watch::Start(MoreOf(options));
   os::PrintError(fmt::format("usbtwin sim: seed {}\n", options.seed));
   Campaign campaign(options, PlanOf(options));
@@ -292,15 +294,19 @@ void AddSimVerb(CLI::App& cli, Chosen& chosen) {
       [](CLI::App& verb, Options& options) {
         verb.add_option("--seed", options.seed,
                         "the first run's seed (default 1); each next run's "
-                        "is one more");
-        verb.add_option("--runs", options.runs, "how many runs");
+                        "is one more")
+            ->check(NumberFrom(0, kNumberMax));
+        verb.add_option("--runs", options.runs, "how many runs")->check(NumberFrom(1, kNumberMax));
         verb.add_option("--commands", options.commands,
                         "how many commands in all "
-                        "(default 200000)");
+                        "(default 200000)")
+            ->check(NumberFrom(1, kNumberMax));
         verb.add_option("--minutes", options.minutes, "how long");
         verb.add_option("--commands-per-run", options.commands_per_run,
-                        "commands of one run (default 5000)");
-        verb.add_option("--jobs", options.jobs, "threads (default: one for each processor)");
+                        "commands of one run (default 5000)")
+            ->check(NumberFrom(1, kNumberMax));
+        verb.add_option("--jobs", options.jobs, "threads (default: one for each processor)")
+            ->check(NumberFrom(1, kJobsMax));
         verb.add_flag("--no-faults", options.no_faults, "nothing is made to go wrong");
         CLI::Option* exhaustive = verb.add_flag(
             "--exhaustive", options.exhaustive,
@@ -310,7 +316,8 @@ void AddSimVerb(CLI::App& cli, Chosen& chosen) {
                         "plant this known bug, in a build made for it, and see it found");
         CLI::Option* replay = verb.add_option("--replay", options.replay_path,
                                               "run the choices of a failed run again");
-        for (const char* name : {"--runs", "--commands", "--minutes"}) {
+        for (const char* name : {"--seed", "--runs", "--commands", "--minutes",
+                                 "--commands-per-run", "--jobs", "--no-faults"}) {
           exhaustive->excludes(name);
           replay->excludes(name);
         }
@@ -319,7 +326,8 @@ void AddSimVerb(CLI::App& cli, Chosen& chosen) {
                         "where captures and choices of a failed run go (default: here)");
         verb.add_option("--shrink-tries", options.shrink_tries,
                         "runs that making the choices of a failed run smaller may take "
-                        "(default 20000; 0 keeps them)");
+                        "(default 20000; 0 keeps them)")
+            ->check(NumberFrom(0, 1e12));
         verb.add_option("--shrink-seconds", options.shrink_seconds, "and how long (default 60)");
         verb.add_flag("--json", options.json, "the table as JSON");
       },

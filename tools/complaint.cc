@@ -55,7 +55,8 @@ std::string Complaint(const CLI::ParseError& error) {
   const std::string text = error.what();
   const auto code = static_cast<CLI::ExitCodes>(error.get_exit_code());
   if (code == CLI::ExitCodes::ExtrasError) {
-    return Quote(Behind(text, "expected: ")) + " is no option or argument here";
+    const std::vector<std::string> words = CLI::detail::split(Behind(text, "expected: "), ' ');
+    return Quote(words.back()) + " is no option or argument here";
   }
   if (code == CLI::ExitCodes::RequiredError) return Missing(text);
   if (code == CLI::ExitCodes::ValidationError) return Before(text, ": ") + " " + Behind(text, ": ");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
 #include "sim/choosers.h"
 
 namespace usbtwin::sim {
@@ -10,6 +11,14 @@ namespace {
 
 constexpr uint64_t kCommandsMax = 100'000'000;  // of one run: some minutes
 constexpr std::string_view kHead = "usbtwin choices 1";
+
+RunOptions OptionsOf(const ChoiceList& list) {
+  return {.commands = list.commands, .swarm = {.faults = list.faults, .small = list.small}};
+}
+
+std::string NoteOf(const Recording::Choice& choice) {
+  return "of " + std::to_string(choice.bound) + ": " + std::string(choice.what);
+}
 
 }  // namespace
 
@@ -20,9 +29,9 @@ RunResult RunSeed(uint64_t seed, const RunOptions& options) {
 
 RunResult RunList(const ChoiceList& list, ByteSink* record) {
   Replayed chooser(list.values);
-  return RunDisk(chooser, {.commands = list.commands,
-                           .swarm = {.faults = list.faults, .small = list.small},
-                           .record = record});
+  RunOptions options = OptionsOf(list);
+  options.record = record;
+  return RunDisk(chooser, options);
 }
 
 ChoiceList ListOf(uint64_t seed, const RunOptions& options) {
@@ -36,18 +45,35 @@ ChoiceList ListOf(uint64_t seed, const RunOptions& options) {
 std::string Print(const ChoiceList& list) {
   Replayed replayed(list.values);
   Recording recording(replayed);
-  RunDisk(recording,
-          {.commands = list.commands, .swarm = {.faults = list.faults, .small = list.small}});
+  RunDisk(recording, OptionsOf(list));
   std::string text = std::string(kHead) + "\ncommands " + std::to_string(list.commands) + "\n";
   if (!list.faults) text += "no faults\n";
   if (list.small) text += "small\n";
-  const auto& choices = recording.choices();
-  for (size_t index = 0; index < std::min(choices.size(), list.values.size()); ++index) {
-    const Recording::Choice& choice = choices[index];
-    text += std::to_string(choice.value) + " # of " + std::to_string(choice.bound) + ": " +
-            std::string(choice.what) + "\n";
+  for (const Recording::Choice& choice : recording.choices()) {
+    text += std::to_string(choice.value) + " # " + NoteOf(choice) + "\n";
   }
   return text;
+}
+
+std::optional<std::string> FindMismatch(const ChoiceList& list) {
+  Replayed replayed(list.values);
+  Recording recording(replayed);
+  RunDisk(recording, OptionsOf(list));
+  const auto& choices = recording.choices();
+  for (size_t index = 0; index < std::min(choices.size(), list.notes.size()); ++index) {
+    const ChoiceList::Note& note = list.notes[index];
+    const std::string place = "line " + std::to_string(note.line) + ": ";
+    if (!note.text.empty() && note.text != NoteOf(choices[index])) {
+      return place + "the list has a choice \"" + note.text + "\", and the run asks for one \"" +
+             NoteOf(choices[index]) + "\"";
+    }
+    if (list.values[index] >= choices[index].bound) {
+      return place + std::to_string(list.values[index]) + " is no choice " + NoteOf(choices[index]);
+    }
+  }
+  if (choices.size() <= list.values.size()) return std::nullopt;
+  return "the list ends after " + Count(list.values.size(), "choice") + ", and the run asks for " +
+         std::to_string(choices.size());
 }
 
 Result<ChoiceList, app::Failure> ParseChoices(std::string_view text, const std::string& path) {
@@ -62,7 +88,9 @@ Result<ChoiceList, app::Failure> ParseChoices(std::string_view text, const std::
   };
   for (size_t line = 1; !text.empty(); ++line) {
     const size_t final = std::min(text.find('\n'), text.size());
-    std::string_view word = text.substr(0, std::min(text.substr(0, final).find('#'), final));
+    const size_t mark = std::min(text.substr(0, final).find('#'), final);
+    std::string_view word = text.substr(0, mark);
+    std::string_view note = text.substr(mark, final - mark);
     text.remove_prefix(std::min(final + 1, text.size()));
     while (word.ends_with(' ') || word.ends_with('\r')) word.remove_suffix(1);
     constexpr std::string_view kCommands = "commands ";
@@ -84,7 +112,10 @@ Result<ChoiceList, app::Failure> ParseChoices(std::string_view text, const std::
     } else if (word.empty()) {
       continue;
     } else if (number(word, value)) {
+      while (note.starts_with('#') || note.starts_with(' ')) note.remove_prefix(1);
+      while (note.ends_with(' ') || note.ends_with('\r')) note.remove_suffix(1);
       list.values.push_back(value);
+      list.notes.push_back({std::string(note), line});
     } else {
       return fail(line, "a choice is a number, then # and what it was for");
     }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,10 +24,20 @@ struct ChoiceList {
   bool faults = true;     // SwarmOptions::faults
   bool small = false;     // SwarmOptions::small
   std::vector<uint64_t> values;
+  // As read from a file: what each value was for, "of 4: how many units", and its line; "" where
+  // the file does not say.
+  struct Note {
+    std::string text;
+    size_t line = 0;
+  };
+  std::vector<Note> notes;
 };
 
-// Replays the list; the text names what each choice was for.
+// Replays the list; the text names what each choice was for, to the end of the run.
 std::string Print(const ChoiceList& list);
+// Replays a list that was read, and says where the run asks for other choices than the list notes,
+// or for more: the list was edited, or made by another build.
+std::optional<std::string> FindMismatch(const ChoiceList& list);
 // A failure names the line.
 Result<ChoiceList, app::Failure> ParseChoices(std::string_view text, const std::string& path);
 

@@ -304,6 +304,22 @@ class PortsUsage(UsbTwin):
             self.assertTrue(all(len(line) <= 100 for line in run.text.splitlines()), run.text)
 
 
+class Sim(UsbTwin):
+    def test_a_list_of_choices_that_was_edited(self):
+        self.write("x.choices", b"usbtwin choices 1\ncommands 1\nsmall\n0 # of 9: no such\n")
+        run = self.run_program("sim", "--replay", "x.choices", code=4)
+        self.assertIn('line 4: the list has a choice "of 9: no such", and the run asks for one "of',
+                      run.complaint)
+        self.assertIn("nothing failed in this replay", run.complaint)
+
+    def test_options_that_would_be_ignored_are_refused(self):
+        for others in (["--no-faults"], ["--seed", "2"], ["--jobs", "2"]):
+            self.run_program("sim", "--exhaustive", *others, code=4)
+        self.run_program("sim", "--jobs", "-3", code=4)
+        run = self.run_program("sim", "--foo", "bar", code=4)
+        self.assertIn('"--foo" is no option or argument here', run.complaint)
+
+
 class Usage(UsbTwin):
     def test_help(self):
         run = self.run_program("--help", code=0)

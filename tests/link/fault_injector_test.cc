@@ -99,6 +99,26 @@ BOOST_AUTO_TEST_CASE(a_lost_request_ends_when_it_is_cancelled) {
   CheckObserved(Kind::kLostRequest);
 }
 
+BOOST_AUTO_TEST_CASE(a_late_fault_comes_after_the_device_took_the_bytes) {
+  Play({{.kind = Kind::kFaultLate, .times = 1}});
+  Submit(first.transfer);
+  BOOST_TEST(Waits(first.transfer));
+  Finish(first.transfer, Outcome::kOk, 4);
+  CheckDone(first.transfer, Outcome::kFault, 4);
+  CheckObserved(Kind::kFaultLate);
+}
+
+BOOST_AUTO_TEST_CASE(a_short_out_brings_the_device_the_first_bytes) {
+  Play({{.kind = Kind::kShortOut, .times = 1, .length = 3}});
+  Submit(first.transfer);
+  BOOST_TEST(Waits(first.transfer));
+  BOOST_TEST(first.transfer.out == "010203"_hex, boost::test_tools::per_element());
+  Finish(first.transfer, Outcome::kOk, 3);
+  CheckDone(first.transfer, Outcome::kFault, 3);
+  BOOST_TEST(first.transfer.out.size() == 4u);
+  CheckObserved(Kind::kShortOut);
+}
+
 BOOST_AUTO_TEST_CASE(a_lost_completion_tells_what_moved) {
   Play({{.kind = Kind::kLostCompletion, .times = 1}});
   Submit(reader.transfer);
