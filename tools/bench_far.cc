@@ -78,6 +78,17 @@ async::Task<bool> ReadMany(host::BlockDevice& blocks, MutableBytes target, uint3
   co_return true;
 }
 
+// What the first blocks hold, written back to them.
+async::Task<bool> WriteMany(host::BlockDevice& blocks, MutableBytes held, uint32_t count) {
+  const host::BlockResult read = co_await blocks.Read(0, held);
+  if (!read) co_return false;
+  for (uint32_t index = 0; index < count; ++index) {
+    const host::BlockResult written = co_await blocks.Write(0, held);
+    if (!written) co_return false;
+  }
+  co_return true;
+}
+
 // GET_STATUS of the device, again and again, so many at once.
 class StatusRequests final : private usb::TransferSink {
  public:
@@ -127,9 +138,10 @@ class StatusRequests final : private usb::TransferSink {
 class Measurement {
  public:
   Measurement(OpenDevice& device, host::BlockDevice& blocks, os::BareExchange& bare, double seconds)
-      : device_(device), blocks_(blocks), bare_(bare), seconds_(seconds / 5) {}
+      : device_(device), blocks_(blocks), bare_(bare), seconds_(seconds) {}
 
-  bool Add(const char* name, const char* beside, double aim, const Work& ours, const Work& bare) {
+  bool Add(const std::string& name, const char* beside, double aim, const Work& ours,
+           const Work& bare) {
     const auto times = Compare(ours, bare, seconds_);
     if (!times) return false;
     all_.push_back({.name = name,
@@ -139,15 +151,12 @@ class Measurement {
                     .aim = aim});
     return true;
   }
-  bool AddBytes(const char* name, uint32_t length) {
-    // One that is hardly ever waited for: a pipe that is kept full.
-    constexpr uint32_t kStreamLength = 16 << 20;
-    const std::vector<os::BareExchange::Step> steps{{1, kStreamLength}};
-    if (!Add(name, "bare stream", 0.85, Reads(length), Exchange(steps))) return false;
-    all_.back().bytes = true;
-    all_.back().per_second *= length;
-    all_.back().bare_per_second *= kStreamLength;
-    return true;
+  // The stream is hardly ever waited for: a pipe that is kept full.
+  bool AddReads(const std::string& name, uint32_t length) {
+    return AddBytes(name, length, Reads(length), Exchange({{1, kStreamLength}}));
+  }
+  bool AddWrites(const std::string& name, uint32_t length) {
+    return AddBytes(name, length, Writes(length), Exchange({{kStreamLength, 1}}));
   }
   Work Reads(uint32_t length) {
     return [this, length](uint32_t count) {
@@ -161,6 +170,22 @@ class Measurement {
   std::vector<FarSeries> all() { return std::move(all_); }
 
  private:
+  static constexpr uint32_t kStreamLength = 16 << 20;
+
+  Work Writes(uint32_t length) {
+    return [this, length](uint32_t count) {
+      room_.resize(length);
+      return app::Run(device_.system(), WriteMany(blocks_, room_, count));
+    };
+  }
+  bool AddBytes(const std::string& name, uint32_t length, const Work& ours, const Work& bare) {
+    if (!Add(name, "bare stream", 0.85, ours, bare)) return false;
+    all_.back().bytes = true;
+    all_.back().per_second *= length;
+    all_.back().bare_per_second *= kStreamLength;
+    return true;
+  }
+
   OpenDevice& device_;
   host::BlockDevice& blocks_;
   os::BareExchange& bare_;
@@ -172,12 +197,13 @@ class Measurement {
 }  // namespace
 
 Result<std::vector<FarSeries>, Failure> MeasureFar(OpenDevice& device, host::BlockDevice& blocks,
-                                                   const std::string& device_text, double seconds) {
+                                                   const std::string& device_text, double seconds,
+                                                   bool writes) {
   const bool is_unix = device_text.starts_with("usbip+unix:");
   auto bare = os::BareExchange::Start(is_unix ? os::BareExchange::Kind::kUnix
                                               : os::BareExchange::Kind::kTcp);
   if (!bare) return bare.error();
-  Measurement measurement(device, blocks, **bare, seconds);
+  Measurement measurement(device, blocks, **bare, seconds / (writes ? 7 : 5));
   auto* const bot = dynamic_cast<host::BotTransport*>(&device.transport());
   bool good = true;
   if (bot != nullptr) {
@@ -193,8 +219,11 @@ Result<std::vector<FarSeries>, Failure> MeasureFar(OpenDevice& device, host::Blo
                "READ of 4 KiB, together", "bare ping-pong", 0.8, measurement.Reads(kSmall),
                measurement.Exchange({{3 * kHeader + kWrapper, 3 * kHeader + kSmall + kStatus}}));
   }
-  good = good && measurement.AddBytes("READ of 64 KiB", 64 << 10) &&
-         measurement.AddBytes("READ of 1 MiB", 1 << 20);
+  for (const auto& [length, size] : {std::pair{64u << 10, "64 KiB"}, {1u << 20, "1 MiB"}}) {
+    if (blocks.facts().size() < length) continue;
+    good = good && measurement.AddReads(std::string("READ of ") + size, length);
+    if (writes) good = good && measurement.AddWrites(std::string("WRITE of ") + size, length);
+  }
   usb::Link& link = device.session().control().link();
   StatusRequests many(link, 32);
   StatusRequests one(link, 1);

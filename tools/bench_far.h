@@ -20,10 +20,11 @@ struct FarSeries {
   double ratio() const { return per_second / bare_per_second; }
 };
 
+// `writes`: also writes what the first MiB holds back to it.
 Result<std::vector<FarSeries>, app::Failure> MeasureFar(OpenDevice& device,
                                                         host::BlockDevice& blocks,
                                                         const std::string& device_text,
-                                                        double seconds);
+                                                        double seconds, bool writes);
 std::string FarText(const std::vector<FarSeries>& all);
 Json FarJson(const std::vector<FarSeries>& all);
 

@@ -30,6 +30,7 @@ struct Options {
   DeviceOptions device;
   double seconds = 3;
   std::optional<unsigned> pin;
+  bool writes = false;
   bool json = false;
 };
 
@@ -257,7 +258,8 @@ int RunBench(const Options& options) {
   if (!measured) return fail(measured.error());
   std::vector<FarSeries> far;
   if (device.session().caps().far) {
-    auto compared = MeasureFar(device, **blocks, options.device.device, options.seconds);
+    auto compared =
+        MeasureFar(device, **blocks, options.device.device, options.seconds, options.writes);
     if (!compared) return fail(compared.error());
     far = std::move(*compared);
   }
@@ -284,6 +286,9 @@ void AddBenchVerb(CLI::App& cli, Chosen& chosen) {
                         "run on this CPU alone; pin a server in the same way (taskset 1 ...)")
             ->check(NumberFrom(0, 1023))
             ->type_name("CPU");
+        verb.add_flag("--writes", options.writes,
+                      "of a USB/IP server's device, measure writes, too: what the first MiB holds "
+                      "is written back to it");
         verb.add_flag("--json", options.json, "the result as one JSON object");
         verb.footer(
             "Reads the first 64 MiB of the disk, one command at a time. Only a twin in memory is "

@@ -10,7 +10,6 @@ from program import BLOCK, INQUIRY, READY, read10, write10
 from server import Served, Server
 
 
-
 class SameDisk(Served):
     """Each command gives the same output and the same exit status here and there."""
 
@@ -73,6 +72,21 @@ class SameDisk(Served):
 
     def test_unknown_unit(self):
         self.check("--cdb", INQUIRY, "--din", 36, "--lun", 3, code=0)
+
+
+class Bench(Served):
+    """usbtwin bench beside bare sockets."""
+
+    def test_it_leaves_the_disk_as_it_was(self):
+        self.serve()
+        run = self.run_program("bench", "-d", self.far(), "--seconds", "0.2", "--writes", code=0)
+        for name in ["READ of 4 KiB, one by one", "READ of 4 KiB, together", "READ of 64 KiB",
+                     "WRITE of 64 KiB", "GET_STATUS, 32 in flight"]:
+            self.assertIn(name, run.text)
+        self.assertNotIn("READ of 1 MiB", run.text)  # the disk is smaller
+        self.assertEqual(self.read("d.img"), self.data)
+        run = self.run_program("bench", "-d", self.far(), "--seconds", "0.2", code=0)
+        self.assertNotIn("WRITE", run.text)
 
 
 class Commands(Served):
