@@ -59,7 +59,8 @@ disk() {  # [DEVICE]: until it has a disk; $disk is its node
     for path in /sys/bus/usb/devices/${1:-$device}/${1:-$device}:*/host*/target*/*/block/*; do
       disk=/dev/${path##*/}
       # The kernel reads the first blocks of a disk before it is of use.
-      if test -b $disk && dd if=$disk of=/dev/null count=1 status=none 2>/dev/null; then return; fi
+      test -b "$disk" || continue
+      if dd if=$disk of=/dev/null count=1 status=none 2>/dev/null; then return; fi
     done
     sleep 0.01
   done

@@ -80,7 +80,8 @@ class UsbIpHost(guest.Case):
             "$USBTWIN" list --remote 127.0.0.1
             "$USBTWIN" list --remote 127.0.0.1 --json >$WORK/list
             usbip list -r 127.0.0.1 >$WORK/stock 2>&1
-            "$USBTWIN" info --audit -d $far --json >$WORK/info""")
+            "$USBTWIN" info --audit -d $far --json >$WORK/info
+            "$USBTWIN" info --audit -d $far >$WORK/text""")
         self.assertRegex(done.text, rf"^{bus_id} +1d6b:0104 high ")
         listed, = json.loads(self.taken("list"))["devices"]
         self.assertEqual((listed["bus_id"], listed["vendor_id"], listed["product_id"],
@@ -88,6 +89,8 @@ class UsbIpHost(guest.Case):
         self.assertRegex(self.taken("stock").decode(), rf"{bus_id}: .*\(1d6b:0104\)")
         info = json.loads(self.taken("info"))
         self.assertEqual(info["serial"], "serial-disk")
+        # Its other strings are there, and empty.
+        self.assertIn(f"{bus_id} 1d6b:0104 - -, serial serial-disk\n", self.taken("text").decode())
         alternate = info["configurations"][0]["interfaces"][0]["alternates"][0]
         self.assertEqual((alternate["class"], alternate["subclass"], alternate["protocol"]),
                          (8, 6, 0x50))
