@@ -86,6 +86,7 @@ refused() {  # as a disk refuses that is gone, or, taken away in good order, has
 # A USB/IP server of ours, as process $server, and the stock tool's attachments to it.
 SERVE = ATTACH + r"""
 serve() {  # DEVICE... [OPTION...]: until it listens; what it said is in /tmp/server
+  : >/tmp/server
   "$USBTWIN" serve "$@" --no-control 2>/tmp/server &
   server=$!
   until_is "grep -q 'listens at' /tmp/server || ! kill -0 $server"
