@@ -103,16 +103,12 @@ class Case(unittest.TestCase):
                                  for byte in range(min(length, 65537))) * (length // 65537 or 1))
         return top
 
-    def skip(self, reason):
-        print(reason, flush=True)
-        sys.exit(NOT_RUN_HERE)
-
     def need(self, *programs):
         """Skips where this machine lacks a program, and so the guest does."""
         path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
         for program in programs:
             if shutil.which(program, path=path) is None:
-                self.skip(f"no {program} here")
+                self.skipTest(f"no {program} here")
 
 
 def why_no_kernel():
@@ -150,5 +146,9 @@ def main():
     reason = None if result.wasSuccessful() else why_no_start()
     if reason:
         print(reason)
+        sys.exit(NOT_RUN_HERE)
+    for _, reason in result.skipped:
+        print(reason)
+    if result.wasSuccessful() and len(result.skipped) == result.testsRun:
         sys.exit(NOT_RUN_HERE)
     sys.exit(0 if result.wasSuccessful() else 1)
