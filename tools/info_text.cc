@@ -8,9 +8,9 @@
 namespace usbtwin::tools {
 namespace {
 
-// Text of a JSON value, "-" for null. A device's strings may hold anything.
+// Text of a JSON value, "-" where there is none. A device's strings may hold anything.
 std::string Text(const Json& json) {
-  if (json.is_null()) return "-";
+  if (json.is_null() || json == "") return "-";
   return json.is_string() ? Printable(json.get<std::string>()) : json.dump();
 }
 

@@ -13,7 +13,7 @@ std::string Footer() {
       "Data from the device goes to standard output: as a hex dump on a terminal or with --hex,\n"
       "in binary elsewhere. Messages and sense go to standard error. Sizes are decimal, 0x.. or\n"
       "..h, or end in k, M or G.\n\n"
-      "Devices; this build opens real devices and emulated ones (emu:):\n";
+      "Devices; this build opens all but replay: and sg:\n";
   text += app::DeviceStringForms();
   text +=
       "\nExamples:\n"

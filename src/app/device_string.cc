@@ -7,6 +7,7 @@
 #include "app/size.h"
 #include "base/text.h"
 #include "emulator/memory_store.h"
+#include "proto/usbip_ops.h"
 
 namespace usbtwin::app {
 namespace {
@@ -211,15 +212,6 @@ Result<DeviceString, Complaint> ParseTwin(std::string_view rest) {
 
 // ---- other places ----
 
-// "1-1", "3-2.4.1": a root hub's number and the ports below it.
-bool IsBusId(std::string_view text) {
-  const size_t dash = text.find('-');
-  if (dash == std::string_view::npos || !IsDecimal(text.substr(0, dash))) return false;
-  std::string_view ports = text.substr(dash + 1);
-  if (!AllOf(ports, "0123456789.") || ports.front() == '.' || ports.back() == '.') return false;
-  return ports.find("..") == std::string_view::npos;
-}
-
 Complaint SplitHost(std::string_view text, UsbIpDevice& device) {
   std::string_view port;
   if (text.starts_with('[')) {  // an IPv6 address, as in a URL
@@ -258,8 +250,10 @@ Result<DeviceString, Complaint> ParseUsbIp(std::string_view rest, char mark, boo
   }
   UsbIpDevice device;
   device.bus_id = rest.substr(split + 1);
-  if (!IsBusId(device.bus_id)) {
-    return Complaint("\"" + device.bus_id + "\" is no bus id such as 1-1 or 3-2.4");
+  if (!usbip::IsBusId(device.bus_id)) {
+    return Complaint("\"" + device.bus_id + "\" is no bus id such as 1-1 or usbip-vudc.0: 1 to " +
+                     std::to_string(wire::usbip::kBusIdLength - 1) +
+                     " letters, digits, \"-\", \".\", \":\" and \"_\"");
   }
   if (is_socket) {
     device.socket_path = rest.substr(0, split);

@@ -2,99 +2,17 @@
 import json
 import os
 import re
-import subprocess
 
 import guest
-
-# What the kernel says where a device or its server did something it should not have.
-WRONG = re.compile(r"reset (low|full|high|Super)|error|can't|cannot|fail|not responding|unable|"
-                   r"timed? ?out|invalid|overflow|urb->|unknown|WARNING|BUG:|vhci_hcd: (conn|recv)",
-                   re.IGNORECASE)
-
-# In the guest. Several devices: `attach` leaves its process in $pid, its port in $port, and what it
-# said in /tmp/said.$port.
-TOOLS = r"""
-PATH=$PATH:/usr/sbin:/sbin
-attach() {  # DEVICE [OPTION...]: until the kernel has read the device
-  : >/tmp/told
-  # A shell without a terminal has its background ignore SIGINT.
-  env --default-signal=INT "$USBTWIN" attach "$@" >/tmp/told 2>/tmp/said &
-  pid=$!
-  until test -s /tmp/told; do
-    kill -0 $pid || { cat /tmp/said >&2; return 1; }
-    sleep 0.01
-  done
-  port=$(sed -n 's/.* is in port \([0-9]*\),.*/\1/p' /tmp/told)
-  device=$(sed -n 's/.*, device \([-0-9.]*\) of.*/\1/p' /tmp/told)
-}
-disk() {  # [DEVICE]: until it has a disk; $disk is its node
-  for again in $(seq 1000); do
-    for path in /sys/bus/usb/devices/${1:-$device}/${1:-$device}:*/host*/target*/*/block/*; do
-      disk=/dev/${path##*/}
-      # The kernel reads the first blocks of a disk before it is of use.
-      if test -b $disk && dd if=$disk of=/dev/null count=1 status=none 2>/dev/null; then return; fi
-    done
-    sleep 0.01
-  done
-  echo "no disk" >&2
-  return 1
-}
-good_end() {  # ends $pid as a person does; it must have detached in good order
-  kill -INT $pid
-  wait $pid
-  is_free $port
-}
-keep_writing() {  # to $disk, until that fails: /tmp/dd says how
-  while dd if=/dev/zero of=$disk bs=64k conv=nocreat oflag=direct count=512 2>/tmp/dd; do :; done
-}
-refused() {  # as a disk refuses that is gone, or, taken away in good order, has no room left
-  grep -qE 'Input/output error|No such (device|file)|No space left' /tmp/dd
-}
-is_free() {
-  "$USBTWIN" ports --all | grep -Eq "^ *$1  .s   free$"
-}
-"""
-
+import shell
 
 class Attach(guest.Case):
     def attached(self, script, good=True, **more):
-        """A script with TOOLS. Where it is a good run the kernel has nothing to complain about."""
-        done = self.shell(TOOLS + script, **more)
+        """A script. Where it is a good run the kernel has nothing to complain about."""
+        done = self.shell(shell.ATTACH + script, **more)
         if good:
-            wrong = [line for line in self.messages() if WRONG.search(line)]
-            self.assertEqual(wrong, [], "\n".join(self.messages()))
+            self.assertEqual(self.complaints(), [], "\n".join(self.messages()))
         return done
-
-    def messages(self):
-        """What the kernel said since its boot."""
-        log = self.read(self.dmesg).decode(errors="replace")
-        return re.split(r"as init process\n", log, maxsplit=1)[-1].replace(
-            "epollctl add err", "").splitlines()
-
-    def image(self, name, size):
-        path = os.path.join(self.work, name)
-        with open(path, "wb") as file:
-            file.truncate(size)
-        return path
-
-    def tree(self):
-        """Files of all lengths, from fixed bytes."""
-        top = os.path.join(self.work, "tree")
-        for index, length in enumerate((0, 1, 511, 4096, 65537, 3 << 20)):
-            folder = os.path.join(top, f"folder {index % 3}")
-            os.makedirs(folder, exist_ok=True)
-            with open(os.path.join(folder, f"file{index}"), "wb") as file:
-                file.write(bytes((index + byte * 7 + byte // 251) & 0xff
-                                 for byte in range(min(length, 65537))) * (length // 65537 or 1))
-        return top
-
-    def host(self, *command):
-        """Output of a program of this machine."""
-        path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
-        done = subprocess.run(command, capture_output=True, check=False,
-                              env=dict(os.environ, PATH=path))
-        self.assertEqual(done.returncode, 0, (command, done.stdout, done.stderr))
-        return done.stdout
 
     def test_a_disk_is_found_and_taken_away(self):
         done = self.attached("""

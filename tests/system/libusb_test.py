@@ -5,31 +5,12 @@ import random
 import re
 
 import guest
+import shell
 
 LENGTH = 8 << 20  # bytes of the disk
 IDS = "1d6b:0104"
 
-# gadget NAME FUNCTION UDC [IMAGE] makes a device and plugs it in.
-FUNCTIONS = """
-gadget() {
-  folder=/sys/kernel/config/usb_gadget/$1
-  mkdir $folder $folder/strings/0x409 $folder/configs/c.1 $folder/functions/$2
-  echo 0x1d6b >$folder/idVendor
-  echo 0x0104 >$folder/idProduct
-  echo serial-$1 >$folder/strings/0x409/serialnumber
-  if [ -n "${4:-}" ]; then echo $4 >$folder/functions/$2/lun.0/file; fi
-  ln -s $folder/functions/$2 $folder/configs/c.1
-  echo $3 >$folder/UDC
-}
-unplug() { echo "" >/sys/kernel/config/usb_gadget/$1/UDC; }
-until_is() {
-  count=0
-  until eval "$1"; do
-    count=$((count + 1))
-    [ $count -lt 1000 ] || { echo "never: $1" >&2; exit 9; }
-    sleep 0.02
-  done
-}
+FUNCTIONS = shell.GADGET + """
 driver() { basename "$(readlink /sys/bus/usb/devices/1-1/1-1:1.0/driver)"; }
 # The disk's name, which may be another one each time a driver takes it.
 block() { ls /sys/bus/usb/devices/1-1/1-1:1.0/host*/target*/*/block 2>/dev/null || echo none; }
@@ -37,14 +18,6 @@ disk() {
   cp $WORK/image /tmp/image
   gadget disk mass_storage.0 dummy_udc.0 /tmp/image
   until_is 'test -b /dev/sda'
-}
-# Ends with the status wanted, whatever -e says.
-expect() {
-  wanted=$1
-  shift
-  status=0
-  "$@" || status=$?
-  [ $status = $wanted ] || { echo "exit $status, not $wanted: $*" >&2; exit 9; }
 }
 """
 

@@ -2,6 +2,7 @@
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -198,6 +199,20 @@ server = socket.create_server(("127.0.0.1", 0))
 socket.create_connection(server.getsockname()[:2], 10).close()
 server = socket.create_server(("::1", 0), family=socket.AF_INET6)
 socket.create_connection(server.getsockname()[:2], 10).close()""")
+
+    def test_a_case_without_its_program_is_skipped_and_says_why(self):
+        name = self.path("lacking_test.py")
+        with open(name, "w", encoding="ascii") as file:
+            file.write("import guest\n"
+                       "class Lacking(guest.Case):\n"
+                       "    def test_it(self):\n"
+                       "        self.need('sh', 'no-such-program')\n"
+                       "guest.main()\n")
+        done = subprocess.run([sys.executable, name, "it"], capture_output=True, text=True,
+                              check=False, env=dict(os.environ, PYTHONPATH=os.path.dirname(
+                                  os.path.realpath(guest.__file__))))
+        self.assertEqual(done.returncode, guest.NOT_RUN_HERE, done.stderr)
+        self.assertEqual(done.stdout, "no no-such-program here\n")
 
     def test_our_own_programs_run(self):
         done = self.guest(os.environ["USB_SGRAW"], "-d", "emu:?size=1M", "--cdb",

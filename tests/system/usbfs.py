@@ -11,6 +11,7 @@ import os
 import struct
 
 TIMEOUT_MS = 20000
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Control(ctypes.Structure):
@@ -30,8 +31,24 @@ def code(direction, number, size):
     return direction << 30 | size << 16 | ord("U") << 8 | number
 
 
+class IsoPacket(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_uint), ("moved", ctypes.c_uint), ("status", ctypes.c_uint)]
+
+
+class UrbHead(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_ubyte), ("endpoint", ctypes.c_ubyte), ("status", ctypes.c_int),
+                ("flags", ctypes.c_uint), ("data", ctypes.c_void_p), ("length", ctypes.c_int),
+                ("moved", ctypes.c_int), ("start_frame", ctypes.c_int),
+                ("packets_count", ctypes.c_int), ("error_count", ctypes.c_int),
+                ("signal", ctypes.c_uint), ("context", ctypes.c_void_p)]
+
+
 CONTROL = code(3, 0, ctypes.sizeof(Control))
 BULK = code(3, 2, ctypes.sizeof(Bulk))
+SET_INTERFACE = code(2, 4, 8)
+SUBMIT = code(2, 10, ctypes.sizeof(UrbHead))
+DISCARD = code(0, 11, 0)
+REAP = code(1, 12, ctypes.sizeof(ctypes.c_void_p))
 CLAIM = code(2, 15, 4)
 RESET = code(0, 20, 0)
 CLEAR_HALT = code(2, 21, 4)
@@ -66,6 +83,9 @@ class Device:
     def reset(self):
         fcntl.ioctl(self.fd, RESET)
 
+    def set_interface(self, interface, setting):
+        fcntl.ioctl(self.fd, SET_INTERFACE, struct.pack("II", interface, setting))
+
     def clear_halt(self, endpoint):
         fcntl.ioctl(self.fd, CLEAR_HALT, struct.pack("I", endpoint))
 
@@ -89,6 +109,64 @@ class Device:
         moved = fcntl.ioctl(self.fd, BULK, Bulk(endpoint, length, timeout_ms,
                                                 ctypes.addressof(room)))
         return room.raw[:moved]
+
+
+def call(device, request, thing):
+    """An ioctl that gets the address of `thing` itself: fcntl.ioctl copies what is small."""
+    if LIBC.ioctl(device.fd, ctypes.c_ulong(request), ctypes.byref(thing)) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+class IsoUrb:
+    """An isochronous transfer; its packets lie one behind the other, each with room for its length.
+    The kernel writes into this object until it is reaped."""
+    URB_TYPE, ASAP = 0, 2
+
+    def __init__(self, endpoint, lengths, data=None):
+        """lengths in bytes, one for each packet; `data` for an OUT transfer."""
+        self.lengths = lengths
+        self.room = ctypes.create_string_buffer(b"\xa5" * max(1, sum(lengths)))
+        if data is not None:
+            assert len(data) == sum(lengths)
+            self.room[:len(data)] = data
+        urb_type = type("Urb", (ctypes.Structure,), {
+            "_fields_": [("head", UrbHead), ("packets", IsoPacket * len(lengths))]})
+        self.urb = urb_type()
+        self.urb.head = UrbHead(type=self.URB_TYPE, endpoint=endpoint, flags=self.ASAP,
+                                data=ctypes.addressof(self.room), length=sum(lengths),
+                                packets_count=len(lengths))
+        for packet, length in zip(self.urb.packets, lengths):
+            packet.length = length
+
+    def submit(self, device):
+        call(device, SUBMIT, self.urb)
+
+    def discard(self, device):
+        call(device, DISCARD, self.urb)
+
+    def reap(self, device):
+        """Waits for the next transfer of the device to end: it must be this one."""
+        found = ctypes.c_void_p()
+        call(device, REAP, found)
+        assert found.value == ctypes.addressof(self.urb), "another transfer ended before this one"
+        return self
+
+    @property
+    def status(self):
+        return -self.urb.head.status
+
+    def told(self):
+        """(errno, bytes) of each packet."""
+        return [(-ctypes.c_int(packet.status).value, packet.moved) for packet in self.urb.packets]
+
+    def data(self):
+        """The bytes of each packet."""
+        offset, found = 0, []
+        for packet, length in zip(self.urb.packets, self.lengths):
+            found.append(self.room.raw[offset:offset + packet.moved])
+            offset += length
+        return found
 
 
 class Bot:
