@@ -191,6 +191,8 @@ assert numbers == list(range(numbers[0], numbers[0] + 64)), numbers
 
     def test_the_device_goes_while_packets_flow(self):
         self.write_program("""
+receive([512] * 64)
+open("/tmp/flows", "w").close()
 try:
     while True: receive([512] * 64)
 except OSError as error:
@@ -200,7 +202,7 @@ except OSError as error:
             attach emu:$WORK/loop.toml
             python3 $WORK/host.py >/tmp/end &
             host=$!
-            sleep 0.3
+            until_is '[ -e /tmp/flows ]'
             kill -KILL $pid
             wait $host
             cat /tmp/end
