@@ -25,6 +25,7 @@ FLOORS = {  # in the order of meson.build
     "emulator": ENGINES,
     "src/async": ENGINES,
     "host": ENGINES + ["src/async"],
+    "src/conform": ENGINES + ["src/async", "host"],
     "src/app": ENGINES + ["emulator", "src/async", "host"],
     "src/os": ENGINES + ["emulator", "src/async", "host", "src/app"],
     "src/sim": ENGINES + ["emulator", "src/async", "host", "src/app"],
@@ -34,7 +35,7 @@ TOP = ["tools", "tests"]  # may include everything
 RIM = ["src/os", "src/shim"]  # where the operating system is
 REAL = RIM + ["tools", "tests/os", "tests/shim", "tests/system"]  # where time and threads are real
 FROM_APP = ["src/app", "src/os", "src/sim", "tools", "tests"]
-FROM_ASYNC = ["src/async", "host"] + FROM_APP
+FROM_ASYNC = ["src/async", "host", "src/conform"] + FROM_APP
 
 # Foreign headers, and the only places that may include them.
 FOREIGN = [

@@ -23,6 +23,7 @@ std::string Footer() {
       "  usbtwin disk write -d 1234:5678 -i stick.img --detach-kernel\n"
       "  usbtwin disk verify -d 1234:5678 -i stick.img\n"
       "  usbtwin bench -d 'emu:?size=64M'\n"
+      "  usbtwin conform all -d emu:disk.img\n"
       "  sudo usbtwin attach emu:disk.img\n"
       "  usbtwin disk read -d emu:disk.img -o copy.img --faults plan.toml\n"
       "  usbtwin faults bot.stall-data\n"
@@ -80,6 +81,7 @@ int Main(int argc, const char* const* argv) {
   AddDetachVerb(cli, chosen);
   AddPortsVerb(cli, chosen);
   AddGadgetVerb(cli, chosen);
+  AddConformVerb(cli, chosen);
   AddSimVerb(cli, chosen);
   AddFaultsVerb(cli, chosen);
   AddDumpVerb(cli, chosen);

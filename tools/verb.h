@@ -15,6 +15,7 @@ using Chosen = std::function<int()>;
 
 void AddAttachVerb(CLI::App& cli, Chosen& chosen);
 void AddBenchVerb(CLI::App& cli, Chosen& chosen);
+void AddConformVerb(CLI::App& cli, Chosen& chosen);
 void AddDetachVerb(CLI::App& cli, Chosen& chosen);
 void AddDiskVerb(CLI::App& cli, Chosen& chosen);
 void AddDumpVerb(CLI::App& cli, Chosen& chosen);
