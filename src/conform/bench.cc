@@ -86,7 +86,8 @@ async::Task<Result<uint32_t>> Bench::Request(host::ControlRequest request) {
 }
 
 async::Task<bool> Bench::ClearHalt(usb::EndpointAddress endpoint) {
-  const Result<void> cleared = co_await session_.control().Request(usb::ClearHalt{endpoint});
+  const usb::PortRequest request = usb::ClearHalt{endpoint};
+  const Result<void> cleared = co_await session_.control().Request(request);
   co_return cleared.has_value();
 }
 

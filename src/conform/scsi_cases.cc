@@ -284,7 +284,8 @@ async::Task<Finding> ReadsAgree(Bench& bench) {
   static constexpr std::array<const char*, 3> kNames{"READ(6)", "READ(12)", "READ(16)"};
   const std::array<Cdb, 3> cdbs{scsi::Read6(0, 1), scsi::Read12(0, 1), scsi::Read16(0, 1)};
   for (size_t index = 0; index < cdbs.size(); ++index) {
-    const Answer other = co_await bench.Ask(cdbs[index], bench.block_size());
+    const Cdb cdb = cdbs[index];
+    const Answer other = co_await bench.Ask(cdb, bench.block_size());
     if (IsRefused(other, 0x20)) continue;
     const std::string bad = ExpectData(other, bench.block_size());
     if (!bad.empty()) co_return Fail(std::string(kNames[index]) + ": " + bad);
