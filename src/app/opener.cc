@@ -20,6 +20,8 @@ emulator::Profile ProfileOf(const EmulatedDisk& emulated) {
   profile.speed = emulated.speed;
   profile.device.speeds = emulator::SpeedsUpTo(emulated.speed);
   emulator::FunctionProfile function;
+  const bool uas = emulated.protocol == EmulatedDisk::Protocol::kUas;
+  if (uas) function.kind = emulator::FunctionProfile::Kind::kUas;
   for (uint8_t lun = 0; lun < emulated.luns_count; ++lun) {
     emulator::UnitProfile unit;
     unit.disk.block_size = emulated.block_size;
@@ -71,9 +73,6 @@ struct ProfileMaker {
     return LoadProfile(system, emulated.path);
   }
   Made operator()(const EmulatedDisk& emulated) const {
-    if (emulated.protocol == EmulatedDisk::Protocol::kUas) {
-      return NotInThisBuild("disks that speak UAS");
-    }
     return ProfileFile{.profile = ProfileOf(emulated), .image_places = {}};
   }
 };

@@ -118,6 +118,9 @@ class HostEngine {
   HostAction Poll();
 
   Bytes iu(uint16_t tag) const;
+  bool IsCommandTag(uint16_t tag) const { return tag != 0 && tag <= tags_count_; }
+  bool IsManagementTag(uint16_t tag) const { return manages_ && tag > tags_count_; }
+  uint32_t length(uint16_t tag) const { return At(tag).length; }  // bytes of data asked for
   const HostResult& result(uint16_t tag) const { return At(tag).result; }
   // After kFinished: the tag may be used again.
   void Release(uint16_t tag);
@@ -127,7 +130,8 @@ class HostEngine {
   // The answer to a task management function is waited for.
   bool managing() const { return management_.function.has_value(); }
   // No status is being waited for: after the last command's end nothing is under way.
-  bool idle() const { return tasks_count_ == 0 && reads_out_ == 0; }
+  bool idle() const { return tasks_count_ == 0 && reads_out_ == 0 && recovery_ == Recovery::kNone; }
+  uint16_t tasks_count() const { return tasks_count_; }
   const HostOptions& options() const { return options_; }
   // Ready IUs, or responses to functions given up, that came too late to matter.
   uint64_t late_count() const { return late_count_; }
@@ -187,7 +191,6 @@ class HostEngine {
   Task& At(uint16_t tag) { return tasks_[tag - 1u]; }
   const Task& At(uint16_t tag) const { return tasks_[tag - 1u]; }
   bool streams() const { return options_.streams_count != 0; }
-  bool IsManagementTag(uint16_t tag) const { return manages_ && tag > tags_count_; }
 
   uint16_t abort_tag() const { return static_cast<uint16_t>(tags_count_ + 1); }
   uint16_t reset_tag() const { return static_cast<uint16_t>(tags_count_ + 2); }

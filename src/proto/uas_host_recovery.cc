@@ -251,6 +251,10 @@ void HostEngine::ResetFor(uint16_t culprit, const Problem& problem, Rung rung) {
     if (recovery_ == Recovery::kDrain) port_rung_ = std::max(port_rung_, rung);
     return AdvanceRecovery();
   }
+  if (tasks_count_ == 0) {  // nobody is harmed; what is wrong, the next command will find
+    ++late_count_;
+    return;
+  }
   recovery_ = Recovery::kDrain;
   port_rung_ = rung == last_rung_ ? Rung::kReopen : rung;  // once more would help no better
   abort_wanted_ = 0;

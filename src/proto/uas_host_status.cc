@@ -1,6 +1,7 @@
 // What a device says on the status pipe. Nothing of it is believed before it was held against the
 // table: an IU for a command that is not there, or that could not have asked for it, breaks the
 // conversation.
+#include "proto/scsi_status.h"
 #include "proto/uas_host.h"
 
 namespace usbtwin::uas {
@@ -11,6 +12,25 @@ using wire::uas::IuId;
 using wire::uas::ResponseCode;
 using wire::uas::ResponseIu;
 using wire::uas::SenseIu;
+
+namespace {
+
+// SAM-5, 5.3.1.
+bool IsStatus(uint8_t status) {
+  switch (static_cast<scsi::Status>(status)) {
+    case scsi::Status::kGood:
+    case scsi::Status::kCheckCondition:
+    case scsi::Status::kConditionMet:
+    case scsi::Status::kBusy:
+    case scsi::Status::kReservationConflict:
+    case scsi::Status::kTaskSetFull:
+    case scsi::Status::kAcaActive:
+    case scsi::Status::kTaskAborted: return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 void HostEngine::HandleStatus(uint16_t stream, Outcome outcome, Bytes iu) {
   if (!streams()) {
@@ -55,7 +75,7 @@ void HostEngine::HandleIu(uint16_t stream, Bytes iu) {
   }
   if (tag == 0 || tag > tags_count_ || At(tag).device_done || At(tag).state == State::kFree ||
       At(tag).iu_leg == Leg::kDue) {
-    return FailAll({.text = "an IU of kind {:x}h came for tag {}, which no command has",
+    return FailAll({.text = "an IU of kind {:x} came for tag {}, which no command has",
                     .values = {header->id, tag}});
   }
   switch (static_cast<IuId>(header->id)) {
@@ -66,7 +86,7 @@ void HostEngine::HandleIu(uint16_t stream, Bytes iu) {
     case IuId::kCommand:
     case IuId::kTaskManagement: break;
   }
-  FailAll({.text = "an IU of kind {:x}h came for tag {}: devices send none of that kind",
+  FailAll({.text = "an IU of kind {:x} came for tag {}: devices send none of that kind",
            .values = {header->id, tag}});
 }
 
@@ -84,6 +104,10 @@ void HostEngine::HandleSense(uint16_t tag, Bytes iu) {
   const Bytes bytes = Take(Drop(iu, sizeof(*sense)), sense->sense_length);
   task.result.sense_length = static_cast<uint8_t>(CopyBytes(task.result.sense, bytes));
   if (task.data_leg == Leg::kDue) CloseData(tag);
+  if (!IsStatus(sense->status)) {
+    return Fail(tag, {.text = "a SENSE IU for tag {} has the reserved status {:x}",
+                      .values = {tag, sense->status}});
+  }
   // On a stream of its own nothing else comes. A shared pipe is left alone: the data has an end.
   const bool passed = sense->status == 0x00 || sense->status == 0x04;  // GOOD, CONDITION MET
   if (!passed && streams() && task.data_leg == Leg::kOpen) cancel_data_due_ |= Bit(tag);
@@ -113,11 +137,11 @@ void HostEngine::HandleResponse(uint16_t tag, Bytes iu) {
     case ResponseCode::kNotSupported:
     case ResponseCode::kFailed:
     case ResponseCode::kSucceeded:
-      problem.text = "a RESPONSE IU to the command with tag {} has code {:x}h";
+      problem.text = "a RESPONSE IU to the command with tag {} has code {:x}";
       return FailAll(problem);
   }
   if (problem.text[0] == 0) {
-    problem.text = "a RESPONSE IU to the command with tag {} has the reserved code {:x}h";
+    problem.text = "a RESPONSE IU to the command with tag {} has the reserved code {:x}";
     return FailAll(problem);
   }
   At(tag).device_done = true;
@@ -157,7 +181,7 @@ void HostEngine::HandleManagementIu(uint16_t tag, Bytes iu) {
   const bool awaited = managing() && management_.tag == tag && management_.iu_leg != Leg::kDue &&
                        !management_.answered;
   if (!is_response || (!awaited && (spent_ & Bit(tag)) == 0)) {
-    return FailAll({.text = "an IU of kind {:x}h came for tag {}, which no function has",
+    return FailAll({.text = "an IU of kind {:x} came for tag {}, which no function has",
                     .values = {iu[0], tag}});
   }
   if (!awaited) {  // the answer to a function that was given up
