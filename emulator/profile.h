@@ -29,6 +29,9 @@ struct FunctionProfile {
   uint8_t interface_class = 0x08;   // 08h mass storage, FFh vendor-specific carrying the same
   std::string name;                 // iInterface; none where empty
   std::vector<size_t> units;  // LUN 0 first; functions may share units, as initiators of their own
+  // kUas: whoever carries the device carries bulk streams, too. Otherwise there is no UAS from
+  // SuperSpeed on.
+  bool streams = true;
   BotQuirks quirks;
 };
 

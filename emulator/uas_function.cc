@@ -67,7 +67,7 @@ constexpr uas::DeviceOptions kEngineOptions{};
 
 }  // namespace
 
-UasFunction::UasFunction(scsi::LogicalUnit& unit, BotFunctionOptions options)
+UasFunction::UasFunction(scsi::LogicalUnit& unit, BotFunctionOptions options, bool streams)
     : unit_(unit),
       bot_(unit, options),
       engine_({.tasks_count = kEngineOptions.tasks_count, .luns_count = options.luns_count}) {
@@ -75,7 +75,8 @@ UasFunction::UasFunction(scsi::LogicalUnit& unit, BotFunctionOptions options)
     std::vector<uint8_t>& bytes = descriptors_[static_cast<size_t>(speed) - 1];
     const Bytes bulk_only = bot_.descriptors(speed);
     bytes.assign(bulk_only.begin(), bulk_only.end());
-    if (speed != usb::Speed::kFull) AppendSetting(bytes, speed, options);
+    const bool offered = speed == usb::Speed::kHigh || (speed == usb::Speed::kSuper && streams);
+    if (offered) AppendSetting(bytes, speed, options);
   }
   for (uint8_t index = 0; index < kEngineOptions.tasks_count; ++index) {
     UasTaskOwner& owner = *this;

@@ -21,7 +21,8 @@ class UasFunction final : public Function, private usb::RequestSink, private Uas
   static constexpr uint8_t kStreamsExponent = 5;
 
   // The unit, usually a Target, outlives the function. The options are those of its Bulk-Only half.
-  UasFunction(scsi::LogicalUnit& unit, BotFunctionOptions options);
+  // `streams`: the controller carries them; otherwise there is no setting 1 from SuperSpeed on.
+  UasFunction(scsi::LogicalUnit& unit, BotFunctionOptions options, bool streams = true);
   ~UasFunction() override;
 
   Bytes descriptors(usb::Speed speed) const override;

@@ -201,6 +201,11 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
   } else {
     Result<ProfileFile, Failure> profile = LoadTwin(system, *parsed, options.read_only);
     if (!profile) return profile.error();
+    for (emulator::ConfigurationProfile& configuration : profile->profile.configurations) {
+      for (emulator::FunctionProfile& function : configuration.functions) {
+        function.streams = !options.without_streams;
+      }
+    }
     Result<std::unique_ptr<Twin>, Failure> twin = Twin::Make(system, std::move(*profile), player);
     if (!twin) return CannotOpen(twin.error());
     opened->twin_ = std::move(*twin);

@@ -199,6 +199,7 @@ HostAction HostEngine::PollIu() {
 // ---- Legs -------------------------------------------------------------------------------------
 
 void HostEngine::HandleIuSent(uint16_t tag, Outcome outcome, uint32_t length) {
+  cancel_iu_due_ &= ~Bit(tag);  // it has ended by itself
   if (IsManagementTag(tag)) return HandleManagementSent(outcome, length);
   Task& task = At(tag);
   CHECK(task.iu_leg == Leg::kOpen);
@@ -219,6 +220,7 @@ void HostEngine::HandleIuSent(uint16_t tag, Outcome outcome, uint32_t length) {
 void HostEngine::HandleData(uint16_t tag, Outcome outcome, uint32_t length) {
   Task& task = At(tag);
   CHECK(task.data_leg == Leg::kOpen);
+  cancel_data_due_ &= ~Bit(tag);
   const uint32_t asked = std::min(task.length - task.moved, options_.transfer_length_max);
   CHECK_LE(length, asked);
   task.moved += length;

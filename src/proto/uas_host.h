@@ -120,6 +120,7 @@ class HostEngine {
   Bytes iu(uint16_t tag) const;
   bool IsCommandTag(uint16_t tag) const { return tag != 0 && tag <= tags_count_; }
   bool IsManagementTag(uint16_t tag) const { return manages_ && tag > tags_count_; }
+  uint16_t FirstManagementTag() const { return abort_tag(); }
   uint32_t length(uint16_t tag) const { return At(tag).length; }  // bytes of data asked for
   const HostResult& result(uint16_t tag) const { return At(tag).result; }
   // After kFinished: the tag may be used again.

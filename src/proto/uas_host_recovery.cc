@@ -185,7 +185,8 @@ void HostEngine::HandleManagementSent(Outcome outcome, uint32_t length) {
 }
 
 void HostEngine::HandleRecoveryTimeout() {
-  if (!managing() || management_.answered || recovery_ != Recovery::kNone) return;
+  if (!managing() || recovery_ != Recovery::kNone) return;
+  // Where the answer is there, it is the IU itself that has no end.
   GiveUpManagement();
   EndManagementIfClosed();
 }

@@ -47,6 +47,7 @@ void HostEngine::HandleStatus(uint16_t stream, Outcome outcome, Bytes iu) {
   Leg& leg = manages ? management_.status_leg : At(stream).status_leg;
   CHECK(leg == Leg::kOpen);
   leg = Leg::kClosed;
+  cancel_status_due_ &= ~Bit(stream);
   if (outcome == Outcome::kOk) return HandleIu(stream, iu);
   if (manages && outcome == Outcome::kCancelled) {
     management_.given_up = true;

@@ -263,6 +263,22 @@ BOOST_AUTO_TEST_CASE(a_function_that_is_answered_too_late_is_no_breach) {
   BOOST_CHECK(engine.result(tag).rung == Rung::kUnitReset);
 }
 
+// Its end was waited for without end.
+BOOST_AUTO_TEST_CASE(a_function_that_is_answered_before_its_iu_has_ended_ends_all_the_same) {
+  const uint16_t tag = Start();
+  Drain();
+  Sent(tag);
+  engine.HandleTimeout(tag);
+  Drain();
+  Say(Response(kAbortTag, 0));
+  Quiet();
+  engine.HandleRecoveryTimeout();
+  BOOST_TEST(Next(Kind::kCancelIu).tag == kAbortTag);
+  engine.HandleIuSent(kAbortTag, Outcome::kCancelled, 16);
+  BOOST_TEST(Next(Kind::kFinished).tag == tag);
+  BOOST_CHECK(engine.result(tag).rung == Rung::kAbortTask);
+}
+
 // The tag is not free while a function that names it is under way.
 BOOST_AUTO_TEST_CASE(a_status_that_meets_its_abort_does_not_free_the_tag) {
   const uint16_t tag = Start();

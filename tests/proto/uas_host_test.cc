@@ -224,6 +224,16 @@ BOOST_AUTO_TEST_CASE(an_abort_waits_for_the_legs_to_close) {
   BOOST_TEST(engine.result(tag).error->length_actual == 100u);
 }
 
+// Cancelling it then would have been a breach of the link's contract.
+BOOST_AUTO_TEST_CASE(a_leg_that_has_ended_is_not_cancelled) {
+  const uint16_t tag = Start();
+  Drain();
+  Sent(tag);
+  engine.HandleTimeout(tag);
+  engine.HandleStatus(tag, Outcome::kCancelled, {});  // before anybody asked what to do
+  BOOST_TEST(Drain().count(Kind::kCancelStatus) == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(too_few_streams_to_manage_tasks_leave_the_port_reset) {
   HostEngine narrow{{.depth = 2, .streams_count = 2}};
   const uint16_t tag = narrow.Start({.command_block = kRead10});
