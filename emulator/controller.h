@@ -71,6 +71,9 @@ class Controller {
   // Everything queued there completes kCancelled, later.
   virtual void CancelAll(usb::EndpointAddress endpoint) = 0;
 
+  // The same for one stream of the endpoint.
+  virtual void CancelStream(usb::EndpointAddress endpoint, uint16_t stream_id) = 0;
+
   // Acts at once. No request may be queued on the endpoint when a halt begins.
   virtual void SetHalt(usb::EndpointAddress endpoint, HaltState state) = 0;
   virtual HaltState halt(usb::EndpointAddress endpoint) const = 0;

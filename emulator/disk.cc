@@ -143,6 +143,11 @@ void Disk::Reset() {
   for (Nexus& nexus : nexuses_) nexus = Nexus{};
 }
 
+// Alone, without a Target in front of it, a disk is LUN 0.
+void Disk::ResetUnit(uint64_t lun) {
+  if (lun == 0) Reset();
+}
+
 void Disk::Announce(Attention attention) {
   for (Nexus& nexus : nexuses_) nexus.attentions |= attention;
 }

@@ -35,6 +35,7 @@ class Disk final : public scsi::LogicalUnit, private StoreSink {
   void Abort(scsi::Command& command) override;
   void ForgetSense(uint8_t initiator) override;
   void Reset() override;
+  void ResetUnit(uint64_t lun) override;
 
   // What a user does to the device. Removing is refused (false) where the medium is not removable
   // or an initiator prevents it.

@@ -281,6 +281,11 @@ void FaultyUnit::Reset() {
   unit_.Reset();
 }
 
+void FaultyUnit::ResetUnit(uint64_t lun) {
+  std::erase_if(kept_, [lun](const Kept& kept) { return kept.lun == lun; });
+  unit_.ResetUnit(lun);
+}
+
 // The delay of a slow command is over.
 void FaultyUnit::HandleHeld(Charge& charge) {
   Command& command = *charge.command;

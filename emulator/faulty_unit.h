@@ -49,6 +49,7 @@ class FaultyUnit final : public scsi::LogicalUnit {
   void ForgetSense(uint8_t initiator) override;
   // Forgets kept sense. A medium that is gone does not come back with a reset.
   void Reset() override;
+  void ResetUnit(uint64_t lun) override;
 
  private:
   class Charge;  // a command that a fault is played on, until its last call

@@ -120,6 +120,8 @@ class LogicalUnit {
   // Logical unit reset (bus or transport reset): mode parameters to default, a unit attention
   // 06/29/00 for every initiator, medium-removal prevention lifted.
   virtual void Reset() = 0;
+  // The same for the one unit with this LUN; nothing where there is none. SAM-5, 7.6.
+  virtual void ResetUnit(uint64_t lun) = 0;
 };
 
 }  // namespace usbtwin::scsi

@@ -1,6 +1,6 @@
 // A profile: everything one twin is made of, as a plain struct. Files become profiles in
 // src/app/config.h, and profiles become twins in src/app/twin.h. Indices into `units` are valid and
-// every function of kind kBot has at least one unit; whoever makes a profile sees to that.
+// every function of kind kBot or kUas has at least one unit; whoever makes a profile sees to that.
 #pragma once
 
 #include <cstdint>
@@ -22,12 +22,16 @@ struct UnitProfile {
 };
 
 struct FunctionProfile {
-  enum class Kind : uint8_t { kBot, kIsoLoopback };
+  // kUas speaks Bulk-Only, too, in its first setting.
+  enum class Kind : uint8_t { kBot, kUas, kIsoLoopback };
   Kind kind = Kind::kBot;
-  IsoLoopbackOptions iso_loopback;  // of that kind; the others are for kBot
+  IsoLoopbackOptions iso_loopback;  // of that kind; the others are for kBot and kUas
   uint8_t interface_class = 0x08;   // 08h mass storage, FFh vendor-specific carrying the same
   std::string name;                 // iInterface; none where empty
   std::vector<size_t> units;  // LUN 0 first; functions may share units, as initiators of their own
+  // kUas: whoever carries the device carries bulk streams, too. Otherwise there is no UAS from
+  // SuperSpeed on.
+  bool streams = true;
   BotQuirks quirks;
 };
 

@@ -49,6 +49,9 @@ class QuirkyFunction final : public Function, private Controller {
   void Queue(usb::OutRequest& request) override { controller_->Queue(request); }
   void Release(usb::OutRequest& request) override { controller_->Release(request); }
   void CancelAll(usb::EndpointAddress endpoint) override { controller_->CancelAll(endpoint); }
+  void CancelStream(usb::EndpointAddress endpoint, uint16_t stream_id) override {
+    controller_->CancelStream(endpoint, stream_id);
+  }
   void SetHalt(usb::EndpointAddress endpoint, HaltState state) override {
     controller_->SetHalt(endpoint, state);
   }

@@ -78,6 +78,12 @@ void Target::Reset() {
   for (scsi::LogicalUnit* unit : units_) unit->Reset();
 }
 
+void Target::ResetUnit(uint64_t lun) {
+  if (lun >= units_.size()) return;
+  for (KeptSenses& kept : kept_) kept[lun].reset();
+  units_[lun]->Reset();
+}
+
 // ---- What is answered here --------------------------------------------------------------------
 
 void Target::Begin(Command& command) {

@@ -32,6 +32,7 @@ class Target final : public scsi::LogicalUnit {
   void Abort(scsi::Command& command) override;
   void ForgetSense(uint8_t initiator) override;  // of every LUN
   void Reset() override;                         // every unit
+  void ResetUnit(uint64_t lun) override;
 
  private:
   // The sense of the last command refused here, for each LUN. Only Bulk-Only, which can name no

@@ -1,5 +1,7 @@
 #include "emulator/virtual_controller.h"
 
+#include <algorithm>
+
 #include "base/overloaded.h"
 
 namespace usbtwin::emulator {
@@ -42,7 +44,11 @@ void VirtualController::Detach() {
 }
 
 usb::LinkCaps VirtualController::caps() const {
-  return {.speed = speed_, .streams_max = 0, .transfer_length_max = 1 << 20, .lends_data = true};
+  const bool streams = speed_ >= usb::Speed::kSuper;
+  return {.speed = speed_,
+          .streams_max = streams ? kStreamsMax : uint16_t{0},
+          .transfer_length_max = 1 << 20,
+          .lends_data = true};
 }
 
 void VirtualController::Submit(usb::Transfer& transfer) {
@@ -50,7 +56,7 @@ void VirtualController::Submit(usb::Transfer& transfer) {
   transfer.ResetPackets();
   if (!attached()) return SubmitDetached(transfer);
   const bool asleep = suspended_ && !FollowsAnother(transfer);
-  if (asleep || transfer.stream_id != 0) return Finish(transfer, Outcome::kFault);
+  if (asleep || !IsStream(transfer)) return Finish(transfer, Outcome::kFault);
   if (transfer.setup) {
     controls_.PushBack(transfer);
     return Wake();
@@ -59,12 +65,11 @@ void VirtualController::Submit(usb::Transfer& transfer) {
   proto::IsoPipe* const iso_pipe = IsoPipeOf(transfer.endpoint);
   if (iso_pipe != nullptr) return iso_pipe->Submit(transfer);
   if (!transfer.packets.empty()) return Finish(transfer, Outcome::kFault);
-  const uint8_t number = transfer.endpoint.number();
   if (transfer.endpoint.is_in()) {
     CHECK(transfer.in.empty() || transfer.in.size() == transfer.in_length_max);
-    in_pipes_[number]->Submit(transfer);
+    InPipeOf(transfer.endpoint, transfer.stream_id)->Submit(transfer);
   } else {
-    out_pipes_[number]->Submit(transfer);
+    OutPipeOf(transfer.endpoint, transfer.stream_id)->Submit(transfer);
   }
 }
 
@@ -73,9 +78,31 @@ void VirtualController::SubmitDetached(usb::Transfer& transfer) {
   if (transfer.setup) return controls_.PushBack(transfer);
   proto::IsoPipe* const iso_pipe = IsoPipeOf(transfer.endpoint);
   if (iso_pipe != nullptr) return iso_pipe->Append(transfer);
-  const uint8_t number = transfer.endpoint.number();
-  if (transfer.endpoint.is_in()) return in_pipes_[number]->Append(transfer);
-  out_pipes_[number]->Append(transfer);
+  if (transfer.endpoint.is_in()) {
+    return InPipeOf(transfer.endpoint, transfer.stream_id)->Append(transfer);
+  }
+  OutPipeOf(transfer.endpoint, transfer.stream_id)->Append(transfer);
+}
+
+// Null for a pipe that has never been.
+proto::InPipe* VirtualController::InPipeOf(usb::EndpointAddress endpoint,
+                                           uint16_t stream_id) const {
+  const auto& pipes = in_pipes_[endpoint.number()];
+  return pipes == nullptr ? nullptr : pipes->Find(stream_id);
+}
+
+proto::OutPipe* VirtualController::OutPipeOf(usb::EndpointAddress endpoint,
+                                             uint16_t stream_id) const {
+  const auto& pipes = out_pipes_[endpoint.number()];
+  return pipes == nullptr ? nullptr : pipes->Find(stream_id);
+}
+
+// Whether the transfer names a stream where there are some, and none where there are none.
+bool VirtualController::IsStream(const usb::Transfer& transfer) const {
+  if (transfer.setup) return transfer.stream_id == 0;
+  const uint16_t granted = granted_[transfer.endpoint.index()];
+  return granted == 0 ? transfer.stream_id == 0
+                      : transfer.stream_id != 0 && transfer.stream_id <= granted;
 }
 
 // Null for an endpoint of another kind.
@@ -88,9 +115,12 @@ bool VirtualController::FollowsAnother(const usb::Transfer& transfer) const {
   if (transfer.setup) return active_transfer_ != nullptr || !controls_.empty();
   const proto::IsoPipe* const iso_pipe = IsoPipeOf(transfer.endpoint);
   if (iso_pipe != nullptr) return iso_pipe->waiting();
-  const uint8_t number = transfer.endpoint.number();
-  if (transfer.endpoint.is_in()) return in_pipes_[number] && in_pipes_[number]->waiting();
-  return out_pipes_[number] && out_pipes_[number]->waiting();
+  if (transfer.endpoint.is_in()) {
+    const proto::InPipe* const pipe = InPipeOf(transfer.endpoint, transfer.stream_id);
+    return pipe != nullptr && pipe->waiting();
+  }
+  const proto::OutPipe* const pipe = OutPipeOf(transfer.endpoint, transfer.stream_id);
+  return pipe != nullptr && pipe->waiting();
 }
 
 void VirtualController::Cancel(usb::Transfer& transfer) {
@@ -98,9 +128,10 @@ void VirtualController::Cancel(usb::Transfer& transfer) {
   if (!transfer.setup) {
     proto::IsoPipe* const iso_pipe = IsoPipeOf(transfer.endpoint);
     if (iso_pipe != nullptr && iso_pipe->Contains(transfer)) return iso_pipe->Cancel(transfer);
-    const uint8_t number = transfer.endpoint.number();
-    if (transfer.endpoint.is_in()) return in_pipes_[number]->Cancel(transfer);
-    return out_pipes_[number]->Cancel(transfer);
+    if (transfer.endpoint.is_in()) {
+      return InPipeOf(transfer.endpoint, transfer.stream_id)->Cancel(transfer);
+    }
+    return OutPipeOf(transfer.endpoint, transfer.stream_id)->Cancel(transfer);
   }
   if (active_transfer_ == &transfer) {
     // The device still has the request; its answer will find the ticket closed.
@@ -124,6 +155,9 @@ void VirtualController::Enable(const usb::EndpointConfig& endpoint) {
   const uint8_t number = endpoint.address.number();
   halts_[endpoint.address.index()] = HaltState::kNone;
   enabled_.set(endpoint.address.index());
+  const uint16_t streams = speed_ < usb::Speed::kSuper ? uint16_t{0} : endpoint.streams_max;
+  streams_[endpoint.address.index()] = std::min(streams, kStreamsMax);
+  granted_[endpoint.address.index()] = 0;
   const bool isochronous = endpoint.type == usb::TransferType::kIsochronous;
   isochronous_.set(endpoint.address.index(), isochronous);
   if (isochronous) {
@@ -133,20 +167,19 @@ void VirtualController::Enable(const usb::EndpointConfig& endpoint) {
     pipe->SetSuspended(suspended_);
   } else if (endpoint.address.is_in()) {
     auto& pipe = in_pipes_[number];
-    if (pipe == nullptr) pipe = std::make_unique<proto::InPipe>(clock_);
-    pipe->set_packet_size_max(endpoint.packet_size_max);
-    pipe->SetHalt(false);
+    if (pipe == nullptr) pipe = std::make_unique<InPipes>(clock_);
+    pipe->Enable(endpoint.packet_size_max, streams_[endpoint.address.index()]);
   } else {
     auto& pipe = out_pipes_[number];
-    if (pipe == nullptr) pipe = std::make_unique<proto::OutPipe>(clock_);
-    pipe->set_packet_size_max(endpoint.packet_size_max);
-    pipe->SetHalt(false);
+    if (pipe == nullptr) pipe = std::make_unique<OutPipes>(clock_);
+    pipe->Enable(endpoint.packet_size_max, streams_[endpoint.address.index()]);
   }
 }
 
 void VirtualController::Disable(usb::EndpointAddress endpoint) {
   if (!enabled_[endpoint.index()]) return;
   enabled_.reset(endpoint.index());
+  granted_[endpoint.index()] = 0;
   CancelAll(endpoint);
   const Outcome outcome = detaching_ ? Outcome::kDisconnected : Outcome::kCancelled;
   proto::IsoPipe* const iso_pipe = IsoPipeOf(endpoint);
@@ -164,7 +197,9 @@ void VirtualController::Queue(usb::InRequest& request) {
   if (enabled_[request.endpoint.index()]) {
     proto::IsoPipe* const iso_pipe = IsoPipeOf(request.endpoint);
     if (iso_pipe != nullptr) return iso_pipe->Queue(request);
-    return in_pipes_[request.endpoint.number()]->Queue(request);
+    proto::InPipe* const pipe = InPipeOf(request.endpoint, request.stream_id);
+    CHECK(pipe != nullptr);
+    return pipe->Queue(request);
   }
   CHECK(!request.queued);
   request.queued = true;
@@ -179,7 +214,9 @@ void VirtualController::Queue(usb::OutRequest& request) {
   if (enabled_[request.endpoint.index()]) {
     proto::IsoPipe* const iso_pipe = IsoPipeOf(request.endpoint);
     if (iso_pipe != nullptr) return iso_pipe->Queue(request);
-    return out_pipes_[request.endpoint.number()]->Queue(request);
+    proto::OutPipe* const pipe = OutPipeOf(request.endpoint, request.stream_id);
+    CHECK(pipe != nullptr);
+    return pipe->Queue(request);
   }
   CHECK(!request.queued);
   request.queued = true;
@@ -190,7 +227,9 @@ void VirtualController::Queue(usb::OutRequest& request) {
 }
 
 void VirtualController::Release(usb::OutRequest& request) {
-  out_pipes_[request.endpoint.number()]->Release(request);
+  proto::OutPipe* const pipe = out_pipes_[request.endpoint.number()]->Kept(request.stream_id);
+  CHECK(pipe != nullptr);
+  pipe->Release(request);
 }
 
 void VirtualController::CancelAll(usb::EndpointAddress endpoint) {
@@ -201,6 +240,17 @@ void VirtualController::CancelAll(usb::EndpointAddress endpoint) {
     in_pipes_[number]->EndRequests(Outcome::kCancelled);
   } else if (!endpoint.is_in() && out_pipes_[number] != nullptr) {
     out_pipes_[number]->EndRequests(Outcome::kCancelled);
+  }
+}
+
+void VirtualController::CancelStream(usb::EndpointAddress endpoint, uint16_t stream_id) {
+  if (!enabled_[endpoint.index()] || isochronous_[endpoint.index()]) return;
+  if (endpoint.is_in()) {
+    proto::InPipe* const pipe = InPipeOf(endpoint, stream_id);
+    if (pipe != nullptr) pipe->EndRequests(Outcome::kCancelled);
+  } else {
+    proto::OutPipe* const pipe = OutPipeOf(endpoint, stream_id);
+    if (pipe != nullptr) pipe->EndRequests(Outcome::kCancelled);
   }
 }
 
@@ -301,11 +351,8 @@ void VirtualController::ServePort(usb::PortOp& op) {
                  // The one host of an in-process twin has every interface to itself.
                  [&](const usb::ClaimInterface&) { Finish(op, Outcome::kOk); },
                  [&](const usb::ReleaseInterface&) { Finish(op, Outcome::kOk); },
-                 [&](const usb::AllocateStreams&) {
-                   op.granted = 0;
-                   Finish(op, Outcome::kUnsupported);
-                 },
-                 [&](const usb::FreeStreams&) { Finish(op, Outcome::kUnsupported); },
+                 [&](const usb::AllocateStreams& ask) { ServeStreams(op, ask); },
+                 [&](const usb::FreeStreams& ask) { Finish(op, ServeStreams(ask)); },
                  [&](const usb::Suspend&) {
                    if (!suspended_) {
                      SetSuspended(true);
@@ -333,6 +380,36 @@ void VirtualController::ServePort(usb::PortOp& op) {
              },
              op.request);
   Wake();
+}
+
+// All of the endpoints get as many, or none does.
+void VirtualController::ServeStreams(usb::PortOp& op, const usb::AllocateStreams& ask) {
+  op.granted = 0;
+  uint16_t count = std::min(ask.count, kStreamsMax);
+  for (const usb::EndpointAddress endpoint : ask.endpoints) {
+    if (!enabled_[endpoint.index()]) return Finish(op, Outcome::kNotFound);
+    if (granted_[endpoint.index()] != 0) return Finish(op, Outcome::kBusy);
+    count = std::min(count, streams_[endpoint.index()]);
+  }
+  if (count == 0 || ask.endpoints.empty()) return Finish(op, Outcome::kUnsupported);
+  for (const usb::EndpointAddress endpoint : ask.endpoints) granted_[endpoint.index()] = count;
+  op.granted = count;
+  Finish(op, Outcome::kOk);
+}
+
+Outcome VirtualController::ServeStreams(const usb::FreeStreams& ask) {
+  for (const usb::EndpointAddress endpoint : ask.endpoints) {
+    if (granted_[endpoint.index()] == 0) return Outcome::kNotFound;
+  }
+  for (const usb::EndpointAddress endpoint : ask.endpoints) {
+    granted_[endpoint.index()] = 0;
+    if (endpoint.is_in()) {
+      in_pipes_[endpoint.number()]->EndTransfers(Outcome::kCancelled);
+    } else {
+      out_pipes_[endpoint.number()]->EndTransfers(Outcome::kCancelled);
+    }
+  }
+  return Outcome::kOk;
 }
 
 void VirtualController::SetSuspended(bool suspended) {

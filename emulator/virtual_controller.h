@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "emulator/port.h"
+#include "emulator/stream_pipes.h"
 #include "proto/iso_pipe.h"
-#include "proto/pipe_match.h"
 #include "usb/link.h"
 
 namespace usbtwin::emulator {
@@ -33,7 +33,7 @@ class VirtualController final : public usb::Link, public Port, private Deferred 
   uint64_t attachments_count() const { return attachments_count_; }  // how often it was attached
   bool idle() const override { return client_ == nullptr && !linked(); }
 
-  // usb::Link. Bulk streams are not carried.
+  // usb::Link. Bulk streams from SuperSpeed on; a reset and another setting take them away.
   usb::LinkCaps caps() const override;
   void Submit(usb::Transfer& transfer) override;
   void Cancel(usb::Transfer& transfer) override;
@@ -47,6 +47,7 @@ class VirtualController final : public usb::Link, public Port, private Deferred 
   void Queue(usb::OutRequest& request) override;
   void Release(usb::OutRequest& request) override;
   void CancelAll(usb::EndpointAddress endpoint) override;
+  void CancelStream(usb::EndpointAddress endpoint, uint16_t stream_id) override;
   void SetHalt(usb::EndpointAddress endpoint, HaltState state) override;
   HaltState halt(usb::EndpointAddress endpoint) const override;
   void CompleteControl(ControlTicket ticket, ControlReply reply) override;
@@ -54,6 +55,9 @@ class VirtualController final : public usb::Link, public Port, private Deferred 
 
  private:
   static constexpr size_t kNumbersCount = 16;
+  static constexpr uint16_t kStreamsMax = 256;  // of one endpoint
+  using InPipes = StreamPipes<proto::InPipe>;
+  using OutPipes = StreamPipes<proto::OutPipe>;
 
   void Run() override;  // the pump: hands the next piece of control work to the device
   void Wake();
@@ -66,6 +70,11 @@ class VirtualController final : public usb::Link, public Port, private Deferred 
   void CancelControls();
   void SubmitDetached(usb::Transfer& transfer);
   bool FollowsAnother(const usb::Transfer& transfer) const;
+  bool IsStream(const usb::Transfer& transfer) const;
+  proto::InPipe* InPipeOf(usb::EndpointAddress endpoint, uint16_t stream_id) const;
+  proto::OutPipe* OutPipeOf(usb::EndpointAddress endpoint, uint16_t stream_id) const;
+  void ServeStreams(usb::PortOp& op, const usb::AllocateStreams& ask);
+  usb::Outcome ServeStreams(const usb::FreeStreams& ask);
   proto::IsoPipe* IsoPipeOf(usb::EndpointAddress endpoint) const;
   void SetSuspended(bool suspended);
   void ResetBus();
@@ -86,12 +95,15 @@ class VirtualController final : public usb::Link, public Port, private Deferred 
   bool wakeup_due_ = false;
 
   // Made when first enabled and kept, because a loan may outlast the configuration.
-  std::array<std::unique_ptr<proto::InPipe>, kNumbersCount> in_pipes_;
-  std::array<std::unique_ptr<proto::OutPipe>, kNumbersCount> out_pipes_;
+  std::array<std::unique_ptr<InPipes>, kNumbersCount> in_pipes_;
+  std::array<std::unique_ptr<OutPipes>, kNumbersCount> out_pipes_;
   std::array<std::unique_ptr<proto::IsoPipe>, usb::kEndpointIndexCount> iso_pipes_;
   std::bitset<usb::kEndpointIndexCount> isochronous_;  // as they were enabled last
   std::array<HaltState, usb::kEndpointIndexCount> halts_{};
   std::bitset<usb::kEndpointIndexCount> enabled_;
+  // By endpoint: the streams that it has, and those that the host has asked for and got.
+  std::array<uint16_t, usb::kEndpointIndexCount> streams_{};
+  std::array<uint16_t, usb::kEndpointIndexCount> granted_{};
 
   IntrusiveList<usb::Transfer> controls_;
   IntrusiveList<usb::PortOp> ports_;

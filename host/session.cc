@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "link/gone_link.h"
+#include "proto/scsi_command.h"
 
 namespace usbtwin::host {
 
@@ -68,18 +69,46 @@ async::Task<Result<ScsiTransport*>> Session::OpenStorage(StorageOptions options)
     co_return OpenError(ErrorKind::kInvalid, "interface {} is in use by this session already",
                         {storage_.interface_number});
   }
-  const Result<StorageChoice> choice = ChooseStorage(description_, options);
+  defects_.clear();
+  Result<void> opened = co_await OpenChosen(options);
+  const bool falls_back = !opened && options.protocol == StorageProtocol::kAny &&
+                          storage_.is_uas() && !EndsSetUp(opened.error());
+  if (falls_back) {
+    // What UAS lacks Bulk-Only may have. Where it is not there either, the first reason counts.
+    const Error reason = opened.error();
+    options.protocol = StorageProtocol::kBulkOnly;
+    opened = co_await OpenChosen(options);
+    if (!opened && opened.error().kind == ErrorKind::kNotFound) co_return reason;
+    if (opened) AddDefect(reason);
+  }
+  if (!opened) co_return opened.error();
+  co_return transport_.get();
+}
+
+async::Task<Result<void>> Session::OpenChosen(StorageOptions options) {
+  storage_ = {};
+  const Result<StorageChoice> choice = ChooseStorage(description_, options, caps());
   if (!choice) co_return choice.error();
   storage_ = *choice;
   storage_options_ = options;
-  defects_.clear();
   const Result<void> ready = co_await SetUp(*control_);
   if (!ready) co_return ready.error();
-  const Result<uint8_t> luns_count = co_await ReadLunsCount();
-  if (!luns_count) {
-    co_await Release(*control_);
-    co_return luns_count.error();
+  Result<void> opened;
+  if (storage_.is_uas()) {
+    opened = co_await OpenUas();
+  } else {
+    opened = co_await OpenBulkOnly();
   }
+  if (!opened) {
+    transport_.reset();
+    co_await Release(*control_);
+  }
+  co_return opened;
+}
+
+async::Task<Result<void>> Session::OpenBulkOnly() {
+  const Result<uint8_t> luns_count = co_await ReadLunsCount();
+  if (!luns_count) co_return luns_count.error();
   luns_count_ = *luns_count;
   const BotTransportOptions transport_options{.interface_number = storage_.interface_number,
                                               .bulk_in = storage_.bulk_in,
@@ -87,7 +116,51 @@ async::Task<Result<ScsiTransport*>> Session::OpenStorage(StorageOptions options)
                                               .luns_count = luns_count_};
   Reopener* const reopener = this;
   transport_ = std::make_unique<BotTransport>(clock_, *stack_.top, transport_options, reopener);
-  co_return transport_.get();
+  co_return Result<void>();
+}
+
+async::Task<Result<void>> Session::OpenUas() {
+  UasTransportOptions transport_options{.command = storage_.command,
+                                        .status = storage_.status,
+                                        .data_in = storage_.bulk_in,
+                                        .data_out = storage_.bulk_out};
+  if (caps().speed >= usb::Speed::kSuper) {
+    const Result<uint16_t> granted =
+        co_await UasTransport::AllocateStreams(*stack_.top, transport_options);
+    if (!granted) co_return granted.error();
+    transport_options.streams_count = *granted;
+  }
+  Reopener* const reopener = this;
+  auto transport = std::make_unique<UasTransport>(clock_, *stack_.top, transport_options, reopener);
+  UasTransport& uas = *transport;
+  transport_ = std::move(transport);
+  luns_count_ = co_await AskLunsCount(uas);
+  uas.set_luns_count(luns_count_);
+  co_return Result<void>();
+}
+
+// UAS has no Get Max LUN. Every device answers REPORT LUNS, whatever else it has to say first.
+// SPC-4, 6.33. Whoever does not has one unit.
+async::Task<uint8_t> Session::AskLunsCount(UasTransport& transport) {
+  std::array<uint8_t, 8 + 8 * 256> list{};
+  const scsi::Cdb report = scsi::ReportLuns(0, list.size());
+  const ScsiRequest request{.cdb = report.view(),
+                            .in = list,
+                            .in_length = static_cast<uint32_t>(list.size()),
+                            .timeout = options_.control_timeout};
+  const Result<ScsiResult> result = co_await transport.Execute(request);
+  if (!result || result->status != scsi::Status::kGood || result->length_actual < 16) {
+    AddDefect(OpenError(ErrorKind::kProtocol, "REPORT LUNS was not answered: one unit is assumed"));
+    co_return uint8_t{1};
+  }
+  uint64_t last = 0;
+  const Bytes luns = Drop(Take(Bytes(list), result->length_actual), 8);
+  const size_t listed = *wire::View<wire::Be32>(list);
+  for (Bytes left = Take(luns, listed); left.size() >= 8; left = Drop(left, 8)) {
+    const uint64_t lun = wire::uas::DecodeLun(*wire::View<wire::uas::Lun>(left));
+    if (lun != wire::uas::kLunNone) last = std::max(last, lun);
+  }
+  co_return static_cast<uint8_t>(std::min<uint64_t>(last + 1, UINT8_MAX));
 }
 
 async::Task<Result<void>> Session::Close() {

@@ -13,6 +13,7 @@
 
 #include "host/bot_transport.h"
 #include "host/storage_choice.h"
+#include "host/uas_transport.h"
 #include "usb/bus.h"
 
 namespace usbtwin::host {
@@ -67,6 +68,11 @@ class Session final : private Reopener {
   async::Task<Result<void>> SetUp(Control& control);
   async::Task<Result<void>> SelectAlternate(Control& control);
   async::Task<Result<uint8_t>> ReadLunsCount();
+  // The choice and everything behind it, up to the transport.
+  async::Task<Result<void>> OpenChosen(StorageOptions options);
+  async::Task<Result<void>> OpenBulkOnly();
+  async::Task<Result<void>> OpenUas();
+  async::Task<uint8_t> AskLunsCount(UasTransport& transport);
   async::Task<void> Release(Control& control);
   async::Task<void> LeaveLink();
 

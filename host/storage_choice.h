@@ -2,7 +2,9 @@
 // which pipes. A pure decision over what the device said. Transports are found by what an interface
 // says it is, never by its place: subclass 06h (SCSI) with protocol 50h (Bulk-Only) or 62h (UAS),
 // of class 08h or FFh. FFh wins where both exist: a device that has both keeps the second for
-// itself, out of reach of the drivers that bind to class 08h. Called by the session.
+// itself, out of reach of the drivers that bind to class 08h. Of one class UAS wins, where the link
+// carries it: at SuperSpeed it needs bulk streams. The pipes of UAS are found by their pipe usage
+// descriptors, never by order. Called by the session.
 #pragma once
 
 #include "host/device_description.h"
@@ -32,14 +34,17 @@ struct StorageChoice {
   uint8_t interface_subclass = 0;
   uint8_t interface_protocol = 0;
   bool has_alternates = false;  // the interface has more than this setting
-  usb::EndpointConfig bulk_in;
+  usb::EndpointConfig bulk_in;  // of UAS: the data pipes
   usb::EndpointConfig bulk_out;
+  usb::EndpointConfig command;  // of UAS only
+  usb::EndpointConfig status;
+  bool is_uas() const { return command.address.value != 0; }
   bool operator==(const StorageChoice&) const = default;
 };
 
 // kNotFound where there is no such interface, kUnsupported where there is only UAS, or UAS was
-// asked for: this build does not speak it.
+// asked for, and the link does not carry it.
 Result<StorageChoice> ChooseStorage(const DeviceDescription& description,
-                                    const StorageOptions& options);
+                                    const StorageOptions& options, const usb::LinkCaps& caps);
 
 }  // namespace usbtwin::host

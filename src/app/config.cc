@@ -180,11 +180,12 @@ void AddFunction(const TomlTable& table, FunctionProfile function, Profile& prof
   ConfigurationOf(profile, static_cast<uint8_t>(value)).functions.push_back(std::move(function));
 }
 
-void ReadBotFunction(TomlFile& file, const toml::table& source, Profile& profile) {
+void ReadStorageFunction(TomlFile& file, const toml::table& source, Profile& profile) {
   const TomlTable table(file, source, "function",
                         {"kind", "class", "units", "name", "quirks", "configuration"});
   FunctionProfile function;
-  table.Choice("kind", {"bot", "iso-loopback"});
+  const std::optional<size_t> kind = table.Choice("kind", {"bot", "uas", "iso-loopback"});
+  if (kind == 1u) function.kind = FunctionProfile::Kind::kUas;
   const std::optional<size_t> choice = table.Choice("class", {"mass-storage", "vendor"});
   if (choice == 1u) function.interface_class = 0xff;
   ReadString(table, "name", function.name);
@@ -277,10 +278,10 @@ void ReadTables(TomlFile& file, const toml::table& source, ProfileFile& target) 
     if (IsIsoLoopback(*function)) {
       ReadIsoLoopback(file, *function, profile);
     } else {
-      ReadBotFunction(file, *function, profile);
+      ReadStorageFunction(file, *function, profile);
     }
   }
-  if (functions.empty()) ReadBotFunction(file, toml::table(), profile);
+  if (functions.empty()) ReadStorageFunction(file, toml::table(), profile);
   for (const toml::table* configuration : table.Tables("configuration")) {
     ReadConfiguration(file, *configuration, profile);
   }

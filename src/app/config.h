@@ -12,7 +12,7 @@
 //   block_size = 512               # vendor, product, revision, serial, removable, read_only,
 //                                  # write_cache
 //   [[function]]                   # without any: one bot function with all units
-//   kind = "bot"
+//   kind = "bot"                   # or "uas": the same, and UAS as alternate setting 1
 //   class = "mass-storage"         # or "vendor"
 //   units = [0]                    # LUN 0 first; all of them if absent
 //   name = ""                      # quirks, configuration = 1

@@ -140,6 +140,12 @@ Complaint ApplyOption(std::string_view option, EmulatedDisk& disk) {
   if (name == "size") return ApplySize(value, disk);
   if (name == "luns") return ApplyLuns(value, disk);
   if (name == "ro") return ApplySwitch(name, value, disk.read_only);
+  if (name == "uas") {
+    bool uas = false;
+    Complaint complaint = ApplySwitch(name, value, uas);
+    disk.protocol = uas ? EmulatedDisk::Protocol::kUas : EmulatedDisk::Protocol::kBot;
+    return complaint;
+  }
   if (name == "removable") return ApplySwitch(name, value, disk.removable);
   if (name == "block") {
     const std::optional<uint64_t> length = ParseSize(value);
@@ -159,7 +165,7 @@ Complaint ApplyOption(std::string_view option, EmulatedDisk& disk) {
     return "";
   }
   return "no option \"" + std::string(name) +
-         "\": the options are size, block, speed, ro, removable and luns";
+         "\": the options are size, block, speed, ro, removable, uas and luns";
 }
 
 // What lies between the ampersands; nothing at all is no option.
@@ -299,9 +305,10 @@ const char* DeviceStringForms() {
          "  3:7                      real device by bus:address, decimal\n"
          "  /dev/bus/usb/003/007     the same by its node\n"
          "  emu:disk.img             twin of a disk over an image file\n"
-         "  emu:disk.img?ro=1&...    options: block=512|4096 ro=1 removable=1\n"
+         "  emu:disk.img?ro=1&...    options: block=512|4096 ro=1 removable=1 uas=1\n"
          "                           speed=full|high|super|super-plus\n"
          "  emu:?size=64M&...        twin of a disk in memory; the same options and luns=1..16\n"
+         "  emu:uas?size=64M&...     the same with UAS beside Bulk-Only, as uas=1 has it\n"
          "  emu:profile.toml         twin described by a profile\n"
          "  usbip://host[:port]/1-1  device on a USB/IP server; usbip+unix:/path.sock#1-1\n"
          "  replay:trace.pcapng      the device side of a capture\n"

@@ -7,14 +7,15 @@
 //   /dev/bus/usb/003/007       the same by its node
 //   emu:disk.img?ro=1          twin of a disk over an image file
 //   emu:?size=64M  emu:bot?…   twin of a disk over memory (64 MiB where no size is given)
+//   emu:uas?…                  the same with UAS beside Bulk-Only, as uas=1 has it
 //   emu:profile.toml           twin described by a profile
 //   usbip://host[:port]/1-1    device on a USB/IP server; usbip+unix:/path.sock#1-1 likewise
 //   replay:trace.pcapng        the device side of a capture
 //   sg:/dev/sdb                device of the system's own SCSI pass-through
 //
 // The options of a twin follow the last question mark, joined by "&": size, block (512 or 4096),
-// speed (full, high, super, super-plus), ro, removable, luns (memory disks; an image is one unit);
-// each with a value, and once. An image called "bot" or "x?y" is written "./bot" or "x?y?".
+// speed (full, high, super, super-plus), ro, removable, uas, luns (memory disks; an image is one
+// unit); each with a value, and once. An image called "bot" or "x?y" is written "./bot" or "x?y?".
 #pragma once
 
 #include <cstdint>
@@ -45,9 +46,9 @@ inline constexpr uint64_t kMemoryDiskSizeDefault = uint64_t{64} << 20;  // bytes
 
 struct EmulatedDisk {
   enum class Protocol : uint8_t { kBot, kUas };
-  Protocol protocol = Protocol::kBot;
-  std::string image_path;  // empty: in memory
-  uint64_t size = 0;       // bytes of each memory unit; 0 for an image, whose length is the file's
+  Protocol protocol = Protocol::kBot;  // kUas: beside Bulk-Only
+  std::string image_path;              // empty: in memory
+  uint64_t size = 0;  // bytes of each memory unit; 0 for an image, whose length is the file's
   uint32_t block_size = 512;
   usb::Speed speed = usb::Speed::kHigh;
   bool read_only = false;

@@ -148,6 +148,7 @@ void Exporter::OpenWanted() {
 // What is recorded is the first device alone.
 Result<std::unique_ptr<OpenedBus>, Failure> Exporter::Open(const std::string& device) {
   OpenerOptions opener = options_.opener;
+  opener.without_streams = true;
   if (numbers_taken_ != 0) opener.record_path.clear();
   return OpenBus(system_, device, opener);
 }

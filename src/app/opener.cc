@@ -20,6 +20,8 @@ emulator::Profile ProfileOf(const EmulatedDisk& emulated) {
   profile.speed = emulated.speed;
   profile.device.speeds = emulator::SpeedsUpTo(emulated.speed);
   emulator::FunctionProfile function;
+  const bool uas = emulated.protocol == EmulatedDisk::Protocol::kUas;
+  if (uas) function.kind = emulator::FunctionProfile::Kind::kUas;
   for (uint8_t lun = 0; lun < emulated.luns_count; ++lun) {
     emulator::UnitProfile unit;
     unit.disk.block_size = emulated.block_size;
@@ -71,9 +73,6 @@ struct ProfileMaker {
     return LoadProfile(system, emulated.path);
   }
   Made operator()(const EmulatedDisk& emulated) const {
-    if (emulated.protocol == EmulatedDisk::Protocol::kUas) {
-      return NotInThisBuild("disks that speak UAS");
-    }
     return ProfileFile{.profile = ProfileOf(emulated), .image_places = {}};
   }
 };
@@ -202,6 +201,11 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
   } else {
     Result<ProfileFile, Failure> profile = LoadTwin(system, *parsed, options.read_only);
     if (!profile) return profile.error();
+    for (emulator::ConfigurationProfile& configuration : profile->profile.configurations) {
+      for (emulator::FunctionProfile& function : configuration.functions) {
+        function.streams = !options.without_streams;
+      }
+    }
     Result<std::unique_ptr<Twin>, Failure> twin = Twin::Make(system, std::move(*profile), player);
     if (!twin) return CannotOpen(twin.error());
     opened->twin_ = std::move(*twin);

@@ -24,6 +24,9 @@ struct OpenerOptions {
   bool audit = false;       // always in debug and sanitizer builds
   std::string faults_path;  // plan of faults to play; "": none
   bool read_only = false;   // every unit is write-protected; kUsage where that cannot be made so
+  // The link is handed on by something that carries no bulk streams, such as USB/IP: a twin that
+  // speaks UAS does so at high speed only.
+  bool without_streams = false;
 };
 
 class OpenedBus {

@@ -121,17 +121,27 @@ Function& Twin::AddFunction(const FunctionProfile& function) {
         std::make_unique<emulator::IsoLoopback>(system_.clock(), function.iso_loopback));
     return *iso_loopbacks_.back();
   }
-  CHECK_LT(functions_.size(), emulator::Profile::kFunctionsMax);
+  Function& storage = AddStorage(function);
+  if (!function.quirks.spoils_status()) return storage;
+  quirky_functions_.push_back(std::make_unique<emulator::QuirkyFunction>(storage, function.quirks));
+  return *quirky_functions_.back();
+}
+
+Function& Twin::AddStorage(const FunctionProfile& function) {
+  const size_t initiator = functions_.size() + uas_functions_.size();
+  CHECK_LT(initiator, emulator::Profile::kFunctionsMax);
   const BotFunctionOptions options{.interface_class = function.interface_class,
-                                   .initiator = static_cast<uint8_t>(functions_.size()),
+                                   .initiator = static_cast<uint8_t>(initiator),
                                    .luns_count = static_cast<uint8_t>(function.units.size()),
                                    .stall_get_max_lun = function.quirks.max_lun_stall,
                                    .name = function.name};
-  functions_.push_back(std::make_unique<BotFunction>(TargetOf(function.units), options));
-  if (!function.quirks.spoils_status()) return *functions_.back();
-  quirky_functions_.push_back(
-      std::make_unique<emulator::QuirkyFunction>(*functions_.back(), function.quirks));
-  return *quirky_functions_.back();
+  scsi::LogicalUnit& target = TargetOf(function.units);
+  if (function.kind == FunctionProfile::Kind::kUas) {
+    uas_functions_.push_back(std::make_unique<emulator::UasFunction>(target, options, function.streams));
+    return *uas_functions_.back();
+  }
+  functions_.push_back(std::make_unique<BotFunction>(target, options));
+  return *functions_.back();
 }
 
 scsi::LogicalUnit& Twin::TargetOf(const std::vector<size_t>& units) {
@@ -156,6 +166,7 @@ scsi::LogicalUnit& Twin::TargetOf(const std::vector<size_t>& units) {
 bool Twin::idle() const {
   bool idle = port_.idle() && !linked();
   for (const auto& function : functions_) idle = idle && function->idle();
+  for (const auto& function : uas_functions_) idle = idle && function->idle();
   for (const auto& function : iso_loopbacks_) idle = idle && function->idle();
   for (const auto& store : faulty_stores_) idle = idle && store->idle();
   return idle;

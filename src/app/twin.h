@@ -26,6 +26,7 @@
 #include "emulator/profile.h"
 #include "emulator/target.h"
 #include "emulator/twin_bus.h"
+#include "emulator/uas_function.h"
 
 namespace usbtwin::app {
 
@@ -81,6 +82,7 @@ class Twin final : private emulator::PowerSwitch, private Deferred, private Time
   Result<void, Failure> Build(const std::vector<std::string>& image_places);
   Result<void, Failure> AddUnit(const emulator::UnitProfile& unit);
   emulator::Function& AddFunction(const emulator::FunctionProfile& function);
+  emulator::Function& AddStorage(const emulator::FunctionProfile& function);
   scsi::LogicalUnit& TargetOf(const std::vector<size_t>& units);
   bool idle() const;
 
@@ -96,6 +98,7 @@ class Twin final : private emulator::PowerSwitch, private Deferred, private Time
   std::vector<std::unique_ptr<emulator::Disk>> disks_;
   std::vector<SharedTarget> targets_;
   std::vector<std::unique_ptr<emulator::BotFunction>> functions_;
+  std::vector<std::unique_ptr<emulator::UasFunction>> uas_functions_;
   std::vector<std::unique_ptr<emulator::QuirkyFunction>> quirky_functions_;
   std::vector<std::unique_ptr<emulator::IsoLoopback>> iso_loopbacks_;
   std::unique_ptr<emulator::Device> device_;

@@ -131,6 +131,8 @@ void AddPayload(Lines& lines, Bytes bytes) {
     AddStatusWrapper(lines, bytes);
   } else if (LooksLikeDescriptors(bytes)) {
     AddDescriptors(lines, bytes);
+  } else if (LooksLikeIu(bytes)) {
+    AddIu(lines, bytes);
   } else if (LooksLikeSense(bytes)) {
     AddSense(lines, bytes);
   } else if (!bytes.empty()) {
@@ -155,6 +157,9 @@ std::string DumpCommandWrapper(Bytes bytes) {
 }
 std::string DumpStatusWrapper(Bytes bytes) {
   return dump::TextOf<dump::AddStatusWrapper>(bytes);
+}
+std::string DumpIu(Bytes bytes) {
+  return dump::TextOf<dump::AddIu>(bytes);
 }
 std::string DumpCdb(Bytes bytes) {
   return dump::TextOf<dump::AddCdb>(bytes);

@@ -15,7 +15,7 @@ inline constexpr size_t kDumpLineLengthMax = 1000;  // about: what was begun is 
 inline constexpr size_t kDumpHexMax = 32;           // bytes of hex in one line; the rest is counted
 
 // Guesses what the bytes are: a capture file, a usbmon record, USB/IP, a wrapper, descriptors,
-// sense data, a setup packet, a command block; hex where nothing fits.
+// an information unit, sense data, a setup packet, a command block; hex where nothing fits.
 std::string Dump(Bytes bytes);
 
 // USB 2.0 and 3.2, chapter 9.
@@ -25,6 +25,8 @@ std::string DumpDescriptors(Bytes bytes);  // one after the other, as in a confi
 // BOT 1.0, 5.1 and 5.2. The command block in a CBW is explained as well.
 std::string DumpCommandWrapper(Bytes bytes);
 std::string DumpStatusWrapper(Bytes bytes);
+// One information unit of UAS, 6.2. A CDB of 16 bytes and sense data in it are explained as well.
+std::string DumpIu(Bytes bytes);
 
 // SCSI.
 std::string DumpCdb(Bytes bytes);

@@ -44,6 +44,7 @@ void AddSetup(Lines& lines, Bytes bytes);
 void AddDescriptors(Lines& lines, Bytes bytes);
 void AddCommandWrapper(Lines& lines, Bytes bytes);
 void AddStatusWrapper(Lines& lines, Bytes bytes);
+void AddIu(Lines& lines, Bytes bytes);
 void AddCdb(Lines& lines, Bytes bytes);
 void AddSense(Lines& lines, Bytes bytes);
 void AddInquiry(Lines& lines, Bytes bytes);
@@ -61,5 +62,6 @@ bool LooksLikeDescriptors(Bytes bytes);
 bool LooksLikeUsbmon(Bytes bytes);
 bool LooksLikeCapture(Bytes bytes);
 bool LooksLikeUsbip(Bytes bytes);
+bool LooksLikeIu(Bytes bytes);
 
 }  // namespace usbtwin::wire::dump

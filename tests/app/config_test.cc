@@ -318,7 +318,7 @@ const std::vector<Bad> kBad{
      "profile.toml:3: key 'unit.revision': \"\xc3\xbc\" is not at most 4 printable ASCII "
      "characters"},
     {"unknown kind", kUnit + "[[function]]\nkind = \"hid\"\n",
-     "profile.toml:4: key 'function.kind': \"hid\" is not one of bot, iso-loopback"},
+     "profile.toml:4: key 'function.kind': \"hid\" is not one of bot, uas, iso-loopback"},
     {"unknown class", kUnit + "[[function]]\nclass = \"scsi\"\n",
      "profile.toml:4: key 'function.class': \"scsi\" is not one of mass-storage, vendor"},
     {"no such unit", kUnit + "[[function]]\nunits = [0, 1]\n",

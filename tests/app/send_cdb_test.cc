@@ -62,6 +62,45 @@ BOOST_AUTO_TEST_CASE(opening_tells_what_was_found) {
   BOOST_TEST(device->facts().port_path == "emu-1");
 }
 
+// The twin offers both. What each of them says of a command is the same, to the byte.
+BOOST_AUTO_TEST_CASE(both_transports_give_the_same_answers) {
+  const auto answers = [](app::TransportChoice choice, const char* name, const char* speed) {
+    Rig rig;
+    const std::string device_string = std::string("emu:uas?size=1M&luns=2&speed=") + speed;
+    const auto device = rig.Open({.device = device_string, .transport = choice});
+    BOOST_TEST(device->facts().transport == name);
+    BOOST_TEST(device->facts().luns_count == 2);
+    std::vector<uint8_t> block(512, 0x5a);
+    std::vector<CdbResult> results;
+    for (const uint64_t lun : {0, 1, 5}) {
+      results.push_back(device->Send({.lun = lun, .cdb = kReady}));
+      results.push_back(device->Send({.lun = lun, .cdb = kInquiry, .data_in_length = 36}));
+      results.push_back(device->Send({.lun = lun, .cdb = kWriteBlock0, .data_out = block}));
+      results.push_back(device->Send({.lun = lun, .cdb = kReadBlock0, .data_in_length = 512}));
+      results.push_back(device->Send({.lun = lun, .cdb = kReadBlock0, .data_in_length = 600}));
+      results.push_back(device->Send({.lun = lun, .cdb = kReadBeyond, .data_in_length = 512}));
+    }
+    return results;
+  };
+  for (const char* speed : {"high", "super"}) {
+    const auto bot = answers(app::TransportChoice::kBot, "bot", speed);
+    const auto uasp = answers(app::TransportChoice::kUasp, "uasp", speed);
+    const auto automatic = answers(app::TransportChoice::kAuto, "uasp", speed);
+    BOOST_REQUIRE(bot.size() == uasp.size());
+    for (size_t index = 0; index < bot.size(); ++index) {
+      BOOST_TEST_INFO("answer " << index << " at " << speed << " speed");
+      for (const CdbResult* other : {&uasp[index], &automatic[index]}) {
+        BOOST_TEST((other->outcome == bot[index].outcome));
+        BOOST_TEST(other->scsi_status == bot[index].scsi_status);
+        BOOST_TEST(other->sense_bytes == bot[index].sense_bytes);
+        BOOST_TEST(other->residue == bot[index].residue);
+        BOOST_TEST(other->length_valid == bot[index].length_valid);
+        if (bot[index].data_in.size() != 36) BOOST_TEST(other->data_in == bot[index].data_in);
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_device_takes_many_commands) {
   Rig rig;
   const auto device = rig.Open();

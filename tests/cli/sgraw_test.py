@@ -198,6 +198,18 @@ class Commands(SgRaw):
         for arguments in (["--uasp"], ["--transport", "uasp"]):
             self.sgraw("--cdb", READY, *arguments, code=3)
 
+    def test_uasp_and_bot_give_the_same_answers(self):
+        for speed in ("high", "super"):
+            device = f"emu:uas?size=1M&speed={speed}"
+            for cdb, length in (("12 01 83 00 ff 00", 255), ("25" + " 00" * 9, 8), (read10(3, 2), 1024),
+                                (read10(0xffffffff, 1), 512), ("fe" + " 00" * 15, 16)):
+                runs = [self.run_program("-d", device, "--cdb", cdb, "--din", length, way)
+                        for way in ("--bot", "--uasp", "--auto")]
+                self.assertEqual([(run.code, run.out, run.complaint) for run in runs],
+                                 [(runs[0].code, runs[0].out, runs[0].complaint)] * 3)
+        run = self.run_program("-d", "emu:uas?size=1M", "--cdb", READY, "--json", code=0)
+        self.assertEqual(self.json(run)["device"]["transport"], "uasp")
+
     def test_interfaces(self):
         self.sgraw("--cdb", READY, "--ifnum", 0, code=0)
         run = self.sgraw("--cdb", READY, "--ifnum", 5, code=3)
@@ -225,7 +237,7 @@ class Failures(SgRaw):
         self.run_program("-d", "emu:/nonexistent", "--exit-status=sg3", "--cdb", READY, code=15)
 
     def test_what_this_build_cannot_open(self):
-        for device in ["replay:t.pcapng", "sg:/dev/sdz", "emu:uas?size=1M"]:
+        for device in ["replay:t.pcapng", "sg:/dev/sdz"]:
             run = self.run_program("-d", device, "--cdb", READY)
             self.assertEqual(run.code, 3, str(run))
             self.assertIn("emu:", run.complaint, device)

@@ -32,6 +32,7 @@ class Journal final : public Controller {
   void Queue(usb::OutRequest&) override { Write("queue out"); }
   void Release(usb::OutRequest&) override { Write("release"); }
   void CancelAll(usb::EndpointAddress) override { Write("cancel"); }
+  void CancelStream(usb::EndpointAddress, uint16_t) override { Write("cancel stream"); }
   void SetHalt(usb::EndpointAddress endpoint, HaltState state) override {
     halts[endpoint.index()] = state;
     Write("halt " + Hex({&endpoint.value, 1}) + "=" + std::to_string(static_cast<int>(state)));

@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   constexpr size_t kTextMax = (kDumpLinesMax + 1) * (kDumpLineLengthMax + 500);
   const Bytes bytes(data, size);
   for (auto* function : {Dump, DumpSetup, DumpDescriptors, DumpCommandWrapper, DumpStatusWrapper,
-                         DumpCdb, DumpSense, DumpUsbmon, DumpCapture, DumpUsbip}) {
+                         DumpCdb, DumpSense, DumpUsbmon, DumpCapture, DumpUsbip, DumpIu}) {
     const std::string text = function(bytes);
     CHECK(size == 0 || !text.empty());
     CHECK_LE(text.size(), kTextMax);

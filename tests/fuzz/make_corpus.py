@@ -9,6 +9,8 @@ import os
 import struct
 import sys
 
+from uas_samples import UAS_DEVICE, UAS_HOST
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
 
@@ -372,6 +374,8 @@ CORPORA = {
     "pcap": (".bin", PCAPS),
     "profile": (".toml", {name: text.encode() for name, text in PROFILES.items()}),
     "scsi": (".bin", SCSI),
+    "uas_device": (".bin", UAS_DEVICE),
+    "uas_host": (".bin", UAS_HOST),
     "usbip": (".bin", USBIP),
 }
 

@@ -27,6 +27,14 @@ constexpr auto kUasOnly =
     "09 02 2000 01 01 00 80 32"
     "09 04 00 00 02 08 06 62 00  07 05 81 02 0002 00  07 05 02 02 0002 00"_hex;
 
+// Bulk-Only, and UAS whose four pipes say what they are.
+constexpr auto kUasWhole =
+    "09 02 5500 01 01 00 80 32"
+    "09 04 00 00 02 08 06 50 00  07 05 81 02 0002 00  07 05 02 02 0002 00"
+    "09 04 00 01 04 08 06 62 00"
+    "07 05 81 02 0002 00 04 24 03 00  07 05 02 02 0002 00 04 24 04 00"
+    "07 05 83 02 0002 00 04 24 02 00  07 05 04 02 0002 00 04 24 01 00"_hex;
+
 using Bench = SessionBench;
 
 }  // namespace
@@ -185,13 +193,35 @@ BOOST_AUTO_TEST_CASE(a_setting_that_is_refused_gives_the_claim_back) {
   CheckSetUp({"claim interface 0", "set alternate setting 0 1", "release interface 0"});
 }
 
-BOOST_AUTO_TEST_CASE(a_device_with_uas_alone_is_not_touched) {
+BOOST_AUTO_TEST_CASE(a_device_with_broken_uas_alone_is_not_touched) {
   device.Descriptor(kConfigurationValue, {Reply::Data(kUasOnly)});
 
   const auto transport = OpenStorage();
 
-  BOOST_TEST((transport.error().kind == ErrorKind::kUnsupported));
+  BOOST_TEST((transport.error().kind == ErrorKind::kNotFound));  // its pipes say nothing
   BOOST_TEST(device.log().empty());
+}
+
+BOOST_AUTO_TEST_CASE(where_the_setting_of_uas_is_refused_bulk_only_serves) {
+  device.Descriptor(kConfigurationValue, {Reply::Data(kUasWhole)});
+  device.AnswerPort("set alternate setting", Outcome::kStall);
+
+  const auto transport = OpenStorage();
+
+  BOOST_REQUIRE(transport.has_value());
+  BOOST_TEST((*transport)->name() == "bot");
+  CheckSetUp({"claim interface 0", "set alternate setting 0 1", "release interface 0",
+              "claim interface 0", kGetInterface});
+  BOOST_REQUIRE(session.defects().size() == 1u);
+  BOOST_CHECK(session.defects()[0].kind == ErrorKind::kStalled);
+}
+
+BOOST_AUTO_TEST_CASE(uas_that_was_asked_for_has_no_substitute) {
+  device.Descriptor(kConfigurationValue, {Reply::Data(kUasWhole)});
+  device.AnswerPort("set alternate setting", Outcome::kStall);
+
+  BOOST_CHECK(OpenStorage({.protocol = host::StorageProtocol::kUas}).error().kind ==
+              ErrorKind::kStalled);
 }
 
 BOOST_AUTO_TEST_CASE(a_second_transport_is_refused) {

@@ -36,11 +36,29 @@ struct Bench {
     description.configurations.push_back(std::move(configuration));
   }
   Result<StorageChoice> Choose(StorageOptions options = {}) const {
-    return ChooseStorage(description, options);
+    return ChooseStorage(description, options, caps);
   }
   Error Refusal(StorageOptions options = {}) const { return Choose(options).error(); }
   DeviceDescription description{.active_value = uint8_t{1}};
+  usb::LinkCaps caps;
 };
+
+usb::EndpointConfig Pipe(usb::EndpointAddress address, wire::usb::PipeId usage) {
+  return {.address = address,
+          .packet_size_max = 512,
+          .pipe_usage = static_cast<uint8_t>(usage)};
+}
+
+// Its pipes in an order and with numbers that tell nothing.
+usb::Alternate Uas(uint8_t setting, uint8_t interface_class = 8) {
+  using wire::usb::PipeId;
+  usb::Alternate uas = Alternate(interface_class, 6, 0x62, setting);
+  uas.endpoints = {Pipe(usb::EndpointAddress::In(7), PipeId::kDataIn),
+                   Pipe(usb::EndpointAddress::Out(5), PipeId::kDataOut),
+                   Pipe(usb::EndpointAddress::In(3), PipeId::kStatus),
+                   Pipe(usb::EndpointAddress::Out(9), PipeId::kCommand)};
+  return uas;
+}
 
 }  // namespace
 
@@ -97,18 +115,63 @@ BOOST_AUTO_TEST_CASE(bulk_only_is_found_beside_uas) {
   BOOST_TEST(choice.has_alternates);
 }
 
-BOOST_AUTO_TEST_CASE(uas_alone_is_not_supported) {
-  Add(1, {Interface(2, {Alternate(8, 6, 0x62)})});
+BOOST_AUTO_TEST_CASE(uas_is_preferred_and_its_pipes_are_found_by_their_usage) {
+  Add(1, {Interface(0, {Alternate(8, 6, 0x50, 0), Uas(1)})});
 
-  BOOST_TEST((Refusal().kind == ErrorKind::kUnsupported));
-  BOOST_TEST(Refusal().values.at(0) == 2u);
-  BOOST_TEST((Refusal({.interface_number = 2}).kind == ErrorKind::kUnsupported));
+  const StorageChoice choice = Choose().value();
+
+  BOOST_TEST(choice.alternate_setting == 1);
+  BOOST_TEST(choice.is_uas());
+  BOOST_TEST(choice.command.address.value == 0x09);
+  BOOST_TEST(choice.status.address.value == 0x83);
+  BOOST_TEST(choice.bulk_in.address.value == 0x87);
+  BOOST_TEST(choice.bulk_out.address.value == 0x05);
+  BOOST_TEST(!Choose({.protocol = StorageProtocol::kBulkOnly}).value().is_uas());
 }
 
-BOOST_AUTO_TEST_CASE(uas_asked_for_is_not_supported_even_where_the_device_has_it) {
-  Add(1, {Interface(0, {Alternate(8, 6, 0x50, 0), Alternate(8, 6, 0x62, 1)})});
+BOOST_AUTO_TEST_CASE(the_class_counts_more_than_the_transport) {
+  Add(1, {Interface(0, {Uas(0)}), Interface(1, {Alternate(0xff, 6, 0x50)})});
 
+  BOOST_TEST(Choose().value().interface_number == 1);
+}
+
+BOOST_AUTO_TEST_CASE(uas_without_its_four_pipes_is_not_taken) {
+  Add(1, {Interface(2, {Alternate(8, 6, 0x62)})});
+  BOOST_TEST(Refusal().Describe() ==
+             "not found in open: interface 2 speaks USB Attached SCSI, but its 3 endpoints are not "
+             "the four pipes that are needed");
+
+  for (size_t pipe = 0; pipe < 4; ++pipe) {
+    description.configurations.clear();
+    usb::Alternate turned = Uas(0);
+    turned.endpoints[pipe].address.value ^= 0x80;
+    Add(1, {Interface(0, {turned})});
+    BOOST_TEST((Refusal().kind == ErrorKind::kNotFound));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(at_super_speed_uas_needs_a_link_with_streams) {
+  Add(1, {Interface(0, {Alternate(8, 6, 0x50, 0), Uas(1)})});
+  caps.speed = usb::Speed::kSuper;
+
+  BOOST_TEST(!Choose().value().is_uas());
   BOOST_TEST((Refusal({.protocol = StorageProtocol::kUas}).kind == ErrorKind::kUnsupported));
+  caps.streams_max = 4;
+  BOOST_TEST(Choose().value().is_uas());
+}
+
+BOOST_AUTO_TEST_CASE(uas_alone_is_no_bulk_only) {
+  Add(1, {Interface(2, {Uas(0)})});
+
+  BOOST_TEST((Refusal({.protocol = StorageProtocol::kBulkOnly}).kind == ErrorKind::kUnsupported));
+}
+
+BOOST_AUTO_TEST_CASE(uas_asked_for_is_not_found_where_there_is_bulk_only_alone) {
+  Add(1, {Interface(0, {Alternate(8, 6, 0x50)})});
+
+  BOOST_TEST(Refusal({.protocol = StorageProtocol::kUas}).Describe() ==
+             "not found in open: none of the 1 interfaces of configuration 1 speaks USB Attached "
+             "SCSI");
 }
 
 BOOST_AUTO_TEST_CASE(an_interface_that_is_not_there_is_named) {

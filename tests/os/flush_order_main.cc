@@ -48,6 +48,9 @@ class MarkingController final : public emulator::Controller {
   void Queue(usb::OutRequest& request) override { inner_.Queue(request); }
   void Release(usb::OutRequest& request) override { inner_.Release(request); }
   void CancelAll(usb::EndpointAddress endpoint) override { inner_.CancelAll(endpoint); }
+  void CancelStream(usb::EndpointAddress endpoint, uint16_t stream_id) override {
+    inner_.CancelStream(endpoint, stream_id);
+  }
   void SetHalt(usb::EndpointAddress endpoint, emulator::HaltState state) override {
     inner_.SetHalt(endpoint, state);
   }

@@ -25,7 +25,8 @@ BOOST_AUTO_TEST_CASE(cut_anywhere_nothing_is_read_beyond_the_end) {
   const auto pcapng = Pcapng();
   const Bytes inputs[] = {kDevice, kConfiguration, kUasAlternate, kBos,           kInquiry,
                           kPassed, kFixed,         kDescriptor,   kSubmitInquiry, kIsoComplete,
-                          pcapng,  kUsbipClient,   kUsbipServer};
+                          pcapng,  kUsbipClient,   kUsbipServer,  kCommandIu,     kTaskManagementIu,
+                          kSenseIu};
   for (Bytes whole : inputs) {
     const std::string whole_text = Dump(whole);
     for (size_t length = 0; length < whole.size(); ++length) {
@@ -33,7 +34,7 @@ BOOST_AUTO_TEST_CASE(cut_anywhere_nothing_is_read_beyond_the_end) {
       BOOST_TEST(Dump(cut) != whole_text);
       BOOST_TEST((Dump(cut).empty() == cut.empty()));
       for (auto* function : {DumpSetup, DumpCommandWrapper, DumpStatusWrapper, DumpCdb, DumpSense,
-                             DumpInquiry, DumpUsbmon, DumpCapture, DumpUsbip}) {
+                             DumpInquiry, DumpUsbmon, DumpCapture, DumpUsbip, DumpIu}) {
         BOOST_TEST(!function(cut).empty());
       }
       BOOST_TEST((DumpDescriptors(cut).empty() == cut.empty()));

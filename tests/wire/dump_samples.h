@@ -26,6 +26,11 @@ inline constexpr auto kBos =
 inline constexpr auto kInquiry =
     "55534243 01000000 24000000 80 00 06 120000002400 00000000000000000000"_hex;
 inline constexpr auto kPassed = "55534253 01000000 00000000 00"_hex;
+inline constexpr auto kCommandIu =
+    "01 00 0003 00 00 00 00 0001000000000000 12000000240000000000000000000000"_hex;
+inline constexpr auto kTaskManagementIu = "05 00 0004 01 00 0003 0001000000000000"_hex;
+inline constexpr auto kSenseIu =
+    "03 00 0003 0000 02 00000000000000 0012 f0 00 05 00000010 0a 00000000 24 00 00 cb 0002"_hex;
 inline constexpr auto kFixed = "f0 00 05 00000010 0a 00000000 24 00 00 cb 0002"_hex;
 inline constexpr auto kDescriptor =
     "72 03 11 00 000000 14 00 0a 80 00 0000000000000123 02 06 0000 00 0000 00"_hex;

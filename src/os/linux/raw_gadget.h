@@ -43,6 +43,7 @@ class RawGadget final : public GadgetPort, private Deferred {
   void Queue(usb::OutRequest& request) override;
   void Release(usb::OutRequest& request) override;
   void CancelAll(usb::EndpointAddress endpoint) override;
+  void CancelStream(usb::EndpointAddress, uint16_t) override {}  // raw-gadget has no streams
   void SetHalt(usb::EndpointAddress endpoint, emulator::HaltState state) override;
   emulator::HaltState halt(usb::EndpointAddress endpoint) const override;
   void CompleteControl(emulator::ControlTicket ticket, emulator::ControlReply reply) override;
