@@ -33,8 +33,10 @@ struct Options {
 
 std::vector<Suite> SuitesOf(const std::string& name) {
   std::vector<Suite> suites;
-  for (const Suite& suite : {conform::BotSuite(), conform::ScsiSuite()}) {
-    if (name == "all" || name == suite.name) suites.push_back(suite);
+  for (const Suite& suite : {conform::BotSuite(), conform::UasSuite(), conform::ScsiSuite()}) {
+    // A device is asked over one transport: all of Bulk-Only's.
+    const bool of_all = name == "all" && std::string_view(suite.name) != "uasp";
+    if (of_all || name == suite.name) suites.push_back(suite);
   }
   return suites;
 }
@@ -119,6 +121,7 @@ int Run(const Options& given) {
     return Fail("conform", known.error(), options.json);
   }
   if (options.suite == "bot" || options.suite == "all") options.device.transport = "bot";
+  if (options.suite == "uasp") options.device.transport = "uasp";
   app::FileNames files;
   if (!options.html_path.empty()) files.outputs.push_back(options.html_path);
   auto opened = OpenDevice::Open(options.device, files);
@@ -154,9 +157,9 @@ void AddConformVerb(CLI::App& cli, Chosen& chosen) {
   CLI::App* conform = AddVerb<Options>(
       cli, chosen, "conform", "test whether a mass-storage device keeps to its standards",
       [](CLI::App& verb, Options& options) {
-        verb.add_option("SUITE", options.suite, "bot, scsi or all")
+        verb.add_option("SUITE", options.suite, "bot, uasp, scsi or all (bot and scsi)")
             ->required()
-            ->check(OneOf({"bot", "scsi", "all"}));
+            ->check(OneOf({"bot", "uasp", "scsi", "all"}));
         AddDeviceOptions(verb, options.device, true);
         verb.get_option("--device")->required(false);  // --list needs none
         options.device.timeout_ms = 5000;
@@ -174,10 +177,11 @@ void AddConformVerb(CLI::App& cli, Chosen& chosen) {
   conform->footer(
       "Each case tests one property, named with the clause it comes from; (TD1.5) is the number\n"
       "of the same test in USB-IF's compliance tests. Before each, the device is recovered. The\n"
-      "suite bot needs the Bulk-Only setting; scsi takes the transport that --transport names.\n"
+      "suites bot and uasp need the setting of that name; scsi takes what --transport names.\n"
       "A device in use by others is no place for this: its unit attentions are taken.\n\n"
       "Examples:\n"
       "  usbtwin conform bot -d emu:disk.img\n"
+      "  usbtwin conform uasp -d emu:uas\n"
       "  usbtwin conform all -d 1234:5678 --detach-kernel --destructive --html report.html\n\n"
       "Exit status: 0 where no case failed, 1 where one did; others as in usbtwin --help.\n");
 }

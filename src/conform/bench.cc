@@ -42,8 +42,10 @@ Bench::Bench(Clock& clock, host::Session& session, host::ScsiTransport& transpor
 
 // ---- Transfers ----
 
-async::Task<Bench::Moved> Bench::Out(Bytes data) {
-  transfer_.endpoint = storage().bulk_out.address;
+async::Task<Bench::Moved> Bench::Send(usb::EndpointAddress endpoint, uint16_t stream_id,
+                                      Bytes data) {
+  transfer_.endpoint = endpoint;
+  transfer_.stream_id = stream_id;
   transfer_.out = data;
   transfer_.in = {};
   transfer_.in_length_max = 0;
@@ -51,13 +53,25 @@ async::Task<Bench::Moved> Bench::Out(Bytes data) {
   co_return moved;
 }
 
-async::Task<Bench::Moved> Bench::In(uint32_t length_max) {
+async::Task<Bench::Moved> Bench::Receive(usb::EndpointAddress endpoint, uint16_t stream_id,
+                                         uint32_t length_max) {
   room_.assign(length_max, 0xa5);
-  transfer_.endpoint = storage().bulk_in.address;
+  transfer_.endpoint = endpoint;
+  transfer_.stream_id = stream_id;
   transfer_.out = {};
   transfer_.in = room_;
   transfer_.in_length_max = length_max;
   const Moved moved = co_await Move();
+  co_return moved;
+}
+
+async::Task<Bench::Moved> Bench::Out(Bytes data) {
+  const Moved moved = co_await Send(storage().bulk_out.address, 0, data);
+  co_return moved;
+}
+
+async::Task<Bench::Moved> Bench::In(uint32_t length_max) {
+  const Moved moved = co_await Receive(storage().bulk_in.address, 0, length_max);
   co_return moved;
 }
 

@@ -43,9 +43,13 @@ class Bench final : private Timer {
     bool ok() const { return outcome == usb::Outcome::kOk; }
     bool stalled() const { return outcome == usb::Outcome::kStall; }
   };
-  // On Bulk-Out.
+  // `stream_id`: 0 where the pipe has no streams.
+  async::Task<Moved> Send(usb::EndpointAddress endpoint, uint16_t stream_id, Bytes data);
+  // Into room(), which is 0xa5 before.
+  async::Task<Moved> Receive(usb::EndpointAddress endpoint, uint16_t stream_id,
+                             uint32_t length_max);
+  // On Bulk-Out and Bulk-In.
   async::Task<Moved> Out(Bytes data);
-  // On Bulk-In, into room(), which is 0xa5 before.
   async::Task<Moved> In(uint32_t length_max);
   Bytes room() const { return room_; }
 

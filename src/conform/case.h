@@ -52,6 +52,8 @@ struct Suite {
 };
 // Descriptors, class requests, wrappers and the thirteen cases of the Bulk-Only Transport.
 Suite BotSuite();
+// Descriptors, information units, tags and task management of USB Attached SCSI.
+Suite UasSuite();
 // What a direct-access block device answers to commands, whatever carries them.
 Suite ScsiSuite();
 

@@ -39,6 +39,16 @@ class Twins(Conform):
             run = self.run_program("conform", "all", "-d", "emu:p.toml", "--destructive", code=0)
             self.assertIn("66 passed, 0 failed, 0 skipped", run.text)
 
+    def test_a_uasp_twin_passes_with_and_without_streams(self):
+        for speed, summary in [("high", "49 passed, 0 failed, 1 skipped"),
+                               ("super", "48 passed, 0 failed, 2 skipped")]:
+            device = f"emu:uas?size=4M&speed={speed}"
+            run = self.run_program("conform", "uasp", "-d", device, "--destructive", code=0)
+            self.assertIn(summary, run.text)
+        self.run_program("conform", "scsi", "-d", "emu:uas?size=4M", "--destructive", code=0)
+        self.run_program("conform", "bot", "-d", "emu:uas?size=4M", "--destructive", code=0)
+        self.run_program("conform", "uasp", "-d", self.device, code=3)
+
     def test_the_image_is_as_it_was(self):
         self.run_program("conform", "all", "-d", self.device, "--destructive", code=0)
         self.assertEqual(self.read("d.img"), self.data)
