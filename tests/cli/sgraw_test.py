@@ -208,8 +208,6 @@ class Commands(SgRaw):
                         for way in ("--bot", "--uasp", "--auto")]
                 self.assertEqual([(run.code, run.out, run.complaint) for run in runs],
                                  [(runs[0].code, runs[0].out, runs[0].complaint)] * 3)
-        run = self.run_program("-d", "emu:uas?size=1M", "--cdb", READY, "--json", code=0)
-        self.assertEqual(self.json(run)["device"]["transport"], "uasp")
 
     def test_interfaces(self):
         self.sgraw("--cdb", READY, "--ifnum", 0, code=0)
