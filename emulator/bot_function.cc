@@ -61,6 +61,7 @@ BotFunction::BotFunction(scsi::LogicalUnit& unit, BotFunctionOptions options)
   status_request_.sink = this;
   command_.sink = this;
   command_.initiator = options_.initiator;
+  command_.queueing = options_.queueing;
 }
 
 BotFunction::~BotFunction() {

@@ -24,6 +24,7 @@ struct BotFunctionOptions {
   uint8_t initiator = 0;           // which I_T nexus of the units this interface is
   uint8_t luns_count = 1;          // 1 to 16: Get Max LUN + 1
   bool stall_get_max_lun = false;  // a quirk of single-unit devices. BOT 1.0, 3.2
+  bool queueing = false;           // CmdQue of INQUIRY: in another setting the device queues
   std::string name;                // iInterface; none where empty
 };
 

@@ -65,11 +65,17 @@ void AppendSetting(std::vector<uint8_t>& bytes, usb::Speed speed,
 
 constexpr uas::DeviceOptions kEngineOptions{};
 
+// INQUIRY says the same of a unit in either setting.
+BotFunctionOptions BulkOnlyHalf(BotFunctionOptions options) {
+  options.queueing = true;
+  return options;
+}
+
 }  // namespace
 
 UasFunction::UasFunction(scsi::LogicalUnit& unit, BotFunctionOptions options, bool streams)
     : unit_(unit),
-      bot_(unit, options),
+      bot_(unit, BulkOnlyHalf(options)),
       engine_({.tasks_count = kEngineOptions.tasks_count, .luns_count = options.luns_count}) {
   for (const usb::Speed speed : {usb::Speed::kFull, usb::Speed::kHigh, usb::Speed::kSuper}) {
     std::vector<uint8_t>& bytes = descriptors_[static_cast<size_t>(speed) - 1];

@@ -40,6 +40,8 @@ UasTransport::~UasTransport() {
 
 async::Task<Result<ScsiResult>> UasTransport::Execute(ScsiRequest request) {
   if (const std::optional<Error> refusal = Refuse(request)) co_return *refusal;
+  async::Root& root = co_await async::CurrentRoot();
+  if (root.stopping()) co_return Error{.kind = ErrorKind::kCancelled, .phase = Phase::kCommand};
   if (request.lent != nullptr) request.lent->Clear();
   const uint32_t length =
       request.out.empty() ? request.in_length : static_cast<uint32_t>(request.out.size());

@@ -137,7 +137,8 @@ Function& Twin::AddStorage(const FunctionProfile& function) {
                                    .name = function.name};
   scsi::LogicalUnit& target = TargetOf(function.units);
   if (function.kind == FunctionProfile::Kind::kUas) {
-    uas_functions_.push_back(std::make_unique<emulator::UasFunction>(target, options, function.streams));
+    uas_functions_.push_back(
+        std::make_unique<emulator::UasFunction>(target, options, function.streams));
     return *uas_functions_.back();
   }
   functions_.push_back(std::make_unique<BotFunction>(target, options));

@@ -59,7 +59,7 @@ struct SetAlternate {
   uint8_t alternate_setting = 0;
 };
 struct AllocateStreams {
-  uint16_t count = 0;
+  uint16_t count = 0;  // a port reset and another setting take them away again
   std::span<const EndpointAddress> endpoints;  // borrowed until OnDone
 };
 struct FreeStreams {

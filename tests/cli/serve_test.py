@@ -89,6 +89,28 @@ class Bench(Served):
         self.assertNotIn("WRITE", run.text)
 
 
+class Uas(Served):
+    """USB/IP carries no streams, so UAS is offered at high speed only."""
+
+    def answers(self, speed, *way, code):
+        server = self.serve(f"emu:uas?size=1M&speed={speed}")
+        runs = [self.sgraw("-d", self.far(), *way, *command, code=code) for command in (
+            ("--cdb", read10(3, 8), "--din", 8 * BLOCK),
+            ("--cdb", "12 01 83 00 ff 00", "--din", 255))]
+        self.assertEqual(server.stop(), 0)
+        return [run.out for run in runs]
+
+    def test_high_speed(self):
+        bot = self.answers("high", "--bot", code=0)
+        self.assertEqual(self.answers("high", "--uasp", code=0), bot)
+        self.assertEqual(self.answers("high", "--auto", code=0), bot)
+
+    def test_super_speed(self):
+        bot = self.answers("super", "--auto", code=0)
+        self.assertEqual(self.answers("super", "--bot", code=0), bot)
+        self.answers("super", "--uasp", code=3)
+
+
 class Commands(Served):
     def test_json_says_the_same(self):
         near = self.json(self.sgraw("-d", self.device, "--cdb", INQUIRY, "--din", 36, "--json"))

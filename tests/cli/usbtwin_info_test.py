@@ -124,6 +124,14 @@ class Info(program.Case):
         self.assertIn("--lun 3: the device has 3 units", run.complaint)
         self.assertIn("configuration 1", run.text)
 
+    def test_the_transport_is_named(self):
+        for way, name in (("auto", "uasp"), ("uasp", "uasp"), ("bot", "bot")):
+            run = self.run_program("info", "-d", "emu:uas?size=1M&luns=2", "--transport", way,
+                                   "--json", code=0)
+            storage = self.json(run)["storage"]
+            self.assertEqual(storage["transport"], name)
+            self.assertEqual(len(storage["units"]), 2)
+
     def test_a_storage_that_fails_is_a_failure(self):
         self.write("p.toml", b'[[unit]]\nsize = "1M"\n[[function]]\nquirks = ["wrong_tag"]\n')
         run = self.run_program("info", "-d", "emu:p.toml", code=3)

@@ -44,9 +44,7 @@ struct Bench {
 };
 
 usb::EndpointConfig Pipe(usb::EndpointAddress address, wire::usb::PipeId usage) {
-  return {.address = address,
-          .packet_size_max = 512,
-          .pipe_usage = static_cast<uint8_t>(usage)};
+  return {.address = address, .packet_size_max = 512, .pipe_usage = static_cast<uint8_t>(usage)};
 }
 
 // Its pipes in an order and with numbers that tell nothing.

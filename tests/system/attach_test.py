@@ -38,6 +38,28 @@ class Attach(guest.Case):
             "8 of 8 hs ports are free, 8 of 8 ss ports are free"], str(done))
         self.assertEqual(done.complaint, "")
 
+    def test_the_driver_for_uas_takes_what_speaks_it(self):
+        done = self.attached("""
+            attach 'emu:uas?size=64M'
+            disk
+            basename $(readlink /sys/bus/usb/devices/$device:1.0/driver || \
+              readlink /sys/bus/usb/devices/$device/$device:1.0/driver)
+            cat /sys/block/${disk#/dev/}/device/queue_depth
+            dd if=/dev/urandom of=/tmp/written bs=1M count=32 status=none
+            writers=
+            for part in 0 1 2 3; do  # at once, so that commands queue
+              dd if=/tmp/written of=$disk bs=32k count=256 skip=$((part * 256)) \
+                seek=$((part * 256)) oflag=direct status=none &
+              writers="$writers $!"
+            done
+            wait $writers
+            dd if=$disk of=/tmp/read bs=128k count=256 iflag=direct status=none
+            cmp /tmp/written /tmp/read
+            # Once the driver itself is removed it refuses the flush of its disks.
+            echo 1 >/sys/block/${disk#/dev/}/device/delete
+            good_end""")
+        self.assertEqual(done.text.splitlines(), ["uas", "30"], str(done))
+
     def test_sg3_utils_find_what_is_emulated(self):
         self.need("sg_inq", "sg_readcap", "sg_modes", "sg_vpd", "sg_luns", "sg_verify", "sg_turs")
         done = self.attached("""

@@ -24,6 +24,28 @@ disk() {
 INQUIRY = ["--cdb", "12 00 00 00 24 00", "--din", "36"]
 
 
+# The kernel's own SCSI target as a gadget, at SuperSpeed: setting 1 speaks UAS, with streams on
+# three pipes. It stays plugged in: its function breaks the kernel when it goes in mid-command.
+SUPER_SPEED = ["--kernel-command-line", "dummy_hcd.is_super_speed=1"]
+TARGET = FUNCTIONS + f"""
+core=/sys/kernel/config/target/core/fileio_0/file
+group=/sys/kernel/config/target/usb_gadget/naa.6001405c3214b06a/tpgt_1
+folder=/sys/kernel/config/usb_gadget/target
+mkdir -p $core $folder/configs/c.1 $folder/functions/tcm.0
+echo 0x1d6b >$folder/idVendor
+echo 0x0104 >$folder/idProduct
+cp $WORK/image /tmp/image
+echo fd_dev_name=/tmp/image,fd_dev_size={LENGTH} >$core/control
+echo 1 >$core/enable
+mkdir -p $group/lun/lun_0
+echo naa.6001405c3214b06b >$group/nexus
+ln -s $core $group/lun/lun_0/file
+echo 1 >$group/enable
+ln -s $folder/functions/tcm.0 $folder/configs/c.1
+echo dummy_udc.0 >$folder/UDC
+until_is 'test -e /sys/bus/usb/devices/2-1/2-1:1.0/driver'
+"""
+
 def command(*words):
     return " ".join(f"'{word}'" for word in words)
 
@@ -175,28 +197,28 @@ class Libusb(guest.Case):
             {command(os.environ["LIBUSB_LINK_TEST"], "--run_test=libusb_link")}""")
         self.assertIn("No errors detected", done.text + done.complaint)
 
-    # The gadget stays plugged in: its function breaks the kernel when it goes in mid-command.
     def test_streams_carry_transfers(self):
-        done = self.shell(FUNCTIONS + f"""
-            core=/sys/kernel/config/target/core/fileio_0/file
-            group=/sys/kernel/config/target/usb_gadget/naa.6001405c3214b06a/tpgt_1
-            gadget=/sys/kernel/config/usb_gadget/target
-            mkdir -p $core
-            cp $WORK/image /tmp/image
-            echo fd_dev_name=/tmp/image,fd_dev_size={LENGTH} >$core/control
-            echo 1 >$core/enable
-            mkdir -p $gadget/configs/c.1 $gadget/functions/tcm.0
-            mkdir -p $group/lun/lun_0
-            echo naa.6001405c3214b06b >$group/nexus
-            ln -s $core $group/lun/lun_0/file
-            echo 1 >$group/enable
-            ln -s $gadget/functions/tcm.0 $gadget/configs/c.1
-            echo dummy_udc.0 >$gadget/UDC
-            until_is 'test -e /sys/bus/usb/devices/2-1/2-1:1.0/driver'
+        done = self.shell(TARGET + f"""
             export PORT=2-1
             {command(os.environ["LIBUSB_LINK_TEST"], "--run_test=libusb_streams")}""",
-            options=["--kernel-command-line", "dummy_hcd.is_super_speed=1"])
+            options=SUPER_SPEED)
         self.assertIn("No errors detected", done.text + done.complaint)
+
+    # The target is the kernel's own; its Bulk-Only half answers nonsense, so nothing falls back.
+    def test_uas_with_streams(self):
+        usbtwin, device = command(self.usbtwin), f"-d {IDS} --detach-kernel"
+        self.shell(TARGET + f"""
+            {usbtwin} info {device} --json >$WORK/info
+            {usbtwin} disk read {device} --outfile $WORK/copy
+            cmp $WORK/copy $WORK/image
+            tac -s '' $WORK/image | head -c 1048576 >/tmp/turned
+            {usbtwin} disk write {device} --infile /tmp/turned
+            {usbtwin} disk verify {device} --infile /tmp/turned
+            sync
+            cmp -n 1048576 /tmp/turned /tmp/image""", options=SUPER_SPEED)
+        storage = json.loads(self.read(os.path.join(self.work, "info")))["storage"]
+        self.assertEqual(storage["transport"], "uasp")
+        self.assertEqual(storage["units"][0]["blocks_count"], LENGTH // 512)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "emulator/uas_function.h"
+#include "host/uas_transport.h"
 #include "rig.h"
 #include "tests/emulator/fault_rig.h"
 
@@ -44,8 +46,89 @@ using namespace usbtwin;  // NOLINT
 
 namespace {
 
+// A twin that speaks UAS and the transport that drives it: four pipes, with streams or without.
+class UasRig {
+ public:
+  explicit UasRig(usb::Speed speed) : controller(clock, speed) {
+    target.AddUnit(disk);
+    emulator::DeviceOptions options;
+    options.speeds = {speed};
+    emulator::DeviceConfiguration configuration;
+    configuration.functions = {&function};
+    auto made = emulator::Device::Make(options, {configuration});
+    CHECK(made.has_value());
+    device = std::move(*made);
+    CHECK(device->Bind(controller).has_value());
+    controller.Attach(*device);
+    Port(usb::SetConfiguration{1});
+    Port(usb::SetAlternate{0, 1});
+    const bool super = speed >= usb::Speed::kSuper;
+    const auto pipe = [super](usb::EndpointAddress address) {
+      return usb::EndpointConfig{.address = address,
+                                 .packet_size_max = super ? uint16_t{1024} : uint16_t{512},
+                                 .streams_max = super ? uint16_t{32} : uint16_t{0}};
+    };
+    host::UasTransportOptions pipes{.command = pipe({0x02}),
+                                    .status = pipe({0x82}),
+                                    .data_in = pipe({0x81}),
+                                    .data_out = pipe({0x01})};
+    if (super) {
+      async::Job<Result<uint16_t>> job(clock,
+                                       host::UasTransport::AllocateStreams(controller, pipes));
+      CHECK(clock.RunUntil([&] { return job.done(); }));
+      pipes.streams_count = *job.result();
+    }
+    transport = std::make_unique<host::UasTransport>(clock, controller, pipes);
+  }
+  ~UasRig() {
+    transport.reset();
+    controller.Detach();
+    clock.RunPosted();
+  }
+  void Settle() {
+    const std::array<uint8_t, 6> ready{};
+    CHECK(Execute({.cdb = ready})->status == scsi::Status::kCheckCondition);
+  }
+  Result<host::ScsiResult> Execute(host::ScsiRequest request) {
+    async::Job<Result<host::ScsiResult>> job(clock, transport->Execute(request));
+    CHECK(clock.RunUntil([&] { return job.done(); }));
+    return job.result();
+  }
+  Result<host::ScsiResult> Read(uint32_t lba, uint16_t blocks, MutableBytes in) {
+    const auto cdb = Rig::Cdb(0x28, lba, blocks);
+    return Execute({.cdb = cdb, .in = in, .in_length = static_cast<uint32_t>(in.size())});
+  }
+  Result<host::ScsiResult> Write(uint32_t lba, uint16_t blocks, Bytes out) {
+    const auto cdb = Rig::Cdb(0x2a, lba, blocks);
+    return Execute({.cdb = cdb, .out = out});
+  }
+
+ private:
+  void Port(usb::PortRequest request) {
+    struct Done final : usb::PortSink {
+      void OnDone(usb::PortOp&, uint64_t) override {}
+    } done;
+    usb::PortOp op;
+    op.request = request;
+    op.Push(done);
+    controller.Request(op);
+    clock.RunPosted();
+    CHECK(op.outcome == usb::Outcome::kOk);
+  }
+
+  ManualClock clock;
+  emulator::MemoryStore store{4 << 20};
+  emulator::Disk disk{clock, store, {}};
+  emulator::Target target{clock};
+  emulator::UasFunction function{target, {}};
+  emulator::VirtualController controller;
+  std::unique_ptr<emulator::Device> device;
+  std::unique_ptr<host::UasTransport> transport;
+};
+
 // One of each kind of command that a busy disk sees.
-void RunMix(Rig& rig, MutableBytes room, LeaseList& lent) {
+template <class AnyRig>
+void RunMix(AnyRig& rig, MutableBytes room, LeaseList& lent) {
   const auto check = [](const Result<host::ScsiResult>& result) {
     CHECK(result.has_value());
     CHECK(result->status == scsi::Status::kGood);
@@ -89,6 +172,19 @@ BOOST_AUTO_TEST_SUITE(allocation)
 
 BOOST_AUTO_TEST_CASE(the_steady_state_allocates_nothing) {
   CountMix(false);
+}
+// Each tag is new once.
+BOOST_AUTO_TEST_CASE(neither_does_a_transport_of_many_commands) {
+  for (const usb::Speed speed : {usb::Speed::kHigh, usb::Speed::kSuper}) {
+    UasRig rig(speed);
+    rig.Settle();
+    std::vector<uint8_t> room(1 << 20);
+    LeaseList lent;
+    for (int warm = 0; warm < 10; ++warm) RunMix(rig, room, lent);
+    const size_t before = allocations;
+    for (int round = 0; round < 100; ++round) RunMix(rig, room, lent);
+    BOOST_TEST(allocations - before == 0u);
+  }
 }
 BOOST_AUTO_TEST_CASE(neither_does_the_auditor) {
   CountMix(true);
