@@ -286,7 +286,7 @@ void FaultInjector::HoldBehind(Flight& halting) {
     const bool decided = other->state == State::kReady || other->state == State::kDue;
     const bool waits = other->state == State::kQueued || other->state == State::kLate;
     if (!SamePipe(*other, halting) || !(decided || waits)) continue;
-    clock_.Disarm(*other);
+    if (!other->cancel_late) clock_.Disarm(*other);  // it will be cancelled all the same
     other->transfer->outcome = Outcome::kPending;
     other->transfer->length_actual = 0;
     other->state = State::kHeld;

@@ -105,6 +105,19 @@ BOOST_AUTO_TEST_CASE(those_decided_behind_a_stall_of_the_device_move_nothing) {
   CheckDone(second.transfer, Outcome::kCancelled);
 }
 
+// The stall used to take the late cancellation with it, and the transfer never ended.
+BOOST_AUTO_TEST_CASE(a_late_cancellation_behind_a_stall_comes) {
+  Play({{.kind = Kind::kDelayRequest, .nth = 2, .times = 1},
+        {.kind = Kind::kCancelLate, .times = 1}});
+  Submit(first.transfer);
+  Submit(second.transfer);
+  Cancel(second.transfer);
+  Finish(first.transfer, Outcome::kStall, 0);
+  BOOST_TEST(!Done(second.transfer));
+  clock.Advance(100ms);
+  CheckDone(second.transfer, Outcome::kCancelled);
+}
+
 BOOST_AUTO_TEST_CASE(a_lost_request_ends_when_it_is_cancelled) {
   Play({{.kind = Kind::kLostRequest, .times = 1}});
   Submit(first.transfer);
