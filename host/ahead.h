@@ -21,8 +21,11 @@ class Ahead final : private usb::TransferSink, private async::CancelHook {
     transfer.Push(*this);
     link.Submit(transfer);
   }
-  bool started() const { return started_; }
+  // What was started after this one, to be cancelled before it; null: nothing. Or data would go
+  // out in the place of the wrapper that was taken back before it.
+  void set_behind(Ahead* behind) { behind_ = behind; }
   void CancelTransfer() {
+    if (behind_ != nullptr && behind_->started_) behind_->CancelTransfer();
     if (!done_ && !std::exchange(cancelled_, true)) link_->Cancel(transfer);
   }
 
@@ -59,6 +62,7 @@ class Ahead final : private usb::TransferSink, private async::CancelHook {
   void Cancel() override { CancelTransfer(); }
 
   usb::Link* link_ = nullptr;
+  Ahead* behind_ = nullptr;
   bool started_ = false;
   bool done_ = false;
   bool cancelled_ = false;

@@ -71,6 +71,7 @@ async::Task<Result<ScsiResult>> BotTransport::Execute(ScsiRequest request) {
       if (!armed()) clock_.Arm(*this, deadline_);
       usb::Transfer& transfer = ahead != nullptr ? ahead->transfer : transfer_;
       waiting_for_ = &transfer;
+      waiting_ahead_ = ahead;
       Outcome outcome = Outcome::kPending;
       if (ahead != nullptr) {
         outcome = co_await ahead->Wait();
@@ -78,7 +79,8 @@ async::Task<Result<ScsiResult>> BotTransport::Execute(ScsiRequest request) {
         outcome = co_await async::Perform(*link_, transfer_);
       }
       waiting_for_ = nullptr;
-      const bool expired = outcome == Outcome::kCancelled && timed_out_;
+      const bool late = timed_out_ || (ahead != nullptr && aheads_expired_);
+      const bool expired = outcome == Outcome::kCancelled && late;
       Deliver(action, request, transfer, expired ? Outcome::kTimedOut : outcome);
     } else if (step == Step::kPort && action.kind == Kind::kClearHalt &&
                canary::Planted(canary::Canary::kHaltNotCleared)) {
@@ -144,8 +146,11 @@ void BotTransport::SubmitAhead(const ScsiRequest& request) {
   const uint32_t length = wrapper.data_length;
   const bool whole = length <= engine_.transfer_length_max();
   ahead_ = aheads_count_ = 0;
+  aheads_expired_ = false;
   const auto add = [&](const bot::HostAction& action) {
     Ahead& one = aheads_[aheads_count_];
+    one.set_behind(nullptr);
+    if (aheads_count_ != 0) aheads_[aheads_count_ - 1].set_behind(&one);
     aheads_actions_[aheads_count_++] = action;
     Prepare(action, request, one.transfer);
   };
@@ -181,7 +186,7 @@ bool BotTransport::KeepsAhead(const bot::HostAction& action) const {
 
 // What they have moved belongs to nothing: the engine goes another way.
 async::Task<void> BotTransport::DropAhead() {
-  for (size_t index = ahead_; index < aheads_count_; ++index) aheads_[index].CancelTransfer();
+  if (ahead_ != aheads_count_) aheads_[ahead_].CancelTransfer();  // and those behind it
   for (; ahead_ < aheads_count_; ++ahead_) {
     Ahead& one = aheads_[ahead_];
     const Outcome outcome = co_await one.Wait();
@@ -337,7 +342,9 @@ void BotTransport::HandleTimer() {
   }
   if (waiting_for_ == nullptr) return;
   timed_out_ = true;
-  link_->Cancel(*waiting_for_);
+  if (waiting_ahead_ == nullptr) return link_->Cancel(*waiting_for_);
+  aheads_expired_ = true;
+  waiting_ahead_->CancelTransfer();
 }
 
 }  // namespace usbtwin::host

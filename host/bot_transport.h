@@ -100,7 +100,9 @@ class BotTransport final : public ScsiTransport, private Timer {
   std::array<uint8_t, bot::HostEngine::kSenseLength> sense_{};
   ScsiResult result_;
   bool busy_ = false;
+  bool aheads_expired_ = false;           // the deadline was over for all that were left of them
   usb::Transfer* waiting_for_ = nullptr;  // with the link
+  Ahead* waiting_ahead_ = nullptr;        // where it is one of them
   bool timed_out_ = false;
   TimePoint deadline_ = kNever;
   std::optional<Error> lost_;  // why the last Reopen brought no device

@@ -1,9 +1,12 @@
-// usbtwin attach: gives a device to this system's own kernel, over USB/IP and a pair of sockets,
-// and serves it until somebody ends that: a signal, a detach, the kernel, the device itself.
+// usbtwin attach: gives a device to this system's own kernel, over USB/IP. One of this machine is
+// served over a pair of sockets, until somebody ends that: a signal, a detach, the kernel, the
+// device itself. One of a USB/IP server is imported and its connection given to the kernel, which
+// needs nobody in between then.
 #include <fmt/format.h>
 
 #include "app/export_device.h"
 #include "app/run.h"
+#include "async/usbip_bus.h"
 #include "base/text.h"
 #include "os/console.h"
 #include "os/system.h"
@@ -19,6 +22,7 @@ namespace {
 using app::Failure;
 
 constexpr char kBusId[] = "1-1";  // nobody but the kernel sees it, and it asks for none
+constexpr Duration kImportLimit = std::chrono::seconds(10);  // to connect, to ask, to be answered
 // For a kernel to read all descriptors. One that cannot tries for about that long.
 constexpr Duration kKnownLimit = std::chrono::seconds(15);
 
@@ -26,6 +30,11 @@ struct Options {
   DeviceOptions device;
   bool json = false;
   bool verbose = false;
+
+  // What is to be seen or spoilt on its way must come by here.
+  bool stays_between() const {
+    return !device.record_path.empty() || !device.faults_path.empty() || device.audit;
+  }
 };
 
 // Our own kernel is trusted further than a peer: max_sectors of a disk can be raised there.
@@ -39,6 +48,95 @@ async::UsbIpLimits Limits() {
 void Say(const std::string& text) {
   os::PrintError("usbtwin attach: " + text + "\n");
 }
+
+// What became of a port: the kernel has read the device there, or nothing is there any more.
+struct Seen {
+  std::string name;  // in the kernel, or ""
+  bool gone = false;
+};
+
+Seen LookAt(os::VirtualPorts& ports, uint32_t number) {
+  const auto all = ports.List();
+  if (!all) return {};
+  for (const os::VirtualPort& port : *all) {
+    if (port.number != number) continue;
+    const bool known = port.state == os::PortState::kUsed && ports.Knows(port.name);
+    const bool gone = port.state == os::PortState::kFree || port.state == os::PortState::kBroken;
+    return {.name = known ? port.name : "", .gone = gone};
+  }
+  return {};
+}
+
+struct Place {
+  uint32_t port = 0;
+  std::string name;     // in the kernel, or ""
+  bool served = false;  // by this program
+};
+
+Result<void, Failure> Print(const Options& options, const usbip::Device& device,
+                            const Place& place) {
+  if (place.name.empty()) Say("the kernel has not read the device yet; dmesg says why");
+  if (options.json) {
+    Json json = JsonHead("usbtwin attach");
+    json["device"] = options.device.device;
+    json["port"] = place.port;
+    json["hub"] = os::Name(os::HubOf(device.speed));
+    json["speed"] = usb::Name(device.speed);
+    json["name"] = place.name.empty() ? Json(nullptr) : Json(place.name);
+    json["vendor_id"] = device.vendor_id;
+    json["product_id"] = device.product_id;
+    json["served"] = place.served;
+    return os::PrintOutput(JsonText(json));
+  }
+  std::string text = fmt::format("{} is in port {}", Printable(options.device.device), place.port);
+  if (!place.name.empty()) text += fmt::format(", device {} of this kernel", place.name);
+  text += fmt::format(": {:04x}:{:04x}, {} speed\n{}\"usbtwin detach {}\" takes it out.\n",
+                      device.vendor_id, device.product_id, usb::Name(device.speed),
+                      place.served ? "Ctrl-C or " : "", place.port);
+  return os::PrintOutput(text);
+}
+
+// --- a device of a USB/IP server: the kernel gets the connection ---
+
+Result<async::ImportedDevice, Failure> Import(app::System& system, const Options& options,
+                                              const app::UsbIpDevice& far) {
+  std::string why;
+  auto imported = app::Run(system, async::ImportDevice(system.sockets(), app::AddressOf(far),
+                                                       far.bus_id, kImportLimit, why));
+  if (imported) return std::move(*imported);
+  std::string text = "cannot open " + Printable(options.device.device) + ": ";
+  text.append(imported.error().Describe());
+  if (!why.empty()) text.append("\n").append(why);
+  return Failure{Failure::Kind::kCannotOpen, std::move(text)};
+}
+
+Result<void, Failure> GiveAway(app::System& system, const Options& options,
+                               const app::UsbIpDevice& far, const os::StopRequests& stop) {
+  auto imported = Import(system, options, far);
+  if (!imported) return imported.error();
+  const usbip::Device device = std::move(imported->device);
+  const auto ports = os::MakeVirtualPorts(system);
+  const Result<uint32_t, Failure> port = ports->Give(
+      std::move(imported->socket), {.id = device.device_id(), .speed = device.speed}, far);
+  if (!port) return port.error();
+  Seen seen;
+  (void)os::RunUntilOrLimit(system, kKnownLimit, [&] {
+    seen = LookAt(*ports, *port);
+    return !seen.name.empty() || seen.gone || stop.asked();
+  });
+  if (seen.gone) {
+    return Failure{Failure::Kind::kTransport,
+                   fmt::format("the kernel has let go of port {} again: the server broke the "
+                               "connection or the protocol; dmesg says which",
+                               *port)};
+  }
+  if (!stop.asked()) return Print(options, device, {.port = *port, .name = seen.name});
+  const Result<void, Failure> unplugged = ports->Unplug(*port);
+  if (!unplugged) return unplugged.error();
+  return os::WaitUntilFree(system, *ports, *port);
+}
+
+// --- a device of this machine: this program serves it ---
 
 class Attachment {
  public:
@@ -66,8 +164,6 @@ class Attachment {
   }
   // Why it ended by itself.
   Result<void, Failure> End() const;
-  void Look();
-
   app::System& system_;
   const Options& options_;
   app::OpenedBus& opened_;
@@ -75,7 +171,6 @@ class Attachment {
   async::UsbIpServer server_;
   usbip::Device device_;
   uint32_t port_ = 0;
-  std::string name_;  // in the kernel, once it has read the device
 };
 
 Result<void, Failure> Attachment::Plug() {
@@ -95,39 +190,15 @@ Result<void, Failure> Attachment::Plug() {
   return {};
 }
 
-void Attachment::Look() {
-  const auto all = ports_->List();
-  if (!all) return;
-  for (const os::VirtualPort& port : *all) {
-    if (port.number != port_ || port.state != os::PortState::kUsed) continue;
-    if (ports_->Knows(port.name)) name_ = port.name;
-  }
-}
-
 // Waits until the kernel knows the device, and says where it is.
 Result<void, Failure> Attachment::Tell(const os::StopRequests& stop) {
+  std::string name;
   const bool looked = os::RunUntilOrLimit(system_, kKnownLimit, [&] {
-    Look();
-    return !name_.empty() || ended() || stop.asked();
+    name = LookAt(*ports_, port_).name;
+    return !name.empty() || ended() || stop.asked();
   });
-  if (name_.empty() && looked) return {};  // it is over already
-  if (name_.empty()) Say("the kernel has not read the device yet; dmesg says why");
-  if (options_.json) {
-    Json json = JsonHead("usbtwin attach");
-    json["device"] = options_.device.device;
-    json["port"] = port_;
-    json["hub"] = os::Name(os::HubOf(device_.speed));
-    json["speed"] = usb::Name(device_.speed);
-    json["name"] = name_.empty() ? Json(nullptr) : Json(name_);
-    json["vendor_id"] = device_.vendor_id;
-    json["product_id"] = device_.product_id;
-    return os::PrintOutput(JsonText(json));
-  }
-  std::string text = fmt::format("{} is in port {}", Printable(options_.device.device), port_);
-  if (!name_.empty()) text += fmt::format(", device {} of this kernel", name_);
-  text += fmt::format(": {:04x}:{:04x}, {} speed\nCtrl-C or \"usbtwin detach {}\" takes it out.\n",
-                      device_.vendor_id, device_.product_id, usb::Name(device_.speed), port_);
-  return os::PrintOutput(text);
+  if (name.empty() && looked) return {};  // it is over already
+  return Print(options_, device_, {.port = port_, .name = name, .served = true});
 }
 
 Result<void, Failure> Attachment::Serve(const os::StopRequests& stop) {
@@ -161,15 +232,13 @@ std::string Finish(app::OpenedBus& opened, const Options& options) {
   return record_error;
 }
 
-int RunAttach(const Options& options) {
-  const std::unique_ptr<app::System> system = os::MakeSystem();
-  const os::StopRequests stop(*system);
-  auto opened = OpenBusOf(*system, options.device);
+int RunServed(app::System& system, const Options& options, const os::StopRequests& stop) {
+  auto opened = OpenBusOf(system, options.device);
   if (!opened) return Fail("attach", opened.error(), options.json);
   Result<void, Failure> done;
   bool told = false;
   {
-    Attachment attachment(*system, options, **opened);
+    Attachment attachment(system, options, **opened);
     done = attachment.Plug();
     if (done) {
       done = attachment.Tell(stop);
@@ -182,6 +251,17 @@ int RunAttach(const Options& options) {
   if (!done) return Fail("attach", done.error(), options.json && !told);
   if (record_error.empty()) return kExitGood;
   return Fail("attach", {Failure::Kind::kFile, record_error});
+}
+
+int RunAttach(const Options& options) {
+  const std::unique_ptr<app::System> system = os::MakeSystem();
+  const os::StopRequests stop(*system);
+  const auto parsed = app::ParseDeviceString(options.device.device);
+  if (!parsed) return Fail("attach", parsed.error(), options.json);
+  const auto* far = std::get_if<app::UsbIpDevice>(&*parsed);
+  if (far == nullptr || options.stays_between()) return RunServed(*system, options, stop);
+  const Result<void, Failure> given = GiveAway(*system, options, *far, stop);
+  return given ? kExitGood : Fail("attach", given.error(), options.json);
 }
 
 }  // namespace
@@ -198,8 +278,14 @@ void AddAttachVerb(CLI::App& cli, Chosen& chosen) {
             "/dev/sdX. That takes root and the module vhci_hcd:\n"
             "  sudo modprobe vhci_hcd\n"
             "  sudo usbtwin attach emu:stick.img\n"
+            "  sudo usbtwin attach usbip://192.168.1.7/1-1\n"
             "  sudo usbtwin attach 'emu:?size=1G&speed=super' --record stick.pcapng &\n"
             "  lsusb; lsblk; usbtwin ports\n"
+            "\n"
+            "A device of a USB/IP server (usbip://, usbip+unix:) is imported, and the kernel is\n"
+            "given the connection: the command ends once the kernel has read the device, and\n"
+            "\"usbtwin detach PORT\" takes it out and back to its server. With --record, --faults\n"
+            "or --audit it stays in between, as it does for every other device:\n"
             "\n"
             "Serves until Ctrl-C, SIGTERM, \"usbtwin detach PORT\", or until kernel or device go.\n"
             "The drivers are taken off the device first, so a disk's cache is flushed; what is\n"

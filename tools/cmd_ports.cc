@@ -51,6 +51,7 @@ std::string RowText(const os::VirtualPorts& ports, const VirtualPort& port) {
       text += fmt::format("  {:04x}:{:04x}  {}", device->vendor_id, device->product_id,
                           Printable(device->manufacturer + " " + device->product));
     }
+    if (!port.origin.empty()) text += "  (" + Printable(port.origin) + ")";
   }
   return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
 }
@@ -85,6 +86,7 @@ Json PortJson(const os::VirtualPorts& ports, const VirtualPort& port) {
   json["speed"] = used && port.speed ? Json(usb::Name(*port.speed)) : Json(nullptr);
   json["device_id"] = used ? Json(port.device_id) : Json(nullptr);
   json["name"] = used ? Json(port.name) : Json(nullptr);
+  json["origin"] = port.origin.empty() ? Json(nullptr) : Json(port.origin);
   const auto device = used ? ports.Find(port.name) : std::nullopt;
   json["vendor_id"] = device ? Json(device->vendor_id) : Json(nullptr);
   json["product_id"] = device ? Json(device->product_id) : Json(nullptr);
@@ -159,7 +161,8 @@ void AddPortsVerb(CLI::App& cli, Chosen& chosen) {
             "hub: hs takes every speed below SuperSpeed, ss the others. state: attached, the\n"
             "kernel is still reading the device; used, it has; broken, the connection was lost.\n"
             "exported: bus and device number at the other end. device: its name in this kernel,\n"
-            "below /sys/bus/usb/devices. The numbers are those of \"usbtwin detach\".");
+            "below /sys/bus/usb/devices. In brackets: the server it was imported from, if usbtwin\n"
+            "attach or usbip attach did that. The numbers are those of \"usbtwin detach\".");
       },
       RunPorts);
 }

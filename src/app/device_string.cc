@@ -300,6 +300,18 @@ Result<DeviceString, Complaint> Parse(std::string_view text) {
 
 }  // namespace
 
+std::string AddressOf(const UsbIpDevice& device) {
+  if (device.host.empty()) return "unix:" + device.socket_path;
+  const bool is_ipv6 = device.host.find(':') != std::string::npos;
+  const std::string host = is_ipv6 ? "[" + device.host + "]" : device.host;
+  return host + ":" + std::to_string(device.port);
+}
+
+std::string TextOf(const UsbIpDevice& device) {
+  if (device.host.empty()) return "usbip+" + AddressOf(device) + "#" + device.bus_id;
+  return "usbip://" + AddressOf(device) + "/" + device.bus_id;
+}
+
 const char* DeviceStringForms() {
   return "  1234:5678                real device by vid:pid, four hexadecimal digits each (or 0x)\n"
          "  3:7                      real device by bus:address, decimal\n"

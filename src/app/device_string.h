@@ -70,6 +70,10 @@ struct UsbIpDevice {
   std::string bus_id;  // "1-1.4"
   bool operator==(const UsbIpDevice&) const = default;
 };
+// As async::SocketProvider wants it: "10.0.0.7:3240", "[::1]:3240", "unix:/path".
+std::string AddressOf(const UsbIpDevice& device);
+// As people write it; its port is always named: "usbip://10.0.0.7:3240/1-1".
+std::string TextOf(const UsbIpDevice& device);
 
 struct Trace {
   std::string path;

@@ -77,13 +77,6 @@ struct ProfileMaker {
   }
 };
 
-std::string AddressOf(const UsbIpDevice& device) {
-  if (device.host.empty()) return "unix:" + device.socket_path;
-  const bool is_ipv6 = device.host.find(':') != std::string::npos;
-  const std::string host = is_ipv6 ? "[" + device.host + "]" : device.host;
-  return host + ":" + std::to_string(device.port);
-}
-
 bool IsTwin(const DeviceString& device) {
   return std::holds_alternative<EmulatedDisk>(device) ||
          std::holds_alternative<EmulatedProfile>(device);

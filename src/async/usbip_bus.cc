@@ -67,13 +67,14 @@ Task<Result<std::unique_ptr<Socket>>> ConnectAndAsk(SocketProvider& sockets, std
   co_return std::move(connect.socket);
 }
 
-struct Imported {
-  std::unique_ptr<Socket> socket;
-  usbip::Device device;
-};
+}  // namespace
 
-Task<Result<Imported>> ImportDevice(SocketProvider& sockets, std::string address,
-                                    std::string bus_id, Duration timeout, std::string& why) {
+Task<Result<ImportedDevice>> ImportDevice(SocketProvider& sockets, std::string address,
+                                          std::string bus_id, Duration timeout, std::string& why) {
+  if (!usbip::IsBusId(bus_id)) {
+    co_return OpenError(ErrorKind::kInvalid,
+                        "a bus id is 1 to 31 letters, digits, '-', '.', ':' and '_'");
+  }
   Root& root = co_await CurrentRoot();
   const Deadline deadline(root, timeout);
   const wire::usbip::ImportRequest request = usbip::MakeImportRequest(bus_id);
@@ -94,13 +95,11 @@ Task<Result<Imported>> ImportDevice(SocketProvider& sockets, std::string address
   if (device->bus_id != bus_id) {
     co_return OpenError(ErrorKind::kProtocol, "the server's answer names another device");
   }
-  Imported imported;
+  ImportedDevice imported;
   imported.socket = std::move(*asked);
   imported.device = std::move(*device);
   co_return std::move(imported);
 }
-
-}  // namespace
 
 // One OpenOp: a chain of its own, whose end completes it.
 class UsbIpBus::Opening final : private Deferred {
@@ -151,11 +150,6 @@ Result<std::vector<usb::DeviceInfo>> UsbIpBus::Enumerate() {
 }
 
 void UsbIpBus::Open(usb::OpenOp& op) {
-  if (!usbip::IsBusId(op.id.port_path)) {
-    op.result = OpenError(ErrorKind::kInvalid,
-                          "a bus id is 1 to 31 letters, digits, '-', '.', ':' and '_'");
-    return clock_.Post(op);
-  }
   openings_.push_back(std::make_unique<Opening>(*this, op));
 }
 

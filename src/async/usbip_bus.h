@@ -1,5 +1,6 @@
 // UsbIpBus: the devices of one USB/IP server. A connection each for every opening, which imports
-// the device and then is its Link. ListDevices asks a server what it has.
+// the device and then is its Link. ListDevices asks a server what it has; ImportDevice ends where
+// the device is imported, for those who speak to it themselves, such as a kernel.
 #pragma once
 
 #include <memory>
@@ -43,6 +44,17 @@ class UsbIpBus final : public usb::Bus {
   std::string why_;
   std::vector<std::unique_ptr<Opening>> openings_;
 };
+
+// A connection whose peer has granted the import. No byte behind its answer was read, and nothing
+// has been said since.
+struct ImportedDevice {
+  std::unique_ptr<Socket> socket;
+  usbip::Device device;
+};
+
+// kInvalid where `bus_id` cannot be one. `why` as UsbIpBus::why().
+Task<Result<ImportedDevice>> ImportDevice(SocketProvider& sockets, std::string address,
+                                          std::string bus_id, Duration timeout, std::string& why);
 
 // `why` as UsbIpBus::why().
 Task<Result<std::vector<usbip::Device>>> ListDevices(SocketProvider& sockets, std::string address,

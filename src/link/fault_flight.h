@@ -43,6 +43,7 @@ struct FaultFlight final : public ListNode, public Timer {
   bool cancelled = false;                    // the host asked
   bool cancel_late = false;                  // the timer is that of the cancellation
   bool doomed = false;                       // its port is being reset by the injector
+  bool unheeded = false;                     // the host gave up on it before it ended
   bool swapped = false;                      // `out` or `in` of the transfer is ours
   Bytes out;                                 // the caller's, while it is swapped
   MutableBytes in;                           // the caller's, while it is swapped

@@ -55,7 +55,7 @@ FaultInjector::Flight& FaultInjector::TakeFlight(Transfer& transfer) {
   flight.moment.reset();
   flight.rule = flight.cancel_rule = nullptr;
   flight.drawn = flight.observed = flight.cancelled = flight.cancel_late = false;
-  flight.doomed = flight.swapped = false;
+  flight.doomed = flight.swapped = flight.unheeded = false;
   live_.PushBack(flight);
   ++in_flight_count_;
   return flight;
@@ -72,6 +72,9 @@ bool FaultInjector::MayBegin(const Flight& flight) {
   for (Flight* earlier = &live_.front(); earlier != &flight; earlier = live_.next(*earlier)) {
     const bool plain = earlier->state == State::kSent && earlier->rule == nullptr;
     if (!plain && SamePipe(*earlier, flight)) return false;
+    // A status that is made up says what became of the data.
+    const bool forges = forged_ && flight.moment == Moment::kStatus;
+    if (forges && earlier->moment == Moment::kDataOut) return false;
   }
   return true;
 }
@@ -102,7 +105,11 @@ void FaultInjector::Begin(Flight& flight) {
   const Transfer& transfer = *flight.transfer;
   const uint8_t pipe = transfer.endpoint.index();
   if (disconnected_) return Decide(flight, Outcome::kDisconnected);
-  if (!transfer.setup && halted_[pipe]) return Decide(flight, Outcome::kStall);
+  if (!transfer.setup && halted_[pipe]) {
+    if (!HasEarlier(flight)) return Decide(flight, Outcome::kStall);
+    flight.state = State::kHeld;
+    return;
+  }
   if (!transfer.setup && silent_[pipe]) {
     flight.state = State::kHeld;
     return;
@@ -110,7 +117,7 @@ void FaultInjector::Begin(Flight& flight) {
   if (flight.moment == Moment::kStatus && std::exchange(stall_status_again_, false)) {
     return Decide(flight, Outcome::kStall);
   }
-  if (!std::exchange(flight.drawn, true)) Draw(flight);
+  if (!std::exchange(flight.drawn, true) && !flight.unheeded) Draw(flight);
   if (flight.rule == nullptr) {
     if (flight.moment == Moment::kCommand && stalls_out_) DrawForCommand(flight);
     if (flight.state == State::kQueued) Send(flight);
@@ -252,9 +259,14 @@ void FaultInjector::Finish(Flight& flight) {
   if (transfer.outcome == Outcome::kDisconnected) disconnected_ = true;
   if (transfer.outcome == Outcome::kStall && !transfer.setup) {
     halted_.set(transfer.endpoint.index());
+    HoldBehind(flight);
   }
   Note(flight);
-  if (flight.moment) watch_.HandleDone(transfer, *flight.moment);
+  if (flight.moment && !flight.unheeded) {
+    const bool talks = watch_.command() != nullptr;
+    watch_.HandleDone(transfer, *flight.moment);
+    if (talks) GiveUpBehind(flight);
+  }
   for (Flight* other = &live_.front(); other != nullptr; other = live_.next(*other)) {
     const bool overtaken = other->state == State::kDue && other->rule->kind == Kind::kReorder;
     if (overtaken && other->transfer->endpoint != transfer.endpoint) Settle(*other);
@@ -266,6 +278,34 @@ void FaultInjector::Finish(Flight& flight) {
   transfer.Complete();
 }
 
+// What was queued behind a transfer that was stalled stays so, as xHCI has it (4.8.3: a halted
+// endpoint's ring stops) and as the pipes of a twin do: it moves nothing, whatever was decided for
+// it in advance, until the host cancels it.
+void FaultInjector::HoldBehind(Flight& halting) {
+  for (Flight* other = live_.next(halting); other != nullptr; other = live_.next(*other)) {
+    const bool decided = other->state == State::kReady || other->state == State::kDue;
+    const bool waits = other->state == State::kQueued || other->state == State::kLate;
+    if (!SamePipe(*other, halting) || !(decided || waits)) continue;
+    if (!other->cancel_late) clock_.Disarm(*other);  // it will be cancelled all the same
+    other->transfer->outcome = Outcome::kPending;
+    other->transfer->length_actual = 0;
+    other->state = State::kHeld;
+  }
+}
+
+// A host that has queued a whole command does not look at what is behind the transfer with which
+// the command was over, or where it went wrong; but it does at the status behind data-out that was
+// stalled, which is on the other pipe.
+void FaultInjector::GiveUpBehind(Flight& last) {
+  const Outcome outcome = last.transfer->outcome;
+  const bool kept =
+      outcome == Outcome::kOk || (outcome == Outcome::kStall && last.moment == Moment::kDataOut);
+  if (kept && watch_.command() != nullptr) return;
+  for (Flight* other = live_.next(last); other != nullptr; other = live_.next(*other)) {
+    other->unheeded = other->moment != Moment::kControl;
+  }
+}
+
 // What the host now notices.
 void FaultInjector::Note(const Flight& flight) {
   const Transfer& transfer = *flight.transfer;
@@ -274,7 +314,7 @@ void FaultInjector::Note(const Flight& flight) {
   const bool ends_all =
       flight.rule != nullptr && (flight.rule->kind == Kind::kDisconnect ||
                                  (flight.rule->kind == Kind::kResetByOther && !gone));
-  const bool hidden = (flight.doomed || gone) && !ends_all;
+  const bool hidden = (flight.unheeded || flight.doomed || gone) && !ends_all;
   if (flight.rule != nullptr && flight.observed && !hidden) player_.Observe(flight.serial);
   if (flight.cancel_rule != nullptr && !flight.cancel_late && !hidden) {
     player_.Observe(flight.cancel_serial);

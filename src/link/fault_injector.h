@@ -3,11 +3,12 @@
 // follows command wrappers to know the command under way and what each transfer of it is.
 //
 // The invariant: it keeps the Link contract (usb/link.h) itself, whatever it plays. Behind a
-// transfer with a fault the later ones of its endpoint wait; an endpoint that was told to be
-// halted refuses until the halt is cleared; after a disconnection everything is disconnected. Its
-// own operations (a reset, a suspension, reading data that the host must not see) run only while an
-// operation of the host is in flight, so none outlives it. Where no fault is played nothing is
-// allocated, and with a player that cannot play anything every call goes straight through.
+// transfer with a fault the later ones of its endpoint wait, and behind a stall they move nothing;
+// an endpoint that was told to be halted refuses until the halt is cleared; after a disconnection
+// everything is disconnected. Its own operations (a reset, a suspension, reading data that the host
+// must not see) run only while an operation of the host is in flight, so none outlives it. Where no
+// fault is played nothing is allocated, and with a player that cannot play anything every call goes
+// straight through.
 //
 // It also observes for the host: what it played itself, where the host sees that and not something
 // else, and what the twin showed, where the answer that bears it arrives as the twin gave it.
@@ -41,13 +42,7 @@ class FaultInjector final : public usb::Link,
                 fault::PortState* port = nullptr);
   ~FaultInjector() override;
 
-  // Not far, whatever the inner link is: a stall that is played does not hold back what is queued
-  // behind it on the link below, so one transfer of an endpoint at a time is what faults are for.
-  usb::LinkCaps caps() const override {
-    usb::LinkCaps caps = inner_.caps();
-    caps.far = false;
-    return caps;
-  }
+  usb::LinkCaps caps() const override { return inner_.caps(); }
   void Submit(usb::Transfer& transfer) override;
   void Cancel(usb::Transfer& transfer) override;
   void Request(usb::PortOp& op) override;
@@ -96,6 +91,8 @@ class FaultInjector final : public usb::Link,
   void Finish(Flight& flight);
   void Pump();
   void DelayUntil(Flight& flight, State state);
+  void HoldBehind(Flight& halting);
+  void GiveUpBehind(Flight& last);
 
   // fault_draw.cc: which fault.
   void Draw(Flight& flight);

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "app/device_string.h"
 #include "app/system.h"
 #include "usb/types.h"
 
@@ -37,6 +38,7 @@ struct VirtualPort {
   std::optional<usb::Speed> speed;  // none where the kernel's number for it is not known
   uint32_t device_id = 0;           // the exporter's: bus number << 16 | device number
   std::string name;                 // of the device in this kernel: "3-1"
+  std::string origin;               // "usbip://10.0.0.7:3240/1-1" where that is known, or ""
   bool operator==(const VirtualPort&) const = default;
 };
 
@@ -66,6 +68,13 @@ class VirtualPorts {
   };
   // Into a free port of the right hub. The kernel's first command is there at once.
   virtual Result<Plugged, app::Failure> Plug(const Device& device) = 0;
+  // Gives a connection to the kernel, into a free port of the right hub; it is served at its other
+  // end from then on, whatever becomes of this program. Nothing is under way on `socket`, which is
+  // of this System; kTransport where its peer has spoken already, or is gone. The number is that of
+  // the port.
+  virtual Result<uint32_t, app::Failure> Give(std::unique_ptr<async::Socket> socket,
+                                              const Device& device,
+                                              const app::UsbIpDevice& origin) = 0;
   // Lets the kernel's drivers finish with the device for some seconds, and asks the kernel to let
   // go of it; WaitUntilFree. Runs the loop, so that a device of this program is served meanwhile.
   // kUsage where there is no such port.

@@ -47,7 +47,43 @@ std::optional<ClientSession::Slot> ClientSession::Begin(const Request& request) 
   entry.state = State::kSubmitted;
   entry.generation = entry.generation == kGenerationMax ? 1 : entry.generation + 1;
   ++under_way_;
+  Enter(slot);
   return slot;
+}
+
+void ClientSession::Enter(Slot slot) {
+  Entry& entry = entries_[slot];
+  Order& order = OrderOf(entry);
+  entry.overtaken_by = 0;
+  entry.previous = std::exchange(order.last, slot);
+  entry.next = kNoSlot;
+  (entry.previous == kNoSlot ? order.first : entries_[entry.previous].next) = slot;
+}
+
+void ClientSession::Leave(Slot slot) {
+  const Entry& entry = entries_[slot];
+  Order& order = OrderOf(entry);
+  (entry.previous == kNoSlot ? order.first : entries_[entry.previous].next) = entry.next;
+  (entry.next == kNoSlot ? order.last : entries_[entry.next].previous) = entry.previous;
+}
+
+// Whether it is this one's turn to be answered with RET_SUBMIT.
+Result<void> ClientSession::CheckOrder(Slot slot) {
+  const Entry& entry = entries_[slot];
+  const auto broken = [&](uint32_t first, uint32_t second) {
+    Error error =
+        Broken("submit {:x} was answered before submit {:x} of the same endpoint", second, first);
+    error.endpoint = entry.request.endpoint.value;
+    return error;
+  };
+  if (entry.overtaken_by != 0) return broken(SequenceOf(slot, false), entry.overtaken_by);
+  for (Slot earlier = OrderOf(entry).first; earlier != slot; earlier = entries_[earlier].next) {
+    if (entries_[earlier].state == State::kSubmitted) {
+      return broken(SequenceOf(earlier, false), SequenceOf(slot, false));
+    }
+    entries_[earlier].overtaken_by = SequenceOf(slot, false);
+  }
+  return {};
 }
 
 uint32_t ClientSession::SequenceOf(Slot slot, bool unlink) const {
@@ -130,13 +166,16 @@ Result<ClientSession::Reply> ClientSession::HandleSubmitReply(
     return Broken("a reply with {} packets to submit {:x} of {}", reply.packets_count, sequence,
                   request.packets_count);
   }
+  const auto slot = static_cast<Slot>(sequence & kSlotMask);
+  const Result<void> in_order = CheckOrder(slot);
+  if (!in_order) return in_order.error();
+  Leave(slot);
   Outcome outcome = OutcomeOf(reply.status);
   // Not every server knows short_not_ok, and an OUT transfer that is ok has moved everything.
   const bool whole = reply.length_actual == request.length || request.packets_count != 0;
   if (outcome == Outcome::kOk && !whole && (!request.in || request.short_not_ok)) {
     outcome = Outcome::kFault;
   }
-  const auto slot = static_cast<Slot>(sequence & kSlotMask);
   const bool unlinking = entry->state == State::kUnlinking;
   if (unlinking) {
     entry->state = State::kAnswered;
@@ -164,6 +203,7 @@ Result<ClientSession::Reply> ClientSession::HandleUnlinkReply(
   const auto slot = static_cast<Slot>(sequence & kSlotMask);
   // Some servers say 0 without having answered the transfer: it is cancelled all the same.
   const bool ends = entry->state == State::kUnlinking;
+  if (ends) Leave(slot);
   End(slot);
   return Reply{.slot = slot, .ends = ends, .last = true, .outcome = Outcome::kCancelled};
 }

@@ -10,6 +10,7 @@
 // by RET_UNLINK -104 alone; one that ended before by RET_SUBMIT, then RET_UNLINK 0.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 #include <variant>
@@ -104,6 +105,13 @@ Result<void> ParseReplyPackets(Bytes raw, uint32_t length_actual, MutableBytes d
 // --- the end that wants the device ---
 
 // Its table of transfers under way. A slot is the caller's name for one of them.
+//
+// Linux's vhci takes the replies to one endpoint in any order. A host of ours is promised the order
+// in which it submitted (usb/link.h), and would take the second piece of a file for the first: a
+// server that answers a transfer before an earlier one of its endpoint, isochronous ones and
+// endpoint 0 included, breaks the protocol. Between the replies of one that was asked to end and of
+// those behind it there is no order, since Linux's server sends RET_UNLINK late; but when it is
+// answered with RET_SUBMIT all the same, it had ended before them, and must come before them.
 class ClientSession {
  public:
   static constexpr size_t kSlotsMax = 1024;
@@ -156,7 +164,20 @@ class ClientSession {
     Request request;
     State state = State::kFree;
     uint32_t generation = 0;
+    uint32_t overtaken_by = 0;  // number of one behind it on its endpoint that was answered, or 0
+    // The neighbours in the order of its endpoint, while it is not answered.
+    Slot previous = kNoSlot;
+    Slot next = kNoSlot;
   };
+  static constexpr Slot kNoSlot = UINT16_MAX;
+  struct Order {
+    Slot first = kNoSlot;
+    Slot last = kNoSlot;
+  };
+  void Enter(Slot slot);
+  void Leave(Slot slot);
+  Result<void> CheckOrder(Slot slot);
+  Order& OrderOf(const Entry& entry) { return orders_[entry.request.endpoint.index()]; }
   uint32_t SequenceOf(Slot slot, bool unlink) const;
   Result<Reply> HandleSubmitReply(const wire::usbip::SubmitReply& reply);
   Result<Reply> HandleUnlinkReply(const wire::usbip::UnlinkReply& reply);
@@ -166,6 +187,7 @@ class ClientSession {
   const uint32_t device_id_;
   std::vector<Entry> entries_;
   std::vector<Slot> free_;
+  std::array<Order, usb::kEndpointIndexCount> orders_{};
   size_t under_way_ = 0;
 };
 

@@ -189,6 +189,7 @@ bool DiskRun::Open() {
         NotePlayed(Ending::kWell);
         transport_ = dynamic_cast<host::BotTransport*>(*transport);
         CHECK(transport_ != nullptr);
+        transport_->set_submits_ahead(swarm_.submits_ahead);
         ++result_.report.opened;
         return true;
       }

@@ -163,6 +163,8 @@ Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
   if (chooser.Choose(6, "whether USB/IP lies between") == 5) {
     swarm.usbip = DrawPipes(chooser, options.faults);
   }
+  const uint64_t one_at_a_time = swarm.usbip ? 1 : 3;
+  swarm.submits_ahead = chooser.Choose(4, "whether transfers go out together") >= one_at_a_time;
   return swarm;
 }
 

@@ -41,6 +41,7 @@ struct Swarm {
   uint64_t reopen_one_in = 0;        // before each n-th the host opens the device anew
   uint64_t pause_one_in = 16;        // after each n-th some time passes
   Duration command_timeout = std::chrono::seconds(2);
+  bool submits_ahead = false;    // the transfers of a command together, as over far links
   std::optional<Script> script;  // does this instead
 
   std::optional<PipesOptions> usbip;  // the device is imported over USB/IP, through these

@@ -85,7 +85,37 @@ BOOST_AUTO_TEST_CASE(those_queued_behind_a_late_stall_move_nothing) {
   Submit(second.transfer);
   Finish(first.transfer, Outcome::kOk, 4);
   CheckDone(first.transfer, Outcome::kStall, 4);
-  CheckDone(second.transfer, Outcome::kStall);
+  BOOST_TEST(!Done(second.transfer));
+  BOOST_TEST(inner.waiting.empty());
+  Cancel(second.transfer);
+  CheckDone(second.transfer, Outcome::kCancelled);
+}
+
+// What was decided for it before the one before it was stalled by the device itself: it used to end
+// well, on a halted endpoint.
+BOOST_AUTO_TEST_CASE(those_decided_behind_a_stall_of_the_device_move_nothing) {
+  Play({{.kind = Kind::kFault, .nth = 2, .times = 1}});
+  Submit(first.transfer);
+  Submit(second.transfer);
+  BOOST_TEST(!Waits(second.transfer));
+  Finish(first.transfer, Outcome::kStall, 0);
+  CheckDone(first.transfer, Outcome::kStall);
+  BOOST_TEST(!Done(second.transfer));
+  Cancel(second.transfer);
+  CheckDone(second.transfer, Outcome::kCancelled);
+}
+
+// The stall used to take the late cancellation with it, and the transfer never ended.
+BOOST_AUTO_TEST_CASE(a_late_cancellation_behind_a_stall_comes) {
+  Play({{.kind = Kind::kDelayRequest, .nth = 2, .times = 1},
+        {.kind = Kind::kCancelLate, .times = 1}});
+  Submit(first.transfer);
+  Submit(second.transfer);
+  Cancel(second.transfer);
+  Finish(first.transfer, Outcome::kStall, 0);
+  BOOST_TEST(!Done(second.transfer));
+  clock.Advance(100ms);
+  CheckDone(second.transfer, Outcome::kCancelled);
 }
 
 BOOST_AUTO_TEST_CASE(a_lost_request_ends_when_it_is_cancelled) {

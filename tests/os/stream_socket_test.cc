@@ -212,4 +212,27 @@ BOOST_AUTO_TEST_CASE(one_end_of_a_pair_is_given_away) {
   BOOST_TEST(rig.RunUntil([&] { return reading.read.done == 1; }));
 }
 
+// The kernel gets the connection of an import like this.
+BOOST_AUTO_TEST_CASE(a_socket_is_given_away_with_what_is_in_it) {
+  Connection<TcpRig> connection;
+  BOOST_REQUIRE(connection.Write(*connection.server, kThree) == SocketOutcome::kOk);
+  connection.rig.Settle();
+  const FileDescriptor given = StreamSocket::Release(std::move(connection.client));
+  std::array<uint8_t, 10> room{};
+  BOOST_REQUIRE(read(given.get(), room.data(), room.size()) == 3);
+  BOOST_TEST(Take(Bytes(room), 3) == kThree, boost::test_tools::per_element());
+
+  // What comes now is nothing to the loop.
+  call_counts.Reset();
+  BOOST_REQUIRE(connection.Write(*connection.server, kThree) == SocketOutcome::kOk);
+  connection.rig.Settle();
+  BOOST_TEST(call_counts.receives == 0);
+  BOOST_TEST(read(given.get(), room.data(), room.size()) == 3);
+  BOOST_TEST(write(given.get(), kThree.data(), 3) == 3);
+  Reading reading;
+  reading.Start(*connection.server, 10);
+  BOOST_TEST(connection.rig.RunUntil([&] { return reading.read.done == 1; }));
+  BOOST_TEST(reading.read.op.length_actual == 3u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

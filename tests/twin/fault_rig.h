@@ -19,13 +19,19 @@
 
 namespace usbtwin::tests {
 
-// Takes no more than so many bytes in one transfer, so that a command needs many.
-class SmallLink final : public usb::Link {
+struct LinkKind {
+  uint32_t length_max = UINT32_MAX;  // bytes in one transfer; a few, and a command needs many
+  bool far = false;                  // a command's transfers go out together
+};
+
+// Says that it is such a link.
+class KindOfLink final : public usb::Link {
  public:
-  SmallLink(usb::Link& inner, uint32_t length_max) : inner_(inner), length_max_(length_max) {}
+  KindOfLink(usb::Link& inner, LinkKind kind) : inner_(inner), kind_(kind) {}
   usb::LinkCaps caps() const override {
     usb::LinkCaps caps = inner_.caps();
-    caps.transfer_length_max = std::min(caps.transfer_length_max, length_max_);
+    caps.transfer_length_max = std::min(caps.transfer_length_max, kind_.length_max);
+    caps.far = kind_.far;
     return caps;
   }
   void Submit(usb::Transfer& transfer) override { inner_.Submit(transfer); }
@@ -34,14 +40,13 @@ class SmallLink final : public usb::Link {
 
  private:
   usb::Link& inner_;
-  const uint32_t length_max_;
+  const LinkKind kind_;
 };
 
-// Puts an Auditor on every link the inner bus opens, below it a SmallLink.
+// Puts an Auditor on every link the inner bus opens, below it a KindOfLink.
 class AuditedBus final : public usb::Bus, private usb::Sink<usb::OpenOp> {
  public:
-  explicit AuditedBus(usb::Bus& inner, uint32_t length_max = UINT32_MAX)
-      : inner_(inner), length_max_(length_max) {}
+  explicit AuditedBus(usb::Bus& inner, LinkKind kind = {}) : inner_(inner), kind_(kind) {}
   Result<std::vector<usb::DeviceInfo>> Enumerate() override { return inner_.Enumerate(); }
   void Open(usb::OpenOp& op) override {
     op.Push(*this);
@@ -52,14 +57,14 @@ class AuditedBus final : public usb::Bus, private usb::Sink<usb::OpenOp> {
   void OnDone(usb::OpenOp& op, uint64_t) override {
     if (op.result) {
       usb::LinkStack& stack = *op.result;
-      stack.owned.push_back(std::make_unique<SmallLink>(*stack.top, length_max_));
+      stack.owned.push_back(std::make_unique<KindOfLink>(*stack.top, kind_));
       stack.owned.push_back(std::make_unique<link::Auditor>(*stack.owned.back()));
       stack.top = stack.owned.back().get();
     }
     op.Complete();
   }
   usb::Bus& inner_;
-  const uint32_t length_max_;
+  const LinkKind kind_;
 };
 
 // Always the last of what there is to choose, so that "on average" becomes "never sooner".
@@ -77,9 +82,11 @@ inline std::vector<uint8_t> Pattern(size_t length, unsigned seed) {
 }
 
 struct FaultRig {
-  // `length_max`: bytes in one transfer.
-  explicit FaultRig(std::vector<fault::Rule> rules = {}, uint32_t length_max = UINT32_MAX)
-      : player(clock, chooser, fault::Plan{std::move(rules)}), below(twins, length_max) {
+  // The kind is that of the link that the injector plays on; the host meets the same.
+  explicit FaultRig(std::vector<fault::Rule> rules = {}, LinkKind kind = {})
+      : player(clock, chooser, fault::Plan{std::move(rules)}),
+        below(twins, kind),
+        bus(faults, kind) {
     target.AddUnit(disk);
     emulator::DeviceConfiguration configuration;
     configuration.functions = {&function};
@@ -138,7 +145,7 @@ struct FaultRig {
   emulator::TwinBus twins{clock};
   AuditedBus below;
   link::FaultBus faults{clock, below, player};
-  AuditedBus bus{faults};
+  AuditedBus bus;
   host::Session session{clock, bus, Id()};
   host::ScsiTransport* transport = nullptr;
   std::optional<host::BlockDevice> block;

@@ -66,6 +66,15 @@ StreamSocket::~StreamSocket() {
   loop_.Remove(*this);
 }
 
+FileDescriptor StreamSocket::Release(std::unique_ptr<async::Socket> socket) {
+  auto* own = dynamic_cast<StreamSocket*>(socket.get());
+  CHECK(own != nullptr);
+  CHECK(own->read_ == nullptr);
+  CHECK(own->write_ == nullptr);
+  own->loop_.Remove(*own);
+  return std::move(own->fd_);
+}
+
 void StreamSocket::Read(SocketRead& read) {
   CHECK(read_ == nullptr);
   CHECK(!read.room.empty());

@@ -45,6 +45,9 @@ class StreamSocket final : public async::Socket, private Watch {
   static Result<std::unique_ptr<async::Socket>, int> Open(Loop& loop, FileDescriptor fd,
                                                           std::string peer);
   ~StreamSocket() override;
+  // Gives the descriptor away: of a socket of this class, with nothing under way. What arrived is
+  // still in it.
+  static FileDescriptor Release(std::unique_ptr<async::Socket> socket);
 
   void Read(async::SocketRead& read) override;
   void Write(async::SocketWrite& write) override;
@@ -65,7 +68,7 @@ class StreamSocket final : public async::Socket, private Watch {
   void EndWrite(async::SocketOutcome outcome);
 
   Loop& loop_;
-  const FileDescriptor fd_;
+  FileDescriptor fd_;
   const std::string peer_;
   async::SocketRead* read_ = nullptr;    // waits
   async::SocketWrite* write_ = nullptr;  // waits

@@ -1,16 +1,19 @@
 #include "os/linux/vhci.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <set>
 
 #include "base/text.h"
 #include "os/linux/file_descriptor.h"
+#include "os/linux/port_records.h"
 #include "os/linux/system.h"
 #include "os/linux/vhci_status.h"
 #include "os/linux/worker.h"
@@ -256,22 +259,57 @@ class Removal final : public Job {
 // A device that answers nothing must not keep its port: its commands end with the detach.
 constexpr Duration kRemovalLimit = std::chrono::seconds(10);
 
+// Between an import and the kernel's first command a server has nothing to say: the kernel would
+// take it for a reply, and the connection for broken. "" where all is well.
+std::string WhyNotToGive(int fd) {
+  std::array<uint8_t, wire::usbip::kHeaderLength> room;
+  const ssize_t length = recv(fd, room.data(), room.size(), MSG_PEEK | MSG_DONTWAIT);
+  if (length > 0) {
+    return "the server spoke before it was asked: " + Count(static_cast<uint64_t>(length), "byte") +
+           " or more behind its answer to the import; it does not keep to USB/IP";
+  }
+  if (length == 0) return "the server closed the connection; its log may say why";
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return "";
+  return "the connection to the server broke: " + ErrorText(errno);
+}
+
 class LinuxVirtualPorts final : public VirtualPorts {
  public:
   explicit LinuxVirtualPorts(LinuxSystem& system)
       : system_(system), files_(MakeVhciFiles()), vhci_(*files_), worker_(system.loop()) {}
 
-  Result<std::vector<VirtualPort>, Failure> List() override { return vhci_.List(); }
+  Result<std::vector<VirtualPort>, Failure> List() override {
+    auto ports = vhci_.List();
+    if (!ports) return ports.error();
+    for (VirtualPort& port : *ports) {
+      if (port.state != PortState::kUsed) continue;
+      if (const auto origin = records_.Read(port.number)) port.origin = app::TextOf(*origin);
+    }
+    return ports;
+  }
 
   Result<Plugged, Failure> Plug(const Device& device) override {
     auto pair = system_.stream_sockets().MakePair();
     if (!pair) return Failure{Failure::Kind::kCannotOpen, pair.error().text};
     const Result<uint32_t, Failure> port = vhci_.Attach(pair->second.get(), device);
     if (!port) return port.error();
+    records_.Remove(*port);
     return Plugged{.port = *port, .socket = std::move(pair->first)};
   }
 
+  Result<uint32_t, Failure> Give(std::unique_ptr<async::Socket> socket, const Device& device,
+                                 const app::UsbIpDevice& origin) override {
+    const FileDescriptor fd = StreamSocket::Release(std::move(socket));
+    if (const std::string why = WhyNotToGive(fd.get()); !why.empty()) {
+      return Failure{Failure::Kind::kTransport, app::TextOf(origin) + ": " + why};
+    }
+    const Result<uint32_t, Failure> port = vhci_.Attach(fd.get(), device);
+    if (port) records_.Write(*port, origin);
+    return port;
+  }
+
   Result<void, Failure> Unplug(uint32_t port) override {
+    records_.Remove(port);
     const auto ports = vhci_.List();
     const VirtualPort* used = ports ? os::Find(*ports, port) : nullptr;
     if (used == nullptr || used->state != PortState::kUsed) return vhci_.Detach(port);
@@ -303,6 +341,7 @@ class LinuxVirtualPorts final : public VirtualPorts {
   LinuxSystem& system_;
   const std::unique_ptr<SystemFiles> files_;
   Vhci vhci_;
+  const PortRecords records_;
   Worker worker_;  // not the system's, which a device's image needs meanwhile
 };
 
