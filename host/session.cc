@@ -123,7 +123,8 @@ async::Task<Result<void>> Session::OpenUas() {
   UasTransportOptions transport_options{.command = storage_.command,
                                         .status = storage_.status,
                                         .data_in = storage_.bulk_in,
-                                        .data_out = storage_.bulk_out};
+                                        .data_out = storage_.bulk_out,
+                                        .depth_max = storage_options_.queue_depth_max};
   if (caps().speed >= usb::Speed::kSuper) {
     const Result<uint16_t> granted =
         co_await UasTransport::AllocateStreams(*stack_.top, transport_options);

@@ -22,6 +22,7 @@ struct StorageOptions {
   std::optional<uint8_t> configuration_value;
   StorageProtocol protocol = StorageProtocol::kAny;
   usb::KernelDriverPolicy kernel_driver = usb::KernelDriverPolicy::kRefuse;
+  uint16_t queue_depth_max = 32;  // commands at once over UAS, from 1 on; streams may allow fewer
 };
 static_assert(std::is_trivially_destructible_v<StorageOptions>);
 

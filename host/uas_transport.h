@@ -25,7 +25,7 @@ struct UasTransportOptions {
   usb::EndpointConfig data_in;
   usb::EndpointConfig data_out;
   uint16_t streams_count = 0;  // that the link has granted to each pipe but the first; 0: none
-  uint16_t depth_max = 32;     // commands at once; fewer where there are fewer streams
+  uint16_t depth_max = 32;     // commands at once, from 1 on; streams may allow fewer
   uint8_t luns_count = 1;
   // How long data may be late once the status has come.
   Duration drain_timeout = std::chrono::seconds(1);

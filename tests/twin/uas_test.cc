@@ -107,6 +107,13 @@ BOOST_DATA_TEST_CASE(as_many_commands_at_once_as_there_is_depth, kSpeeds, speed)
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_depth_may_be_chosen) {
+  UasStack stack;
+  BOOST_TEST(stack.Open({.queue_depth_max = 1}).queue_depth() == 1);
+  stack.Settle();
+  BOOST_TEST(stack.Write(0, UasStack::Pattern(512, 1)) == "good, 512 bytes");
+}
+
 BOOST_DATA_TEST_CASE(data_may_be_lent, kSpeeds, speed) {
   UasStack stack({.speed = speed});
   stack.Open();
