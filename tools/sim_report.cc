@@ -37,10 +37,10 @@ std::string SimText(const std::string& what, const sim::RunReport& report) {
       MeanBlocks(report), report.bytes_compared / 1'000'000, Count(report.good, "command"),
       report.cancelled);
   text += fmt::format(
-      "{} over USB/IP: {}, of which {} broke and {} went silent\n"
+      "{} through a block device; {} over USB/IP: {}, of which {} broke and {} went silent\n"
       "{} took {} back to what they held before\n\n",
-      Count(report.usbip.runs, "run"), Count(report.usbip.connections, "connection"),
-      report.usbip.broken, report.usbip.silenced,
+      Count(report.block_runs, "run"), Count(report.usbip.runs, "run"),
+      Count(report.usbip.connections, "connection"), report.usbip.broken, report.usbip.silenced,
       Count(report.power_losses, "power loss", "power losses"), Count(report.rolled_back, "block"));
   text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}{:>11}{:>11}{:>9}\n", "fault", "injected",
                       "observed", "recovered", "reported", "passed on", "cancelled", "outside");
@@ -76,6 +76,7 @@ std::string SimJson(uint64_t seed, const sim::RunReport& report,
   json["good"] = report.good;
   json["cancelled"] = report.cancelled;
   json["openings"] = report.opened;
+  json["block_runs"] = report.block_runs;
   json["power_losses"] = report.power_losses;
   json["rolled_back"] = report.rolled_back;
   json["virtual_ns"] = report.virtual_time.count();

@@ -35,13 +35,14 @@ enum class Canary : uint8_t {
   kPortResetFirst,        // the host leaves out the first rung of recovery
   kVerifyWithoutReading,  // VERIFY answers without reading the medium
   kFailedWriteWrites,     // a write that fails is carried out all the same
+  kLossForgotten,         // a flush says nothing of the power loss before it
 };
 
 struct CanaryName {
   Canary canary;
   std::string_view name;
 };
-inline constexpr std::array<CanaryName, 23> kCanaries{{
+inline constexpr std::array<CanaryName, 24> kCanaries{{
     {Canary::kResidueIgnored, "residue-ignored"},
     {Canary::kStaleStatus, "stale-status"},
     {Canary::kSignatureIgnored, "signature-ignored"},
@@ -65,6 +66,7 @@ inline constexpr std::array<CanaryName, 23> kCanaries{{
     {Canary::kPortResetFirst, "port-reset-first"},
     {Canary::kVerifyWithoutReading, "verify-without-reading"},
     {Canary::kFailedWriteWrites, "failed-write-writes"},
+    {Canary::kLossForgotten, "loss-forgotten"},
 }};
 
 #ifdef USBTWIN_CANARIES

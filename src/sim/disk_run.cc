@@ -36,6 +36,7 @@ void RunReport::Add(const RunReport& other) {
   cancelled += other.cancelled;
   interrupted += other.interrupted;
   opened += other.opened;
+  block_runs += other.block_runs;
   power_losses += other.power_losses;
   rolled_back += other.rolled_back;
   virtual_time += other.virtual_time;
@@ -251,6 +252,7 @@ bool DiskRun::NoteConnections() {
 }
 
 void DiskRun::Close() {
+  blocks_.reset();
   transport_ = nullptr;
   if (!session_->is_open()) return;
   session_job_ = std::make_unique<async::Job<Result<void>>>(world_, session_->Close());
@@ -281,12 +283,13 @@ bool DiskRun::BeginScript() {
 RunResult DiskRun::Run() {
   RunReport& report = result_.report;
   report.runs = 1;
+  report.block_runs = swarm_.block_device;
   const uint64_t commands = swarm_.script ? swarm_.script->writes.size() : options_.commands;
   if (StartUsbIp() && Open() && BeginScript()) {
     for (command_ = 1; command_ <= commands && !failed(); ++command_) {
       if (Due(reopen_next_, swarm_.reopen_one_in, "when the host reopens") && !Reopen()) break;
       if (transport_ == nullptr && !Reopen()) break;
-      if (!Execute(Next())) break;
+      if (swarm_.block_device ? !ExecuteBlocks() : !Execute(Next())) break;
       ++report.commands;
       if (Due(pause_next_, swarm_.pause_one_in, "when time passes") &&
           !Sleep(std::chrono::microseconds(chooser_.Choose(20'000, "how long")))) {
@@ -320,6 +323,7 @@ void DiskRun::ReadAllBack() {
   if (usbip_) usbip_->pipes().Calm();
   swarm_.cancel_one_in = 0;
   reading_back_ = true;
+  if (swarm_.block_device) reports_.HandleLeftBehind();
   if (!Sleep(std::chrono::minutes(2)) || !Reopen()) return;
   for (ModelDisk& model : models_) {
     Request ready;

@@ -12,6 +12,7 @@
 #include "app/decorated_bus.h"
 #include "app/system.h"
 #include "app/twin.h"
+#include "host/block_device.h"
 #include "host/session.h"
 #include "link/fault_bus.h"
 #include "link/fault_player.h"
@@ -74,6 +75,7 @@ struct RunReport {
   uint64_t interrupted =
       0;  // that the host would take back, or had a deadline for, before their end
   uint64_t opened = 0;
+  uint64_t block_runs = 0;  // whose host had blocks
   Duration virtual_time{};
   std::array<FaultCount, fault::kKindsCount> faults{};
   UsbIpCount usbip;
@@ -232,6 +234,17 @@ class DiskRun final : private link::BreachSink {
   void BuildOdd(Request& request);
   void Interrupt(const Interruption& interruption);
   bool Execute(const Request& request);
+  // The same through a block device, which is a host of its own: what it is asked, what it did, and
+  // whether that was right.
+  bool OpenBlocks();
+  bool ExecuteBlocks();
+  async::Task<host::BlockResult> Ask(const Request& request, MutableBytes room);
+  void JudgeBlocks(const Request& request, const host::BlockResult& answer);
+  void JudgeBlocksGood(const Request& request);
+  void JudgeBlocksError(const Request& request, const host::BlockError& error);
+  void NoteFlushed(const host::BlockResult& answer);
+  bool FinishBlocks(async::Task<host::BlockResult> task, const char* what);
+
   void Judge(const Request& request, const Result<host::ScsiResult>& answer);
   void JudgeLengths(const Request& request, const host::ScsiResult& answer);
   void JudgeData(const Request& request, const host::ScsiResult& answer);
@@ -254,6 +267,7 @@ class DiskRun final : private link::BreachSink {
   void NotePlayed();
   void NotePlayedOutside();
   bool Due(uint64_t& next, uint64_t one_in, std::string_view what);
+  void Mix(uint64_t value);  // into the digest of the history
   void Digest(const Request& request, const Result<host::ScsiResult>& answer);
   // Of the command that has just ended.
   std::span<const fault::Injection> Injections() const;
@@ -282,7 +296,12 @@ class DiskRun final : private link::BreachSink {
   std::unique_ptr<link::PcapWriter> writer_;
   std::unique_ptr<app::DecoratedBus> bus_;
   std::unique_ptr<host::Session> session_;
-  host::BotTransport* transport_ = nullptr;  // null: not open
+  host::BotTransport* transport_ = nullptr;    // null: not open
+  std::unique_ptr<host::BlockDevice> blocks_;  // of unit 0, where the host has it as blocks
+  bool unflushed_ = false;   // something was or may have been written since the last flush
+  bool at_risk_ = false;     // something was written that a power loss may take back
+  TimePoint last_played_;    // through blocks_
+  bool risk_taken_ = false;  // and one came, which the next flush must tell
   std::vector<ModelDisk> models_;
   ReportJudge reports_;
   ExpectedData expected_data_;
@@ -295,6 +314,7 @@ class DiskRun final : private link::BreachSink {
   std::optional<async::Job<Result<host::ScsiResult>>> command_job_;
   std::unique_ptr<async::Job<Result<void>>> session_job_;
   std::unique_ptr<async::Job<Result<host::ScsiTransport*>>> storage_job_;
+  std::unique_ptr<async::Job<host::BlockResult>> blocks_job_;
   bool reading_back_ = false;
   uint64_t command_ = 0;
   uint64_t cancel_next_ = 0;

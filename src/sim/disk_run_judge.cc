@@ -222,18 +222,19 @@ void DiskRun::Account(Ending ending) {
   player_.ForgetObserved();
 }
 
-void DiskRun::Digest(const Request& request, const Result<host::ScsiResult>& answer) {
+void DiskRun::Mix(uint64_t value) {
   uint64_t& history = result_.report.history;
-  const auto mix = [&history](uint64_t value) {
-    history = (history ^ value) * 0x9e3779b97f4a7c15;
-    history ^= history >> 29;
-  };
-  mix(uint64_t{request.cdb.bytes[0]} << 40 | uint64_t{request.lun} << 32 | request.length);
-  mix(request.lba);
-  mix(static_cast<uint64_t>(world_.Now().ns));
-  if (!answer) return mix(static_cast<uint64_t>(answer.error().kind) + 1);
-  mix(uint64_t{answer->length_actual} << 32 | answer->residue);
-  mix(static_cast<uint64_t>(answer->status) << 8 | answer->recoveries);
+  history = (history ^ value) * 0x9e3779b97f4a7c15;
+  history ^= history >> 29;
+}
+
+void DiskRun::Digest(const Request& request, const Result<host::ScsiResult>& answer) {
+  Mix(uint64_t{request.cdb.bytes[0]} << 40 | uint64_t{request.lun} << 32 | request.length);
+  Mix(request.lba);
+  Mix(static_cast<uint64_t>(world_.Now().ns));
+  if (!answer) return Mix(static_cast<uint64_t>(answer.error().kind) + 1);
+  Mix(uint64_t{answer->length_actual} << 32 | answer->residue);
+  Mix(static_cast<uint64_t>(answer->status) << 8 | answer->recoveries);
 }
 
 }  // namespace usbtwin::sim

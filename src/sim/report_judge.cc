@@ -250,7 +250,7 @@ std::optional<Wrong> ReportJudge::JudgeError(const SentCommand& sent, const Erro
   if (error.kind == ErrorKind::kTimedOut && sent.hurried) return std::nullopt;
   const std::string failed = "operation code " + Hex({&sent.opcode, 1}) + " failed: ";
   if (const auto wrong = JudgeBreak(error)) return Wrong{Law::kCause, failed + *wrong};
-  if (errors_ <= kErrorsMax) return std::nullopt;
+  if (errors_ <= kErrorsMax + left_behind_) return std::nullopt;
   return Wrong{Law::kLife, failed + error.Describe() + "; so did " + std::to_string(errors_ - 1) +
                                " before it, and nothing more was played"};
 }
@@ -334,7 +334,10 @@ std::optional<Wrong> ReportJudge::JudgeSenseData(const SentCommand& sent,
                                   (sense ? "sense " + Describe(*sense) : "no sense") +
                                   Expectation(allowed)};
   }
-  if (sense->key == SenseKey::kUnitAttention) units_[sent.lun].attention = false;
+  // One that was kept says nothing of the one that waits.
+  Unit& unit = units_[sent.lun];
+  const bool waited = unit.kept.empty();
+  if (waited && sense->key == SenseKey::kUnitAttention) unit.attention = false;
   return std::nullopt;
 }
 

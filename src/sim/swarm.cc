@@ -201,6 +201,7 @@ Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
     swarm.link_latency = DrawLatency(chooser, "how long transfers take");
   }
   swarm.store_latency = DrawLatency(chooser, "how long stores take");
+  swarm.block_device = chooser.Choose(8, "whether the host has blocks") == 7;
   return swarm;
 }
 

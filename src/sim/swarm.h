@@ -46,6 +46,8 @@ struct Swarm {
   Duration store_latency{};          // of each operation of a store
   Duration command_timeout = std::chrono::seconds(2);
   std::optional<Script> script;  // does this instead
+  // The host has one unit as blocks (host/block_device.h), which sends commands again by itself.
+  bool block_device = false;
 
   std::optional<PipesOptions> usbip;  // the device is imported over USB/IP, through these
 };

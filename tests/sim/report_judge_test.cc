@@ -239,6 +239,16 @@ BOOST_AUTO_TEST_CASE(sense_that_was_not_fetched_waits_for_request_sense) {
   BOOST_TEST(judge.JudgeSenseData(kAsk, kMediumError).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(an_attention_that_was_kept_is_not_the_one_that_waits) {
+  constexpr SentCommand kAsk{.lun = 1, .opcode = 0x03, .length = 18};
+  BOOST_TEST(Allows(kRead, {}, Good()));
+  BOOST_TEST(Allows(kRead, {Kind::kUnitAttention, Kind::kStall}, Muteness()));
+  judge.HandleReset();
+  BOOST_TEST(!judge.JudgeSenseData(kAsk, kAttention).has_value());
+  BOOST_TEST(Allows(kAsk, {}, Good()));
+  BOOST_TEST(Allows(kRead, {}, Refusal(kAttention)));
+}
+
 BOOST_AUTO_TEST_CASE(a_device_that_was_perhaps_not_found_again_may_be_gone_once) {
   const Error gone{.kind = ErrorKind::kDisconnected};
   BOOST_TEST(Allows(kRead, {Kind::kStall, Kind::kFailedNoSense}, Muteness()));

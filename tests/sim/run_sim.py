@@ -69,6 +69,7 @@ def many(usbtwin):
     check(not unseen, f"never observed: {unseen}")
     for key, times in table["usbip"].items():
         check(times, f"USB/IP: no {key}")
+    check(table["block_runs"], "no host had blocks")
     check(table["cancelled"], "no command was cancelled before it ended")
     check(table["rolled_back"], "no power loss took anything back")
     for ending in ENDINGS:
