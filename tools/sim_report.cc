@@ -31,16 +31,16 @@ std::string SimText(const std::string& what, const sim::RunReport& report) {
   std::string text = fmt::format(
       "{}: {}, {}, {}, {} of virtual time\n"
       "{} reads and {} writes of {:.1f} blocks on average; {} MB compared\n"
-      "{} ended well, {} were cancelled\n",
+      "{} ended well, {} were cancelled; {} went through a block device\n",
       what, Count(report.runs, "run"), Count(report.commands, "command"),
       Count(report.opened, "opening"), TimeText(report.virtual_time), report.reads, report.writes,
       MeanBlocks(report), report.bytes_compared / 1'000'000, Count(report.good, "command"),
-      report.cancelled);
+      report.cancelled, Count(report.block_runs, "run"));
   text += fmt::format(
-      "{} through a block device; {} over USB/IP: {}, of which {} broke and {} went silent\n"
+      "{} over USB/IP: {}, of which {} broke and {} went silent\n"
       "{} took {} back to what they held before\n\n",
-      Count(report.block_runs, "run"), Count(report.usbip.runs, "run"),
-      Count(report.usbip.connections, "connection"), report.usbip.broken, report.usbip.silenced,
+      Count(report.usbip.runs, "run"), Count(report.usbip.connections, "connection"),
+      report.usbip.broken, report.usbip.silenced,
       Count(report.power_losses, "power loss", "power losses"), Count(report.rolled_back, "block"));
   text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}{:>11}{:>11}{:>9}\n", "fault", "injected",
                       "observed", "recovered", "reported", "passed on", "cancelled", "outside");
