@@ -74,7 +74,8 @@ class Table:
                  f"{seconds // 60 % 60:02} min {seconds % 60:02} s of virtual time",
                  f"{sums['reads']} reads and {sums['writes']} writes of {self.mean_blocks():.1f} "
                  f"blocks on average; {sums['bytes_compared'] // 10**6} MB compared",
-                 f"{count(sums['good'], 'command')} ended well, {sums['cancelled']} were cancelled; "
+                 f"{count(sums['good'], 'command')} ended well, "
+                 f"{sums['cancelled']} were cancelled; "
                  f"{count(sums['block_runs'], 'run')} went through a block device",
                  f"{count(self.usbip['runs'], 'run')} over USB/IP: "
                  f"{count(self.usbip['connections'], 'connection')}, of which "
