@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/canary.h"
+
 namespace usbtwin::emulator {
 
 using fault::Kind;
@@ -128,6 +130,13 @@ bool FaultyStore::Play(StoreOp& op, const fault::Rule& rule) {
     return false;
   }
   op.lease.Reset();
+  if (canary::Planted(canary::Canary::kFailedWriteWrites) && rule.kind == Kind::kWriteError) {
+    Job& job = Take(op);
+    job.torn = true;
+    player_.Show(player_.serial(), Sign::kStatus);
+    Enqueue(job);
+    return false;
+  }
   op.outcome = rule.kind == Kind::kNoSpace ? StoreOutcome::kNoSpace : ErrorOf(op);
   player_.Show(player_.serial(), Sign::kStatus);
   return true;

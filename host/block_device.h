@@ -120,6 +120,7 @@ class BlockDevice {
   async::Task<void> StartUnit();
   RetryPolicy::Guard guard() const;
   void NoteDisturbance(const Result<ScsiResult>& answer);
+  void NoteReopenings();
   void Explain(const Command& command, const Result<ScsiResult>& answer);
   std::optional<Error> CheckLengths(const Command& command, const ScsiResult& result) const;
   // Bytes of data that count: the wire's, less what the residue takes away.
@@ -131,9 +132,10 @@ class BlockDevice {
   ScsiResult result_;
   BlockError error_;
   bool is_open_ = false;
-  bool disturbed_ = false;   // the transport broke since a command last succeeded
-  bool unflushed_ = false;   // something was written that may be in the device's cache
-  bool cache_lost_ = false;  // the device was disconnected since
+  bool disturbed_ = false;         // the transport broke since a command last succeeded
+  bool unflushed_ = false;         // something was written that may be in the device's cache
+  bool cache_lost_ = false;        // the device was disconnected since
+  uint64_t reopenings_count_ = 0;  // of the transport, that are known here
 };
 
 }  // namespace usbtwin::host

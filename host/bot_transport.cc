@@ -50,6 +50,7 @@ async::Task<Result<ScsiResult>> BotTransport::Execute(ScsiRequest request) {
   engine_.Start(command, options_.sense_on_failure && request.cdb[0] != kRequestSenseOpcode);
   SetDeadline(request.timeout);
   std::optional<async::Shield> shield;
+  if (canary::Planted(canary::Canary::kCancelIgnored)) shield.emplace(root);
   while (true) {
     const bot::HostAction action = engine_.Poll();
     if (engine_.recovering()) {
@@ -318,6 +319,10 @@ Result<ScsiResult> BotTransport::Conclude() {
   result_.status = passed ? scsi::Status::kGood : scsi::Status::kCheckCondition;
   result_.length_actual = done.length_actual;
   result_.residue = canary::Planted(canary::Canary::kResidueIgnored) ? 0 : done.residue;
+  if (canary::Planted(canary::Canary::kResidueOffByOne) && result_.residue != 0) --result_.residue;
+  if (canary::Planted(canary::Canary::kShortAfterRecovery) && done.recoveries != 0) {
+    result_.length_actual /= 2;
+  }
   result_.recoveries = done.recoveries;
   if (done.sense_length != 0) {
     const Bytes bytes = Take(Bytes(sense_), done.sense_length);
@@ -330,6 +335,7 @@ Result<ScsiResult> BotTransport::Conclude() {
 }
 
 void BotTransport::SetDeadline(Duration from_now) {
+  if (canary::Planted(canary::Canary::kLateDeadline)) from_now = 5 * from_now;
   deadline_ = clock_.Now() + from_now;
   // Lazy: a timer that fires early is armed again; one that would fire late is moved now.
   if (!armed() || deadline_ < when()) clock_.Arm(*this, deadline_);

@@ -51,6 +51,9 @@ class BotTransport final : public ScsiTransport, private Timer {
   async::Task<Result<ScsiResult>> Execute(ScsiRequest request) override;
 
   const char* last_recovery() const override;
+  uint64_t reopenings_count() const override {
+    return rung_counts_[static_cast<size_t>(bot::Rung::kReopen)];
+  }
   std::vector<RecoveryCount> recoveries() const override;
 
   // Whether a command's transfers go out together; on far links they do. To measure what it brings.

@@ -57,6 +57,9 @@ class ScsiTransport {
   virtual async::Task<Result<ScsiResult>> Execute(ScsiRequest request) = 0;
   // The highest rung that the last command needed, whether or not it helped; "" for none.
   virtual const char* last_recovery() const = 0;
+  // For how many commands of its whole life the device was gone, or was opened anew. Whoever holds
+  // something of it (a cache, a reservation) may have lost that since the count was less.
+  virtual uint64_t reopenings_count() const = 0;
   // Of its whole life, lowest rung first; without those that no command needed.
   virtual std::vector<RecoveryCount> recoveries() const = 0;
 };

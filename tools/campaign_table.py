@@ -8,14 +8,15 @@ import tarfile
 
 FAILED = 1  # the exit status of a run that the simulation itself judged as failed
 HISTORY_PRIME = 0x100000001b3
-SUMS = ("runs", "commands", "reads", "writes", "bytes_compared", "openings", "virtual_ns")
-COUNTS = ("injected", "observed", "recovered", "reported", "passed_on", "cancelled")
+SUMS = ("runs", "commands", "reads", "writes", "bytes_compared", "good", "cancelled", "openings",
+        "block_runs", "power_losses", "rolled_back", "virtual_ns")
+COUNTS = ("injected", "observed", "recovered", "reported", "passed_on", "cancelled", "outside")
 USBIP = ("runs", "connections", "broken", "silenced")
-WIDTHS = (10, 10, 11, 10, 11, 11)
+WIDTHS = (10, 10, 11, 10, 11, 11, 9)
 
 
-def count(number, noun):
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+def count(number, noun, nouns=None):
+    return f"{number} " + (noun if number == 1 else nouns or noun + "s")
 
 
 class Table:
@@ -73,9 +74,14 @@ class Table:
                  f"{seconds // 60 % 60:02} min {seconds % 60:02} s of virtual time",
                  f"{sums['reads']} reads and {sums['writes']} writes of {self.mean_blocks():.1f} "
                  f"blocks on average; {sums['bytes_compared'] // 10**6} MB compared",
+                 f"{count(sums['good'], 'command')} ended well, "
+                 f"{sums['cancelled']} were cancelled; "
+                 f"{count(sums['block_runs'], 'run')} went through a block device",
                  f"{count(self.usbip['runs'], 'run')} over USB/IP: "
                  f"{count(self.usbip['connections'], 'connection')}, of which "
-                 f"{self.usbip['broken']} broke and {self.usbip['silenced']} went silent", ""]
+                 f"{self.usbip['broken']} broke and {self.usbip['silenced']} went silent",
+                 f"{count(sums['power_losses'], 'power loss', 'power losses')} took "
+                 f"{count(sums['rolled_back'], 'block')} back to what they held before", ""]
         total = sum(self.faults.values(), collections.Counter())
         head = {key: key.replace("_", " ") for key in COUNTS}
         rows = [("fault", head), *self.faults.items(), ("all", total)]

@@ -223,11 +223,12 @@ int RunExhaustive(const Options& options) {
   if (shown) os::ShowProgress("");
   std::optional<FailedRun> failed;
   if (!all.failed.failure.empty()) failed = FailedRun{0, 2, all.failed};
-  const std::string text = options.json
-                               ? SimJson(options.seed, all.report, failed)
-                               : fmt::format("{} of two commands and at most one fault\n\n",
-                                             Count(all.schedules, "schedule")) +
-                                     SimText("all of them", all.report);
+  const std::string text = options.json ? SimJson(options.seed, all.report, failed)
+                                        : fmt::format(
+                                              "{} of two commands and at most one fault; in {} "
+                                              "nothing went wrong, and both ended well\n\n",
+                                              Count(all.schedules, "schedule"), all.plain) +
+                                              SimText("all of them", all.report);
   if (const auto printed = os::PrintOutput(text); !printed) return kExitFile;
   if (!failed) return kExitGood;
   os::PrintError(fmt::format("usbtwin sim: command {}: {}\n", failed->result.failed_command,
@@ -311,7 +312,7 @@ void AddSimVerb(CLI::App& cli, Chosen& chosen) {
         CLI::Option* exhaustive = verb.add_flag(
             "--exhaustive", options.exhaustive,
             "every schedule of a READ or WRITE and another, with at most one fault of transfers, "
-            "ports or Bulk-Only at one of its first six occasions");
+            "ports or Bulk-Only at one of the first six occasions that they offer");
         verb.add_option("--canary", options.canary,
                         "plant this known bug, in a build made for it, and see it found");
         CLI::Option* replay = verb.add_option("--replay", options.replay_path,
@@ -339,7 +340,8 @@ void AddSimVerb(CLI::App& cli, Chosen& chosen) {
       "  recovered   the command ended well and whole all the same\n"
       "  reported    the caller was told of an error or of a failed status\n"
       "  passed on   good status, and the answer bears the fault: other bytes, or fewer\n"
-      "  cancelled   the caller took the command back, and was told no more than that\n");
+      "  cancelled   the caller took the command back, and was told no more than that\n"
+      "  outside     the host was opening or closing the device, and no command was under way\n");
 }
 
 }  // namespace usbtwin::tools

@@ -71,16 +71,14 @@ void TellFailure(const KeepOptions& options, const FailedRun& failed) {
   const std::string name = fmt::format("sim-{}", failed.seed);
   sim::ChoiceList list =
       sim::ListOf(failed.seed, {.commands = failed.commands, .swarm = {.faults = options.faults}});
-  if (!failed.result.stuck) {
-    // First as it is: a smaller run may break the program.
-    KeepChoices(*os::MakeSystem(), options.folder + "/" + name, list);
-    abort_watch::BeginRun({.seed = failed.seed, .commands = failed.commands});
-    const size_t length = list.values.size();
-    list = MakeSmaller(options, list, failed.result);
-    abort_watch::EndRun();
-    os::PrintError(fmt::format("made smaller: from {} to {}\n", Count(length, "choice"),
-                               Count(list.values.size(), "choice")));
-  }
+  // First as it is: a smaller run may break the program.
+  KeepChoices(*os::MakeSystem(), options.folder + "/" + name, list);
+  abort_watch::BeginRun({.seed = failed.seed, .commands = failed.commands});
+  const size_t length = list.values.size();
+  list = MakeSmaller(options, list, failed.result);
+  abort_watch::EndRun();
+  os::PrintError(fmt::format("made smaller: from {} to {}\n", Count(length, "choice"),
+                             Count(list.values.size(), "choice")));
   KeepList(options, name, list);
 }
 

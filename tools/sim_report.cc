@@ -20,9 +20,9 @@ std::string TimeText(Duration time) {
 }
 
 std::string RowText(const char* name, const sim::FaultCount& count) {
-  return fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}{:>11}{:>11}\n", name, count.injected,
+  return fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}{:>11}{:>11}{:>9}\n", name, count.injected,
                      count.observed, count.recovered, count.reported, count.passed_on,
-                     count.cancelled);
+                     count.cancelled, count.outside);
 }
 
 }  // namespace
@@ -30,16 +30,20 @@ std::string RowText(const char* name, const sim::FaultCount& count) {
 std::string SimText(const std::string& what, const sim::RunReport& report) {
   std::string text = fmt::format(
       "{}: {}, {}, {}, {} of virtual time\n"
-      "{} reads and {} writes of {:.1f} blocks on average; {} MB compared\n",
+      "{} reads and {} writes of {:.1f} blocks on average; {} MB compared\n"
+      "{} ended well, {} were cancelled; {} went through a block device\n",
       what, Count(report.runs, "run"), Count(report.commands, "command"),
       Count(report.opened, "opening"), TimeText(report.virtual_time), report.reads, report.writes,
-      MeanBlocks(report), report.bytes_compared / 1'000'000);
-  text +=
-      fmt::format("{} over USB/IP: {}, of which {} broke and {} went silent\n\n",
-                  Count(report.usbip.runs, "run"), Count(report.usbip.connections, "connection"),
-                  report.usbip.broken, report.usbip.silenced);
-  text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}{:>11}{:>11}\n", "fault", "injected",
-                      "observed", "recovered", "reported", "passed on", "cancelled");
+      MeanBlocks(report), report.bytes_compared / 1'000'000, Count(report.good, "command"),
+      report.cancelled, Count(report.block_runs, "run"));
+  text += fmt::format(
+      "{} over USB/IP: {}, of which {} broke and {} went silent\n"
+      "{} took {} back to what they held before\n\n",
+      Count(report.usbip.runs, "run"), Count(report.usbip.connections, "connection"),
+      report.usbip.broken, report.usbip.silenced,
+      Count(report.power_losses, "power loss", "power losses"), Count(report.rolled_back, "block"));
+  text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}{:>11}{:>11}{:>9}\n", "fault", "injected",
+                      "observed", "recovered", "reported", "passed on", "cancelled", "outside");
   sim::FaultCount all;
   std::string unseen;
   for (const fault::KindInfo& info : fault::Kinds()) {
@@ -69,7 +73,12 @@ std::string SimJson(uint64_t seed, const sim::RunReport& report,
   json["writes"] = report.writes;
   json["mean_blocks"] = MeanBlocks(report);
   json["bytes_compared"] = report.bytes_compared;
+  json["good"] = report.good;
+  json["cancelled"] = report.cancelled;
   json["openings"] = report.opened;
+  json["block_runs"] = report.block_runs;
+  json["power_losses"] = report.power_losses;
+  json["rolled_back"] = report.rolled_back;
   json["virtual_ns"] = report.virtual_time.count();
   json["history"] = fmt::format("{:016x}", report.history);
   json["usbip"] = {{"runs", report.usbip.runs},
@@ -81,7 +90,8 @@ std::string SimJson(uint64_t seed, const sim::RunReport& report,
     const sim::FaultCount& count = report.faults[static_cast<size_t>(info.kind)];
     json["faults"][info.name] = {{"injected", count.injected},   {"observed", count.observed},
                                  {"recovered", count.recovered}, {"reported", count.reported},
-                                 {"passed_on", count.passed_on}, {"cancelled", count.cancelled}};
+                                 {"passed_on", count.passed_on}, {"cancelled", count.cancelled},
+                                 {"outside", count.outside}};
   }
   json["rungs"] = Json::object();
   for (size_t rung = 1; rung < report.rungs.size(); ++rung) {

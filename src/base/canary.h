@@ -12,27 +12,37 @@ namespace usbtwin::canary {
 
 enum class Canary : uint8_t {
   kNone,
-  kResidueIgnored,    // the host ignores the residue
-  kStaleStatus,       // the host accepts a status of another command
-  kSignatureIgnored,  // the host accepts a status without signature
-  kPhaseErrorPasses,  // the host takes a phase error for success
-  kHaltNotCleared,    // the host goes on without clearing a halt
-  kSpuriousTimeout,   // a timer that was moved fires at its old time
-  kLostCancel,        // a cancelled transfer never completes
-  kTornLease,         // a write shows in bytes that were lent before
-  kLostFlush,         // SYNCHRONIZE CACHE answers without flushing
-  kPowerLossTooMuch,  // power loss takes one synchronised block with it
-  kWrongBlock,        // a write of thirteen blocks goes one block too far
-  kWrongUnit,         // the last of several units answers for its neighbour
-  kWrongSense,        // a full store is told as a write error
-  kWrongInquiry,      // the last of several units says that it is its neighbour
+  kResidueIgnored,        // the host ignores the residue
+  kStaleStatus,           // the host accepts a status of another command
+  kSignatureIgnored,      // the host accepts a status without signature
+  kPhaseErrorPasses,      // the host takes a phase error for success
+  kHaltNotCleared,        // the host goes on without clearing a halt
+  kSpuriousTimeout,       // a timer that was moved fires at its old time
+  kLostCancel,            // a cancelled transfer never completes
+  kTornLease,             // a write shows in bytes that were lent before
+  kLostFlush,             // SYNCHRONIZE CACHE answers without flushing
+  kPowerLossTooMuch,      // power loss takes one synchronised block with it
+  kWrongBlock,            // a write of thirteen blocks goes one block too far
+  kWrongUnit,             // the last of several units answers for its neighbour
+  kWrongSense,            // a full store is told as a write error
+  kWrongInquiry,          // the last of several units says that it is its neighbour
+  kDeadAfterFault,        // after an error the host sends nothing any more, and fails
+  kCancelIgnored,         // the host finishes a command that was cancelled
+  kLateDeadline,          // the host gives up five times later than it was told
+  kResidueOffByOne,       // the host tells one byte of residue less
+  kShortAfterRecovery,    // after recovery the host tells half the length
+  kWrongPhase,            // the host tells every error as one of the status
+  kPortResetFirst,        // the host leaves out the first rung of recovery
+  kVerifyWithoutReading,  // VERIFY answers without reading the medium
+  kFailedWriteWrites,     // a write that fails is carried out all the same
+  kLossForgotten,         // a flush says nothing of the power loss before it
 };
 
 struct CanaryName {
   Canary canary;
   std::string_view name;
 };
-inline constexpr std::array<CanaryName, 14> kCanaries{{
+inline constexpr std::array<CanaryName, 24> kCanaries{{
     {Canary::kResidueIgnored, "residue-ignored"},
     {Canary::kStaleStatus, "stale-status"},
     {Canary::kSignatureIgnored, "signature-ignored"},
@@ -47,6 +57,16 @@ inline constexpr std::array<CanaryName, 14> kCanaries{{
     {Canary::kWrongUnit, "wrong-unit"},
     {Canary::kWrongSense, "wrong-sense"},
     {Canary::kWrongInquiry, "wrong-inquiry"},
+    {Canary::kDeadAfterFault, "dead-after-fault"},
+    {Canary::kCancelIgnored, "cancel-ignored"},
+    {Canary::kLateDeadline, "late-deadline"},
+    {Canary::kResidueOffByOne, "residue-off-by-one"},
+    {Canary::kShortAfterRecovery, "short-after-recovery"},
+    {Canary::kWrongPhase, "wrong-phase"},
+    {Canary::kPortResetFirst, "port-reset-first"},
+    {Canary::kVerifyWithoutReading, "verify-without-reading"},
+    {Canary::kFailedWriteWrites, "failed-write-writes"},
+    {Canary::kLossForgotten, "loss-forgotten"},
 }};
 
 #ifdef USBTWIN_CANARIES

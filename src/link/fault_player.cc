@@ -80,6 +80,17 @@ bool Player::Happens(uint32_t chance) {
   return chooser_.Choose(Rule::kCertain, "whether the fault happens") < chance;
 }
 
+namespace {
+
+BlockRange BlocksOf(const Occasion& occasion) {
+  const CommandContext* command = occasion.command;
+  if (command == nullptr || command->blocks_count == 0) return {};
+  const uint64_t more = std::min(command->blocks_count - 1, UINT64_MAX - command->lba);
+  return {.first = command->lba, .last = command->lba + more};
+}
+
+}  // namespace
+
 const Rule* Player::Draw(const Occasion& occasion) {
   return DrawFrom(occasion, 0);
 }
@@ -111,7 +122,9 @@ const Rule* Player::DrawFrom(const Occasion& occasion, uint32_t first) {
                            .when = clock_.Now(),
                            .serial = ++serial_,
                            .rule = index,
-                           .command = commands_});
+                           .command = commands_,
+                           .moment = occasion.moment,
+                           .blocks = BlocksOf(occasion)});
     last_ = index;
     return &rule;
   }

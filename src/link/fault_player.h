@@ -41,10 +41,12 @@ struct Occasion {
 struct Injection {
   Kind kind;
   TimePoint when;
-  uint64_t serial = 0;    // its name: 1, 2, ... in the order in which they were drawn
-  uint32_t rule = 0;      // index in the plan
-  uint64_t command = 0;   // commands that had gone to the device when it was drawn
-  bool observed = false;  // the host noticed: another outcome, other bytes, or later
+  uint64_t serial = 0;               // its name: 1, 2, ... in the order in which they were drawn
+  uint32_t rule = 0;                 // index in the plan
+  uint64_t command = 0;              // commands that had gone to the device when it was drawn
+  Moment moment = Moment::kCommand;  // at which it was drawn
+  BlockRange blocks;                 // what the occasion was about, where it named blocks; else all
+  bool observed = false;             // the host noticed: another outcome, other bytes, or later
 };
 
 // Where the host meets a fault of the twin, if it does.

@@ -59,6 +59,10 @@ void HostEngine::Begin(const HostCommand& command) {
   status_retried_ = false;
   state_ = State::kCommand;
   action_due_ = true;
+  if (canary::Planted(canary::Canary::kDeadAfterFault) && last_rung_ != Rung::kNone) {
+    result_.error = Error{.kind = ErrorKind::kFault, .phase = Phase::kCommand};
+    EndRecovery(true);
+  }
 }
 
 HostAction HostEngine::Poll() {
@@ -219,6 +223,7 @@ void HostEngine::FailOutcome(Outcome outcome, Phase phase, uint32_t length) {
 
 void HostEngine::Fail(ErrorKind kind, Phase phase, uint32_t length, const char* text,
                       std::array<uint64_t, 3> values) {
+  if (canary::Planted(canary::Canary::kWrongPhase)) phase = Phase::kStatus;
   // Where only the sense could not be had, the command's own result stands, without sense.
   if (!sense_) {
     result_.length_actual = moved_;
@@ -232,6 +237,7 @@ void HostEngine::Recover(ErrorKind kind) {
   if (kind == ErrorKind::kDisconnected) return Climb(Rung::kReopen);
   if (last_rung_ == Rung::kResetPort) return Climb(Rung::kReopen);
   if (last_rung_ == Rung::kMassStorageReset) return Climb(Rung::kResetPort);
+  if (canary::Planted(canary::Canary::kPortResetFirst)) return Climb(Rung::kResetPort);
   // Above the last rung is the first: a device that was opened anew was not reset by that.
   Climb(Rung::kMassStorageReset);
 }

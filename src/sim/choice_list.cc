@@ -124,6 +124,23 @@ Result<ChoiceList, app::Failure> ParseChoices(std::string_view text, const std::
   return list;
 }
 
+namespace {
+
+void JudgePlain(Exhausted& all, RunResult& result, uint64_t commands) {
+  const RunReport& report = result.report;
+  const bool played = std::any_of(report.faults.begin(), report.faults.end(),
+                                  [](const FaultCount& count) { return count.injected != 0; });
+  if (played || report.interrupted != 0) return;
+  ++all.plain;
+  if (result.failure.empty() && report.good < commands) {
+    result.law = Law::kCompletion;
+    result.failure = "nothing went wrong, and only " + std::to_string(report.good) + " of " +
+                     std::to_string(commands) + " commands ended well";
+  }
+}
+
+}  // namespace
+
 Exhausted RunAll(const std::function<bool(const Exhausted&)>& progress) {
   Exhausted all;
   Exhaustive chooser;
@@ -133,6 +150,7 @@ Exhausted RunAll(const std::function<bool(const Exhausted&)>& progress) {
     RunResult result = RunDisk(recording, options);
     ++all.schedules;
     all.report.Add(result.report);
+    JudgePlain(all, result, options.commands);
     if (!result.failure.empty()) {
       all.failed = std::move(result);
       all.list = {.commands = 2, .small = true, .values = recording.values()};

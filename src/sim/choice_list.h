@@ -49,6 +49,7 @@ ChoiceList ListOf(uint64_t seed, const RunOptions& options);
 // Every schedule of DrawSmall's worlds, depth first, until one fails.
 struct Exhausted {
   uint64_t schedules = 0;
+  uint64_t plain = 0;  // of those: nothing went wrong or was interrupted, and all ended well
   RunReport report;
   RunResult failed;  // where a schedule failed
   ChoiceList list;   // and its choices

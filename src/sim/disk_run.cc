@@ -15,6 +15,7 @@ void FaultCount::Add(const FaultCount& other) {
   reported += other.reported;
   passed_on += other.passed_on;
   cancelled += other.cancelled;
+  outside += other.outside;
 }
 
 void UsbIpCount::Add(const UsbIpCount& other) {
@@ -31,7 +32,13 @@ void RunReport::Add(const RunReport& other) {
   writes += other.writes;
   blocks_moved += other.blocks_moved;
   bytes_compared += other.bytes_compared;
+  good += other.good;
+  cancelled += other.cancelled;
+  interrupted += other.interrupted;
   opened += other.opened;
+  block_runs += other.block_runs;
+  power_losses += other.power_losses;
+  rolled_back += other.rolled_back;
   virtual_time += other.virtual_time;
   for (size_t index = 0; index < faults.size(); ++index) {
     faults[index].Add(other.faults[index]);
@@ -47,8 +54,15 @@ bool DiskRun::WorldSystem::RunUntil(const std::function<bool()>& done) {
 Result<app::RealBus*, app::Failure> DiskRun::WorldSystem::real_bus() {
   return app::Failure{app::Failure::Kind::kCannotOpen, "a world has no real devices"};
 }
+// The units of a run name themselves where others name a file.
 Result<std::unique_ptr<emulator::BlockStore>, app::Failure> DiskRun::WorldSystem::OpenImage(
     const std::string& path, const app::ImageOptions&) {
+  for (const emulator::UnitProfile& unit : swarm_.profile.units) {
+    if (unit.image_path != path) continue;
+    auto store = std::make_unique<WorldStore>(world_, unit.size, swarm_.store_latency);
+    stores_.push_back(store.get());
+    return std::unique_ptr<emulator::BlockStore>(std::move(store));
+  }
   return app::Failure{app::Failure::Kind::kCannotOpen, path + ": a world has no files"};
 }
 Result<std::vector<uint8_t>, app::Failure> DiskRun::WorldSystem::ReadFile(const std::string& path,
@@ -78,8 +92,8 @@ DiskRun::DiskRun(Chooser& chooser, const RunOptions& options)
     : chooser_(chooser),
       options_(options),
       world_(chooser),
-      system_(world_),
       swarm_(DrawSwarm(chooser, options.swarm)),
+      system_(world_, swarm_),
       player_(world_, chooser, swarm_.plan),
       reports_(player_.plan(), swarm_.profile.units.size()),
       expected_data_(swarm_.profile) {
@@ -91,8 +105,8 @@ DiskRun::DiskRun(Chooser& chooser, const RunOptions& options)
     usbip_.emplace(world_, *bus, twin_->id(), UsbIpPathOptions{.pipes = *swarm_.usbip});
     bus = &usbip_->bus();
   }
-  if (swarm_.script) {
-    slow_bus_ = std::make_unique<SlowBus>(world_, *bus, swarm_.script->latency);
+  if (swarm_.link_latency != Duration(0)) {
+    slow_bus_ = std::make_unique<SlowBus>(world_, *bus, swarm_.link_latency);
     bus = slow_bus_.get();
   }
   fault_bus_ = std::make_unique<link::FaultBus>(world_, *bus, player_);
@@ -140,19 +154,20 @@ DiskRun::~DiskRun() {
 }
 
 void DiskRun::OnBreach(const link::Breach& breach) {
-  Fail("breach of the contract of links: " + breach.Describe());
+  Fail(Law::kContract, "breach of the contract of links: " + breach.Describe());
 }
 
-void DiskRun::Fail(std::string text) {
+void DiskRun::Fail(Law law, std::string text) {
   if (failed()) return;
+  result_.law = law;
   result_.failure = std::move(text);
   result_.failed_command = command_;
 }
 
 void DiskRun::FailStuck(World::Trouble trouble, const char* what) {
   stuck_ = true;
-  Fail(std::string(trouble == World::Trouble::kStuck ? "stuck: " : "endless: ") + what +
-       " does not end\n" + world_.Waiting());
+  Fail(Law::kEnd, std::string(trouble == World::Trouble::kStuck ? "stuck: " : "endless: ") + what +
+                      " does not end\n" + world_.Waiting());
 }
 
 bool DiskRun::Sleep(Duration length) {
@@ -186,7 +201,7 @@ bool DiskRun::Open() {
       if (!Finish(*storage_job_, "setting up the storage")) return false;
       const Result<host::ScsiTransport*> transport = storage_job_->result();
       if (transport) {
-        NotePlayed(Ending::kWell);
+        NotePlayedOutside();
         transport_ = dynamic_cast<host::BotTransport*>(*transport);
         CHECK(transport_ != nullptr);
         transport_->set_submits_ahead(swarm_.submits_ahead);
@@ -196,21 +211,24 @@ bool DiskRun::Open() {
       opened = transport.error();
     }
     last = opened.error();
-    NotePlayed(Ending::kTold);
-    if (const auto wrong = reports_.JudgeOpening(last)) Fail("cannot open: " + *wrong);
+    NotePlayedOutside();
+    if (const auto wrong = reports_.JudgeOpening(last))
+      Fail(Law::kOpening, "cannot open: " + *wrong);
     Close();
     const bool soon = !usbip_ || tries < kTriesSoon;
     if (failed() || !Sleep(std::chrono::milliseconds(soon ? 200 : 5000))) return false;
   }
-  Fail("the device could not be opened in " + std::to_string(kTries) + " tries, the last time: " +
-       last.Describe() + (usbip_ ? "; USB/IP " + usbip_->Describe() : ""));
+  Fail(Law::kOpening, "the device could not be opened in " + std::to_string(kTries) +
+                          " tries, the last time: " + last.Describe() +
+                          (usbip_ ? "; USB/IP " + usbip_->Describe() : ""));
   return false;
 }
 
 bool DiskRun::StartUsbIp() {
   if (!usbip_) return true;
   reports_.HandleFar();
-  if (!usbip_->Start(kStepsMax)) Fail("the device cannot be exported: " + usbip_->error());
+  if (!usbip_->Start(kStepsMax))
+    Fail(Law::kOpening, "the device cannot be exported: " + usbip_->error());
   return !failed();
 }
 
@@ -235,11 +253,12 @@ bool DiskRun::NoteConnections() {
 }
 
 void DiskRun::Close() {
+  blocks_.reset();
   transport_ = nullptr;
   if (!session_->is_open()) return;
   session_job_ = std::make_unique<async::Job<Result<void>>>(world_, session_->Close());
   if (!Finish(*session_job_, "closing the device")) return;
-  NotePlayed(session_job_->result() ? Ending::kWell : Ending::kTold);
+  NotePlayedOutside();
 }
 
 bool DiskRun::Reopen() {
@@ -247,15 +266,31 @@ bool DiskRun::Reopen() {
   return !failed() && Open();
 }
 
+// Units say first that they were reset, to whatever command comes; the script is about others.
+bool DiskRun::BeginScript() {
+  if (!swarm_.script) return true;
+  Request ready;
+  ready.cdb = scsi::TestUnitReady();
+  for (int tries = 0; tries < 2 && calm_commands_ == 0; ++tries) {
+    if (!Execute(ready)) return false;
+  }
+  if (calm_commands_ == 0)
+    Fail(Law::kCompletion, "the unit is not ready, though nothing was made to go wrong");
+  const Duration past = world_.Now() - TimePoint{};
+  CHECK(past < swarm_.script->begins);
+  return !failed() && Sleep(swarm_.script->begins - past);
+}
+
 RunResult DiskRun::Run() {
   RunReport& report = result_.report;
   report.runs = 1;
+  report.block_runs = swarm_.block_device;
   const uint64_t commands = swarm_.script ? swarm_.script->writes.size() : options_.commands;
-  if (StartUsbIp() && Open()) {
+  if (StartUsbIp() && Open() && BeginScript()) {
     for (command_ = 1; command_ <= commands && !failed(); ++command_) {
       if (Due(reopen_next_, swarm_.reopen_one_in, "when the host reopens") && !Reopen()) break;
       if (transport_ == nullptr && !Reopen()) break;
-      if (!Execute(Next())) break;
+      if (swarm_.block_device ? !ExecuteBlocks() : !Execute(Next())) break;
       ++report.commands;
       if (Due(pause_next_, swarm_.pause_one_in, "when time passes") &&
           !Sleep(std::chrono::microseconds(chooser_.Choose(20'000, "how long")))) {
@@ -270,7 +305,10 @@ RunResult DiskRun::Run() {
   if (!stuck_) Close();
   StopUsbIp();
   Account(Ending::kTold);  // what came of a run that is stuck
-  for (const ModelDisk& model : models_) report.bytes_compared += model.bytes_compared();
+  for (const ModelDisk& model : models_) {
+    report.bytes_compared += model.bytes_compared();
+    report.rolled_back += model.rolled_back();
+  }
   for (size_t index = 0; index < report.faults.size(); ++index) {
     const fault::Player::Count& count = player_.count(static_cast<Kind>(index));
     report.faults[index].injected = count.injected;
@@ -286,6 +324,7 @@ void DiskRun::ReadAllBack() {
   if (usbip_) usbip_->pipes().Calm();
   swarm_.cancel_one_in = 0;
   reading_back_ = true;
+  if (swarm_.block_device) reports_.HandleLeftBehind();
   if (!Sleep(std::chrono::minutes(2)) || !Reopen()) return;
   for (ModelDisk& model : models_) {
     Request ready;
@@ -307,8 +346,9 @@ void DiskRun::ReadAllBack() {
       read.cdb = scsi::Read10(lba, read.blocks);
       if (!Execute(read)) return;
       if (calm_commands_ == 0) {
-        return Fail("LUN " + std::to_string(read.lun) + " block " + std::to_string(lba) +
-                    " cannot be read after all faults have ended");
+        return Fail(Law::kCompletion, "LUN " + std::to_string(read.lun) + " block " +
+                                          std::to_string(lba) +
+                                          " cannot be read after all faults have ended");
       }
     }
   }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "sim/lone_fault.h"
+
 namespace usbtwin::sim {
 
 using fault::Injection;
@@ -36,11 +38,11 @@ void DiskRun::NotePlayed() {
   serial_before_ = player_.serial();
 }
 
-void DiskRun::NotePlayed(Ending ending) {
+void DiskRun::NotePlayedOutside() {
   NoteConnections();
   if (usbip_) reports_.HandleReset();  // by the server, between two connections
   reports_.HandlePlayed(Injections());
-  Account(ending);
+  Account(Ending::kOutside);
   serial_before_ = player_.serial();
 }
 
@@ -50,20 +52,33 @@ void DiskRun::Judge(const Request& request, const Result<host::ScsiResult>& answ
   if (!answer || answer->recoveries != 0) {
     ++report.rungs[static_cast<size_t>(transport_->last_rung())];
   }
+  if (good && !request.lent) Unflip(MutableBytes(room_).first(request.length));
   if (good && request.cdb.bytes[0] == kRequestSense) JudgeSense(request, *answer);
   JudgeReport(request, answer);
+  if (answer) JudgeLengths(request, *answer);
   if (request.kind == Request::Kind::kWrite) {
     JudgeWrite(request, answer);
   } else if (good) {
     JudgeData(request, *answer);
   }
   if (request.kind == Request::Kind::kSynchronize && good) {
-    models_[request.lun].HandleSynchronised();
+    ModelDisk& model = models_[request.lun];
+    request.blocks == 0 ? model.HandleSynchronised()
+                        : model.HandleSynchronised(request.lba, request.blocks);
+  }
+  if (request.kind == Request::Kind::kRead && good && request.force_unit_access) {
+    models_[request.lun].HandleSynchronised(request.lba, request.blocks);
   }
   if (Injected(Kind::kPowerLoss)) {
+    ++report.power_losses;
     for (ModelDisk& model : models_) model.HandlePowerLoss();
   }
-  if (!player_.injections().empty()) Account(EndingOf(request, answer));
+  const bool counts = command_ != 0 && !reading_back_;
+  report.good += counts && good;
+  const Ending ending = EndingOf(request, answer);
+  report.cancelled += counts && ending == Ending::kCancelled;
+  report.interrupted += counts && (cancelled_ || hurried_);
+  if (!player_.injections().empty()) Account(ending);
 }
 
 void DiskRun::JudgeWrite(const Request& request, const Result<host::ScsiResult>& answer) {
@@ -84,11 +99,6 @@ void DiskRun::JudgeWrite(const Request& request, const Result<host::ScsiResult>&
       if (Injected(Kind::kCorruptOut)) model.HandleSpoilt(request.lba, 1);
       return;
     }
-    if (Injections().empty()) {
-      Fail("a write of " + std::to_string(request.length) + " bytes moved " +
-           std::to_string(answer->length_actual) + " with residue " +
-           std::to_string(answer->residue) + " though nothing was made to go wrong");
-    }
     return maybe();
   }
   // These answers say that nothing was done, unless something else may have spoken for the unit.
@@ -100,18 +110,27 @@ void DiskRun::JudgeWrite(const Request& request, const Result<host::ScsiResult>&
   const bool plain = std::all_of(injections.begin(), injections.end(), [](const Injection& one) {
     return one.kind >= Kind::kNoSense && one.kind <= Kind::kLyingCapacity;
   });
-  if (!refused || !plain) maybe();
+  if (refused && plain) return;
+  // A store that fails carries out nothing of what it was asked then, nor is it asked for more.
+  const bool stopped =
+      injections.size() == 1 && injections[0].moment == fault::Moment::kStoreWrite &&
+      (injections[0].kind == Kind::kWriteError || injections[0].kind == Kind::kNoSpace) &&
+      injections[0].blocks.first - request.lba < request.blocks;
+  if (!stopped) return maybe();
+  model.HandleMaybeWritten(request.lba, injections[0].blocks.first - request.lba, request.version);
 }
 
 SentCommand DiskRun::SentOf(const Request& request) const {
-  const bool question = request.kind == Request::Kind::kOther && request.length != 0;
   return {.lun = request.lun,
           .opcode = request.cdb.bytes[0],
-          .needs_medium = !question,
-          .writes = request.kind == Request::Kind::kWrite,
+          .needs_medium = request.needs_medium,
+          .writes = request.writes,
           .lba = request.lba,
           .blocks = request.blocks,
           .length = request.length,
+          .length_whole = WholeLength(request),
+          .refusal = request.refusal,
+          .refusal_block = request.refusal_block,
           .cancelled = cancelled_,
           .hurried = hurried_,
           .start = start_};
@@ -128,47 +147,43 @@ void DiskRun::JudgeReport(const Request& request, const Result<host::ScsiResult>
     if (answer) reports_.HandleMaybeLost();
     if (usbip_) reports_.HandleReset();
   }
-  if (trouble) return;
-  if (!answer) return JudgeNeedless(answer.error());
-  for (const Injection& injection : Injections()) {
-    const bool lied = injection.kind == Kind::kResidueLie && injection.observed;
-    if (lied && answer->status == Status::kGood && answer->recoveries == 0 &&
-        answer->residue == 0) {
-      Fail("the host lost the residue that the device told");
-    }
-  }
+  if (!trouble) JudgeLone(sent, answer);
 }
 
-// Errors that the host need not have had.
-void DiskRun::JudgeNeedless(const Error& error) {
-  if (error.kind == ErrorKind::kTimedOut && world_.Now() - start_ < timeout_) {
-    return Fail("timed out after " + std::to_string((world_.Now() - start_).count()) +
-                " ns, before its deadline");
-  }
-  if (calm_commands_ == 0 || error.kind == ErrorKind::kCancelled) return;
+void DiskRun::JudgeLone(const SentCommand& sent, const Result<host::ScsiResult>& answer) {
   const auto injections = Injections();
-  if (injections.size() != 1 || !injections[0].observed) return;
-  switch (injections[0].kind) {
-    case Kind::kStallStatus:
-    case Kind::kStallData:
-    case Kind::kZeroPacket:
-    case Kind::kDelayRequest:
-    case Kind::kDelayCompletion:
-    case Kind::kReorder:
-    case Kind::kSuspend:
-      Fail(std::string(fault::Info(injections[0].kind).name) +
-           " alone must be recovered from, and led to: " + error.Describe());
-      break;
-    default: break;
+  const bool lone = injections.empty() || (injections.size() == 1 && injections[0].observed);
+  if (calm_commands_ == 0 || !lone) return;
+  const bool recovered = !answer || answer->recoveries != 0;
+  Course course{.rung = recovered ? transport_->last_rung() : bot::Rung::kNone,
+                .timeout = timeout_,
+                .took = world_.Now() - start_,
+                .latency = swarm_.link_latency + swarm_.store_latency,
+                .far = usbip_.has_value()};
+  if (usbip_) course.latency = course.latency + swarm_.command_timeout / 4;
+  if (cancelled_ && alarm_.when_cancelled != kNever) {
+    course.since_cancelled = world_.Now() - alarm_.when_cancelled;
+    course.steps_since_cancelled = world_.steps() - alarm_.step_cancelled;
   }
+  if (!injections.empty()) {
+    course.met = &injections[0];
+    course.rule = &RuleOf(injections[0]);
+  }
+  if (const auto wrong = sim::JudgeLone(sent, course, answer)) Fail(*wrong);
 }
 
-DiskRun::Ending DiskRun::EndingOf(const Request& request, const Result<host::ScsiResult>& answer) {
+uint32_t DiskRun::WholeLength(const Request& request) const {
+  const Bytes expected = expected_data_.Find(request.lun, request.cdb.view());
+  if (expected.empty()) return request.length;
+  return std::min(request.length, static_cast<uint32_t>(expected.size()));
+}
+
+DiskRun::Ending DiskRun::EndingOf(const Request& request,
+                                  const Result<host::ScsiResult>& answer) const {
   if (!answer && answer.error().kind == ErrorKind::kCancelled) return Ending::kCancelled;
   if (!answer || answer->status != Status::kGood) return Ending::kTold;
-  // Questions are asked with more room than their answers take.
-  const bool whole = request.kind == Request::Kind::kOther ||
-                     (answer->length_actual == request.length && answer->residue == 0);
+  const uint32_t length = WholeLength(request);
+  const bool whole = answer->length_actual == length && answer->residue == request.length - length;
   return whole ? Ending::kWell : Ending::kWellAndShort;
 }
 
@@ -177,6 +192,7 @@ DiskRun::Ending DiskRun::EndingOf(const Request& request, const Result<host::Scs
 bool DiskRun::PassedOn(const Injection& injection, Ending ending) const {
   if (ending != Ending::kWell && ending != Ending::kWellAndShort) return false;
   if (injection.serial <= serial_before_ || injection.command != player_.commands()) return false;
+  if (ending == Ending::kWellAndShort) return true;
   switch (injection.kind) {
     case Kind::kShortIn:
     case Kind::kCorruptIn:
@@ -185,7 +201,6 @@ bool DiskRun::PassedOn(const Injection& injection, Ending ending) const {
     case Kind::kStatusForData:
     case Kind::kShortData:
     case Kind::kLyingCapacity: return true;
-    case Kind::kStallData: return ending == Ending::kWellAndShort;
     default: return false;
   }
 }
@@ -194,7 +209,9 @@ void DiskRun::Account(Ending ending) {
   for (const Injection& injection : player_.injections()) {
     if (!injection.observed) continue;
     FaultCount& count = result_.report.faults[static_cast<size_t>(injection.kind)];
-    if (PassedOn(injection, ending)) {
+    if (ending == Ending::kOutside) {
+      ++count.outside;
+    } else if (PassedOn(injection, ending)) {
       ++count.passed_on;
     } else if (ending == Ending::kCancelled) {
       ++count.cancelled;
@@ -205,18 +222,19 @@ void DiskRun::Account(Ending ending) {
   player_.ForgetObserved();
 }
 
-void DiskRun::Digest(const Request& request, const Result<host::ScsiResult>& answer) {
+void DiskRun::Mix(uint64_t value) {
   uint64_t& history = result_.report.history;
-  const auto mix = [&history](uint64_t value) {
-    history = (history ^ value) * 0x9e3779b97f4a7c15;
-    history ^= history >> 29;
-  };
-  mix(uint64_t{request.cdb.bytes[0]} << 40 | uint64_t{request.lun} << 32 | request.length);
-  mix(request.lba);
-  mix(static_cast<uint64_t>(world_.Now().ns));
-  if (!answer) return mix(static_cast<uint64_t>(answer.error().kind) + 1);
-  mix(uint64_t{answer->length_actual} << 32 | answer->residue);
-  mix(static_cast<uint64_t>(answer->status) << 8 | answer->recoveries);
+  history = (history ^ value) * 0x9e3779b97f4a7c15;
+  history ^= history >> 29;
+}
+
+void DiskRun::Digest(const Request& request, const Result<host::ScsiResult>& answer) {
+  Mix(uint64_t{request.cdb.bytes[0]} << 40 | uint64_t{request.lun} << 32 | request.length);
+  Mix(request.lba);
+  Mix(static_cast<uint64_t>(world_.Now().ns));
+  if (!answer) return Mix(static_cast<uint64_t>(answer.error().kind) + 1);
+  Mix(uint64_t{answer->length_actual} << 32 | answer->residue);
+  Mix(static_cast<uint64_t>(answer->status) << 8 | answer->recoveries);
 }
 
 }  // namespace usbtwin::sim

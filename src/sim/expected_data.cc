@@ -59,6 +59,18 @@ Text CapacityOf(const emulator::DiskOptions& disk, uint64_t lba_final) {
   return text;
 }
 
+// SBC-3, 5, "READ CAPACITY (16)": neither protection nor provisioning.
+Text LongCapacityOf(const emulator::DiskOptions& disk, uint64_t lba_final) {
+  Text text;
+  AddNumber(text, lba_final, 8);
+  AddNumber(text, disk.block_size, 4);
+  text.resize(32);
+  return text;
+}
+
+constexpr uint8_t kReadCapacity10 = 0x25;
+constexpr uint8_t kServiceActionIn16 = 0x9e;
+
 }  // namespace
 
 ExpectedData::ExpectedData(const emulator::Profile& profile) {
@@ -68,30 +80,40 @@ ExpectedData::ExpectedData(const emulator::Profile& profile) {
     AddNumber(luns_, units_.size(), 2);
     AddNumber(luns_, 0, 6);
     const uint64_t blocks_count = unit.size / unit.disk.block_size;
-    units_.push_back({.inquiry = InquiryOf(unit.disk),
-                      .serial = SerialOf(unit.disk),
-                      .mode = ModeOf(unit.disk, blocks_count),
-                      .capacity = CapacityOf(unit.disk, blocks_count - 1),
-                      .lying_capacity = CapacityOf(unit.disk, 2 * (blocks_count - 1) + 1)});
+    units_.push_back(
+        {.inquiry = InquiryOf(unit.disk),
+         .serial = SerialOf(unit.disk),
+         .mode = ModeOf(unit.disk, blocks_count),
+         .capacity = CapacityOf(unit.disk, blocks_count - 1),
+         .long_capacity = LongCapacityOf(unit.disk, blocks_count - 1),
+         .lying_capacity = CapacityOf(unit.disk, 2 * (blocks_count - 1) + 1),
+         .lying_long_capacity = LongCapacityOf(unit.disk, 2 * (blocks_count - 1) + 1)});
   }
 }
 
 Bytes ExpectedData::Find(uint8_t lun, Bytes command_block) const {
+  if (lun >= units_.size()) return {};
   const Unit& unit = units_[lun];
   switch (command_block[0]) {
     case 0x12: return command_block[1] == 0 ? unit.inquiry : unit.serial;
     case 0x1a: return unit.mode;
-    case 0x25: return unit.capacity;
+    case kReadCapacity10: return unit.capacity;
+    case kServiceActionIn16: return unit.long_capacity;
     case 0xa0: return luns_;
     default: return {};
   }
 }
 
-std::optional<std::string> ExpectedData::Compare(Bytes expected, Bytes came, size_t spoilt_length) {
+Bytes ExpectedData::FindLie(uint8_t lun, Bytes command_block) const {
+  const Unit& unit = units_[lun];
+  return command_block[0] == kReadCapacity10 ? unit.lying_capacity : unit.lying_long_capacity;
+}
+
+std::optional<std::string> ExpectedData::Compare(Bytes expected, Bytes came) {
   if (came.size() > expected.size()) {
     return std::to_string(came.size()) + " bytes, expected " + std::to_string(expected.size());
   }
-  for (size_t index = spoilt_length; index < came.size(); ++index) {
+  for (size_t index = 0; index < came.size(); ++index) {
     if (came[index] == expected[index]) continue;
     return "byte " + std::to_string(index) + " is " + Hex(came.subspan(index, 1)) + ", expected " +
            Hex(expected.subspan(index, 1));

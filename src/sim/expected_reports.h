@@ -26,6 +26,7 @@ struct ExpectedSense {
   uint8_t asc;
   uint8_t ascq;
   Place place = Place::kNone;
+  bool points = false;  // at the field of the command block that is wrong
   bool operator==(const ExpectedSense&) const = default;
 };
 

@@ -123,9 +123,15 @@ void ModelDisk::HandleSynchronised() {
   unsynced_.clear();
 }
 
+void ModelDisk::HandleSynchronised(uint64_t lba, uint64_t count) {
+  if (unsynced_.empty()) return;
+  for (const uint64_t final = lba + count; lba < final; ++lba) unsynced_.erase(lba);
+}
+
 void ModelDisk::HandlePowerLoss() {
   for (auto& [lba, before] : unsynced_) {
     Versions versions = Allowed(lba);
+    before_loss_[lba] = *std::min_element(versions.begin(), versions.end());
     AddUnique(versions, before);
     Set(lba, std::move(versions));
   }
@@ -172,6 +178,11 @@ std::optional<std::string> ModelDisk::CheckDoubtful(uint64_t lba, Bytes block) {
     if (version == kAnything || !Holds(lba, version, block)) continue;
     Remember(lba, versions);  // the medium itself may still hold another
     Set(lba, {version});
+    const auto found = before_loss_.find(lba);
+    if (found != before_loss_.end()) {
+      rolled_back_ += version < found->second;
+      before_loss_.erase(found);
+    }
     return std::nullopt;
   }
   if (std::find(versions.begin(), versions.end(), kAnything) != versions.end()) return std::nullopt;

@@ -38,6 +38,7 @@ class ModelDisk {
   // The bytes were spoilt on their way: until the next write the blocks may hold anything.
   void HandleSpoilt(uint64_t lba, uint64_t count);
   void HandleSynchronised();
+  void HandleSynchronised(uint64_t lba, uint64_t count);
   void HandlePowerLoss();
 
   // Compares every byte of whole blocks that were read from `lba` on. What is allowed narrows to
@@ -48,6 +49,8 @@ class ModelDisk {
   std::optional<std::string> CheckBegun(uint64_t lba, Bytes bytes);
 
   uint64_t bytes_compared() const { return bytes_compared_; }
+  // Blocks that a power loss was seen to have taken back to what they were before.
+  uint64_t rolled_back() const { return rolled_back_; }
 
  private:
   static constexpr Version kAnything = UINT32_MAX;
@@ -68,11 +71,13 @@ class ModelDisk {
   const uint32_t block_size_;
   const bool power_may_fail_;
   Version version_last_ = 0;
-  std::vector<Version> versions_;                    // of each block, or kInDoubt
-  std::unordered_map<uint64_t, Versions> doubts_;    // what those in doubt may hold
-  std::unordered_map<uint64_t, Versions> unsynced_;  // what may come back instead
+  std::vector<Version> versions_;                      // of each block, or kInDoubt
+  std::unordered_map<uint64_t, Versions> doubts_;      // what those in doubt may hold
+  std::unordered_map<uint64_t, Versions> unsynced_;    // what may come back instead
+  std::unordered_map<uint64_t, Version> before_loss_;  // the oldest that a power loss found
   std::vector<uint8_t> filler_;
   uint64_t bytes_compared_ = 0;
+  uint64_t rolled_back_ = 0;
 };
 
 }  // namespace usbtwin::sim

@@ -44,7 +44,10 @@ std::string Describe(const scsi::Sense& sense) {
 }  // namespace
 
 ReportJudge::ReportJudge(const fault::Plan& plan, size_t units_count)
-    : plan_(plan), units_(units_count) {}
+    : plan_(plan), units_count_(units_count), units_(kLunsMax) {
+  CHECK_LE(units_count, kLunsMax);
+  for (size_t lun = units_count; lun < kLunsMax; ++lun) units_[lun].attention = false;
+}
 
 ReportJudge::Causes ReportJudge::CausesIn(std::span<const Injection> played) {
   Causes causes;
@@ -61,12 +64,15 @@ Duration ReportJudge::DelayOf(Kind kind) const {
 }
 
 void ReportJudge::HandleReset() {
-  for (Unit& unit : units_) unit.attention = true;
+  for (size_t lun = 0; lun < units_count_; ++lun) units_[lun].attention = true;
 }
 
 void ReportJudge::HandlePlayed(std::span<const Injection> played) {
   streak_ |= CausesIn(played);
-  if (!played.empty()) undisturbed_ = false;
+  if (!played.empty()) {
+    undisturbed_ = false;
+    errors_ = 0;
+  }
   for (const Injection& injection : played) {
     if (ExpectedOf(injection.kind).resets) HandleReset();
   }
@@ -77,6 +83,7 @@ void ReportJudge::HandleConnections(bool trouble) {
   if (!trouble) return;
   connection_lost_ = true;
   undisturbed_ = false;
+  errors_ = 0;
   HandleReset();
 }
 
@@ -138,6 +145,7 @@ std::vector<ReportJudge::Told> ReportJudge::Refusals(const SentCommand& sent, Ca
     }
   }
   if (unit.attention && !IgnoresAttention(sent.opcode)) add(kAttention);
+  if (sent.refusal) refusals.push_back({*sent.refusal, sent.refusal_block, 1});
   return refusals;
 }
 
@@ -157,7 +165,7 @@ bool ReportJudge::Explains(const std::vector<Told>& allowed, const scsi::Sense& 
   return std::any_of(allowed.begin(), allowed.end(), [&sense](const Told& told) {
     const ExpectedSense& expected = told.sense;
     if (sense.key != expected.key || sense.asc != expected.asc || sense.ascq != expected.ascq ||
-        sense.deferred || sense.field_valid) {
+        sense.deferred || sense.field_valid != expected.points) {
       return false;
     }
     const bool within = sense.information_valid && sense.information >= told.lba &&
@@ -188,47 +196,63 @@ std::string ReportJudge::Expectation(const std::vector<Told>& allowed) {
 
 // ---- Judging ----------------------------------------------------------------------------------
 
-std::optional<std::string> ReportJudge::Judge(const SentCommand& sent,
-                                              std::span<const Injection> played,
-                                              const Result<host::ScsiResult>& answer) {
+std::optional<Wrong> ReportJudge::Judge(const SentCommand& sent, std::span<const Injection> played,
+                                        const Result<host::ScsiResult>& answer) {
   Enter(sent, played);
-  std::optional<std::string> wrong;
+  CountErrors(sent, played, answer);
+  std::optional<Wrong> wrong;
   if (!answer) {
     wrong = JudgeError(sent, answer.error());
   } else if (answer->status == scsi::Status::kGood) {
     wrong = JudgeGood(sent, played, *answer);
   } else {
-    wrong = JudgeRefusal(sent, CausesIn(played), *answer);
+    wrong = JudgeRefusal(sent, played, *answer);
   }
   Leave(sent, played, answer);
   return wrong;
 }
 
-std::optional<std::string> ReportJudge::JudgeGood(const SentCommand& sent,
-                                                  std::span<const Injection> played,
-                                                  const host::ScsiResult& answer) const {
+// A command that was taken back, or had too little time, says nothing about the ones to come.
+void ReportJudge::CountErrors(const SentCommand& sent, std::span<const Injection> played,
+                              const Result<host::ScsiResult>& answer) {
+  if (sent.cancelled || sent.hurried || trouble_) return;
+  if (answer) errors_ = 0;
+  if (!answer && played.empty()) ++errors_;
+}
+
+std::optional<Wrong> ReportJudge::JudgeGood(const SentCommand& sent,
+                                            std::span<const Injection> played,
+                                            const host::ScsiResult& answer) const {
+  const std::string command = "operation code " + Hex({&sent.opcode, 1});
+  if (sent.refusal) {
+    return Wrong{Law::kNotice, command + " to LUN " + std::to_string(sent.lun) +
+                                   " was carried out, and cannot be"};
+  }
   uint32_t recoveries = 0;  // that were needed
   for (const Injection& injection : played) {
     const ExpectedReport& expected = ExpectedOf(injection.kind);
     if (expected.passing == Passing::kMay) continue;
     if (!injection.observed) continue;  // it did not reach the host
     if (expected.passing == Passing::kRecovered && ++recoveries <= answer.recoveries) continue;
-    return std::string(fault::Info(injection.kind).name) + " happened, and the host took no notice";
+    return Wrong{Law::kNotice, std::string(fault::Info(injection.kind).name) +
+                                   " happened, and the host took no notice"};
   }
   const bool whole = answer.length_actual == sent.length;
   if (answer.recoveries != 0 && undisturbed_ && played.empty() && whole && !sent.cancelled) {
-    return "the host recovered the device, though nothing was made to go wrong";
+    return Wrong{Law::kThrift,
+                 "the host recovered the device, though nothing was made to go wrong"};
   }
   return std::nullopt;
 }
 
-std::optional<std::string> ReportJudge::JudgeError(const SentCommand& sent,
-                                                   const Error& error) const {
+std::optional<Wrong> ReportJudge::JudgeError(const SentCommand& sent, const Error& error) const {
   if (error.kind == ErrorKind::kCancelled && sent.cancelled) return std::nullopt;
   if (error.kind == ErrorKind::kTimedOut && sent.hurried) return std::nullopt;
-  std::optional<std::string> wrong = JudgeBreak(error);
-  if (wrong) *wrong = "operation code " + Hex({&sent.opcode, 1}) + " failed: " + *wrong;
-  return wrong;
+  const std::string failed = "operation code " + Hex({&sent.opcode, 1}) + " failed: ";
+  if (const auto wrong = JudgeBreak(error)) return Wrong{Law::kCause, failed + *wrong};
+  if (errors_ <= kErrorsMax + left_behind_) return std::nullopt;
+  return Wrong{Law::kLife, failed + error.Describe() + "; so did " + std::to_string(errors_ - 1) +
+                               " before it, and nothing more was played"};
 }
 
 std::optional<std::string> ReportJudge::JudgeOpening(const Error& error) const {
@@ -253,8 +277,25 @@ std::optional<std::string> ReportJudge::JudgeBreak(const Error& error) const {
          (names.empty() ? "; nothing was made to go wrong" : "; all that was played: " + names);
 }
 
-std::optional<std::string> ReportJudge::JudgeRefusal(const SentCommand& sent, Causes causes,
-                                                     const host::ScsiResult& answer) const {
+std::vector<scsi::Sense> ReportJudge::Readings(std::span<const Injection> played,
+                                               const host::ScsiResult& answer) const {
+  std::vector<scsi::Sense> readings{answer.sense};
+  std::array<uint8_t, 32> bytes = answer.sense_bytes;
+  for (const Injection& injection : played) {
+    if (injection.kind != Kind::kCorruptIn || injection.moment != fault::Moment::kDataIn) continue;
+    const uint32_t bit = plan_.rules[injection.rule].value_or_default();
+    if (bit / 8 >= answer.sense_length) continue;
+    bytes[bit / 8] ^= static_cast<uint8_t>(1u << bit % 8);
+    const auto sense = scsi::ParseSense(Bytes(bytes).first(answer.sense_length));
+    if (sense) readings.push_back(*sense);
+  }
+  return readings;
+}
+
+std::optional<Wrong> ReportJudge::JudgeRefusal(const SentCommand& sent,
+                                               std::span<const Injection> played,
+                                               const host::ScsiResult& answer) const {
+  const Causes causes = CausesIn(played);
   const auto any = [](const Causes& of, const auto& what) {
     return std::any_of(fault::Kinds().begin(), fault::Kinds().end(), [&](const auto& info) {
       return of.test(static_cast<size_t>(info.kind)) && what(ExpectedOf(info.kind));
@@ -270,29 +311,33 @@ std::optional<std::string> ReportJudge::JudgeRefusal(const SentCommand& sent, Ca
     const bool explained = hidden && (mute || !allowed.empty());
     if (explained) return std::nullopt;
   } else {
-    if (causes.test(static_cast<size_t>(Kind::kCorruptIn))) return std::nullopt;
     if (mute) {
       const std::vector<Told> polled = Polled(sent);
       allowed.insert(allowed.end(), polled.begin(), polled.end());
     }
-    if (Explains(allowed, answer.sense)) return std::nullopt;
+    for (const scsi::Sense& sense : Readings(played, answer)) {
+      if (Explains(allowed, sense)) return std::nullopt;
+    }
   }
-  return "operation code " + Hex({&sent.opcode, 1}) + " to LUN " + std::to_string(sent.lun) +
-         " was refused with " +
-         (answer.sense_valid ? "sense " + Describe(answer.sense) : "no sense") +
-         Expectation(allowed);
+  return Wrong{Law::kCause,
+               "operation code " + Hex({&sent.opcode, 1}) + " to LUN " + std::to_string(sent.lun) +
+                   " was refused with " +
+                   (answer.sense_valid ? "sense " + Describe(answer.sense) : "no sense") +
+                   Expectation(allowed)};
 }
 
-std::optional<std::string> ReportJudge::JudgeSenseData(const SentCommand& sent,
-                                                       std::span<const Injection> played,
-                                                       const std::optional<scsi::Sense>& sense) {
-  if (CausesIn(played).test(static_cast<size_t>(Kind::kCorruptIn))) return std::nullopt;
+std::optional<Wrong> ReportJudge::JudgeSenseData(const SentCommand& sent,
+                                                 const std::optional<scsi::Sense>& sense) {
   const std::vector<Told> allowed = Polled(sent);
   if (!sense || !Explains(allowed, *sense)) {
-    return "REQUEST SENSE of LUN " + std::to_string(sent.lun) + " brought " +
-           (sense ? "sense " + Describe(*sense) : "no sense") + Expectation(allowed);
+    return Wrong{Law::kCause, "REQUEST SENSE of LUN " + std::to_string(sent.lun) + " brought " +
+                                  (sense ? "sense " + Describe(*sense) : "no sense") +
+                                  Expectation(allowed)};
   }
-  if (sense->key == SenseKey::kUnitAttention) units_[sent.lun].attention = false;
+  // One that was kept says nothing of the one that waits.
+  Unit& unit = units_[sent.lun];
+  const bool waited = unit.kept.empty();
+  if (waited && sense->key == SenseKey::kUnitAttention) unit.attention = false;
   return std::nullopt;
 }
 

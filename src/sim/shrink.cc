@@ -19,12 +19,8 @@ constexpr std::string_view kGap = "occasions until the next fault";
 
 // Of so many choices each is tried by itself; of more, groups.
 constexpr size_t kSingly = 1000;
-
-// What kind of failure it is: its text up to the first number, since the
-// numbers change as the run gets smaller.
-std::string_view Class(std::string_view failure) {
-  return failure.substr(0, failure.find_first_of("0123456789\n"));
-}
+// Whatever is stuck stays in memory.
+constexpr uint64_t kStuckTriesMax = 100;
 
 // Choices from a list that may have holes.
 class InStep final : public Chooser {
@@ -50,7 +46,10 @@ class InStep final : public Chooser {
 class Shrinker {
  public:
   Shrinker(const ChoiceList& list, const RunResult& failed, const ShrinkOptions& options)
-      : wanted_(Class(failed.failure)), options_(options), best_(list) {
+      : wanted_(failed.law),
+        tries_max_(failed.stuck ? std::min(options.tries_max, kStuckTriesMax) : options.tries_max),
+        options_(options),
+        best_(list) {
     Replayed replayed(list.values);
     Recording recording(replayed);
     RunDisk(recording, OptionsOf(best_));
@@ -103,7 +102,7 @@ class Shrinker {
                          .small = best_.small,
                          .values = {}};
     if (!going_) return false;
-    if (tries_ == options_.tries_max ||
+    if (tries_ == tries_max_ ||
         (options_.progress && !options_.progress(tries_, choices_.size()))) {
       going_ = false;
     }
@@ -112,7 +111,7 @@ class Shrinker {
     InStep in_step(choices);
     Recording recording(in_step);
     const RunResult result = RunDisk(recording, OptionsOf(candidate));
-    if (result.stuck || Class(result.failure) != wanted_) return false;
+    if (result.law != wanted_) return false;
     // What comes after the failure does not matter.
     candidate.commands = std::min(candidate.commands, std::max<uint64_t>(result.failed_command, 1));
     Choices found = recording.choices();
@@ -252,7 +251,8 @@ class Shrinker {
     return better;
   }
 
-  const std::string wanted_;
+  const Law wanted_;
+  const uint64_t tries_max_;
   const ShrinkOptions& options_;
   ChoiceList best_;  // its values are those of choices_, in the end
   Choices choices_;

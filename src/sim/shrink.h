@@ -1,5 +1,5 @@
-// Shrink: makes the choices of a failing run fewer and smaller while it still fails in the same
-// way: the first words of its failure are the same, up to the first number.
+// Shrink: makes the choices of a failing run fewer and smaller while it still breaks the same law
+// (sim/wrong.h).
 //
 // What a choice was for is known while it is cut: where a candidate's run asks for something else
 // than its list has next, the list is brought back into step, so that leaving out a command or a
@@ -14,7 +14,7 @@
 namespace usbtwin::sim {
 
 struct ShrinkOptions {
-  uint64_t tries_max = 20'000;  // runs
+  uint64_t tries_max = 20'000;  // runs; of one that is stuck far fewer, as each stays in memory
   // Called before each try with what there is so far; false ends it.
   std::function<bool(uint64_t tries, size_t choices_count)> progress;
 };

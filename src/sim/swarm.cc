@@ -71,6 +71,7 @@ emulator::Profile DrawProfile(Chooser& chooser) {
     emulator::UnitProfile drawn;
     // No unit can be taken for another.
     drawn.disk.product = "Unit " + std::to_string(unit);
+    drawn.image_path = "unit " + std::to_string(unit);
     drawn.disk.serial += std::to_string(unit);
     drawn.disk.block_size = chooser.Choose(4, "which block size") == 3 ? 4096 : 512;
     drawn.disk.removable = chooser.Choose(4, "removable") == 3;
@@ -83,6 +84,13 @@ emulator::Profile DrawProfile(Chooser& chooser) {
   configuration.functions.push_back(function);
   profile.configurations.push_back(configuration);
   return profile;
+}
+
+// A cancelled command meets its device at work only where work takes time.
+Duration DrawLatency(Chooser& chooser, std::string_view what) {
+  static constexpr std::array<Duration, 4> kLatencies{
+      Duration(0), Duration(0), std::chrono::microseconds(20), std::chrono::milliseconds(1)};
+  return kLatencies[chooser.Choose(kLatencies.size(), what)];
 }
 
 // The longest transfer still takes less than a command's deadline.
@@ -104,14 +112,42 @@ PipesOptions DrawPipes(Chooser& chooser, bool faults) {
   return pipes;
 }
 
+// What brings the occasion of a fault that healthy commands have none for: the host resets the port
+// for a silent endpoint, opens the device anew where it was gone, and configures it where it has
+// forgotten that.
+std::optional<Kind> CompanionOf(Kind kind) {
+  switch (kind) {
+    case Kind::kResetFails: return Kind::kSilent;
+    case Kind::kConfigureFails: return Kind::kPowerLoss;
+    case Kind::kClaimFails:
+    case Kind::kOpenFails: return Kind::kDisconnect;
+    default: return std::nullopt;
+  }
+}
+
+fault::Rule RuleOf(Chooser& chooser, const Swarm& swarm, const fault::KindInfo& info,
+                   uint64_t occasions_max) {
+  fault::Rule rule{.kind = info.kind, .times = 1, .after = swarm.script->begins};
+  rule.nth = chooser.Between(1, occasions_max, "at which occasion");
+  if (info.parameter == Parameter::kDelay) {
+    rule.delay = swarm.link_latency * chooser.Between(1, 2, "how long");
+  }
+  if (info.parameter == Parameter::kLength) {
+    rule.length = chooser.Choose(2, "how many bytes") == 0 ? 1 : 511;
+    if (info.kind == Kind::kShortStatus) rule.length = 12;
+  }
+  return rule;
+}
+
 }  // namespace
 
 Swarm DrawSmall(Chooser& chooser) {
-  constexpr uint64_t kOccasionsMax = 6;
   Swarm swarm;
   swarm.pause_one_in = 0;
+  swarm.link_latency = std::chrono::milliseconds(1);
   emulator::UnitProfile unit;
   unit.size = 4 * unit.disk.block_size;
+  unit.image_path = "unit 0";
   swarm.profile.units = {unit};
   swarm.profile.device.speeds = emulator::SpeedsUpTo(swarm.profile.speed);
   emulator::FunctionProfile function;
@@ -121,21 +157,20 @@ Swarm DrawSmall(Chooser& chooser) {
   swarm.profile.configurations = {configuration};
   swarm.script = Script{.writes = {chooser.Choose(2, "the first command") == 0,
                                    chooser.Choose(2, "the second command") == 0}};
+  swarm.store_latency = swarm.link_latency * 2 * chooser.Choose(2, "whether the store is slow");
   // What stands before the SCSI units is what the Bulk-Only engines must deal with.
   const uint64_t kinds = static_cast<uint64_t>(Kind::kNoSense);
   const uint64_t kind = chooser.Choose(kinds + 1, "which fault");
   if (kind == kinds) return swarm;
   const fault::KindInfo& info = fault::Info(static_cast<Kind>(kind));
-  fault::Rule rule{.kind = info.kind, .times = 1};
-  rule.nth = chooser.Between(1, kOccasionsMax, "at which occasion");
-  if (info.parameter == Parameter::kDelay) {
-    rule.delay = swarm.script->latency * chooser.Between(1, 2, "how long");
+  uint64_t occasions_max = 6;  // as many as two healthy commands have transfers
+  if (const std::optional<Kind> companion = CompanionOf(info.kind)) {
+    swarm.power_may_fail = companion == Kind::kPowerLoss;
+    if (swarm.power_may_fail) occasions_max = 2;  // it waits for a command, not for a transfer
+    swarm.plan.rules = {RuleOf(chooser, swarm, fault::Info(*companion), occasions_max)};
+    occasions_max = 1;
   }
-  if (info.parameter == Parameter::kLength) {
-    rule.length = chooser.Choose(2, "how many bytes") == 0 ? 1 : 511;
-    if (info.kind == Kind::kShortStatus) rule.length = 12;
-  }
-  swarm.plan.rules = {rule};
+  swarm.plan.rules.push_back(RuleOf(chooser, swarm, info, occasions_max));
   return swarm;
 }
 
@@ -162,9 +197,13 @@ Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
   }
   if (chooser.Choose(6, "whether USB/IP lies between") == 5) {
     swarm.usbip = DrawPipes(chooser, options.faults);
+  } else {
+    swarm.link_latency = DrawLatency(chooser, "how long transfers take");
   }
   const uint64_t one_at_a_time = swarm.usbip ? 1 : 3;
   swarm.submits_ahead = chooser.Choose(4, "whether transfers go out together") >= one_at_a_time;
+  swarm.store_latency = DrawLatency(chooser, "how long stores take");
+  swarm.block_device = chooser.Choose(8, "whether the host has blocks") == 7;
   return swarm;
 }
 

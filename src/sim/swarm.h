@@ -23,7 +23,9 @@ struct SwarmOptions {
 // with any of the transfers, and then either comes first.
 struct Script {
   std::vector<bool> writes;  // one command each: WRITE or READ of one block, always the same
-  Duration latency = std::chrono::milliseconds(1);  // of each transfer
+  // When the first of them is sent: the device was opened long before, and no unit has anything to
+  // say. Until then nothing is made to go wrong.
+  Duration begins = std::chrono::seconds(1);
   // The first command is cancelled, or has its deadline, after up to so many latencies; 0: neither.
   uint32_t interruptions_max = 6;
 };
@@ -40,14 +42,19 @@ struct Swarm {
   uint64_t cancel_one_in = 0;        // on average each n-th command is cancelled; 0: none
   uint64_t reopen_one_in = 0;        // before each n-th the host opens the device anew
   uint64_t pause_one_in = 16;        // after each n-th some time passes
+  Duration link_latency{};           // of each transfer
+  Duration store_latency{};          // of each operation of a store
   Duration command_timeout = std::chrono::seconds(2);
   bool submits_ahead = false;    // the transfers of a command together, as over far links
   std::optional<Script> script;  // does this instead
+  // The host has one unit as blocks (host/block_device.h), which sends commands again by itself.
+  bool block_device = false;
 
   std::optional<PipesOptions> usbip;  // the device is imported over USB/IP, through these
 };
 
-// One unit of a few blocks, two commands and at most one fault: every way in which they can be put
+// One unit of a few blocks, two commands and at most one fault, beside the one that brings its
+// occasion where that is a reset of the port or an opening: every way in which they can be put
 // together is one list of choices.
 Swarm DrawSmall(Chooser& chooser);
 Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options);

@@ -153,6 +153,20 @@ BOOST_AUTO_TEST_CASE(flush_has_a_time_of_its_own) {
   BOOST_TEST((transport.timeouts.at(0) == 60s));
 }
 
+BOOST_AUTO_TEST_CASE(a_device_that_was_opened_anew_may_have_lost_its_cache_whatever_was_told) {
+  Opened();
+  const std::vector<uint8_t> block(512, 0x11);
+  BOOST_TEST(Run(clock, device->Write(0, block)).has_value());
+  transport.reopenings = 1;  // for somebody else's command, or for one that failed with a fault
+  const BlockResult flushed = Run(clock, device->Flush());
+  BOOST_REQUIRE(!flushed.has_value());
+  BOOST_TEST((flushed.error().error.kind == ErrorKind::kDisconnected));
+  BOOST_TEST(Run(clock, device->Flush()).has_value());
+  // Where nothing was to be lost nothing is told.
+  transport.reopenings = 2;
+  BOOST_TEST(Run(clock, device->Flush()).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(a_device_that_knows_no_flush_has_nothing_to_flush) {
   Opened();
   transport.Add(Check(SenseKey::kIllegalRequest, 0x20));

@@ -74,9 +74,11 @@ class ScriptTransport final : public host::ScsiTransport {
   }
 
   const char* last_recovery() const override { return ""; }
+  uint64_t reopenings_count() const override { return reopenings; }
   std::vector<host::RecoveryCount> recoveries() const override { return {}; }
 
   bool lends = false;
+  uint64_t reopenings = 0;
 
  private:
   std::deque<Answer> script_;

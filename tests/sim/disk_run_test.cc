@@ -52,6 +52,18 @@ BOOST_AUTO_TEST_CASE(without_faults_nothing_is_injected_and_every_command_succee
   BOOST_TEST(all.bytes_compared > 1'000'000u);
 }
 
+BOOST_AUTO_TEST_CASE(commands_that_were_cancelled_end_because_of_it) {
+  RunReport all;
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    const RunResult result = RunSeed(seed, {.commands = 1000, .swarm = {.faults = false}});
+    BOOST_TEST(result.failure == "", "seed " << seed << ": " << result.failure);
+    all.Add(result.report);
+  }
+  BOOST_TEST(all.interrupted > 10u);
+  BOOST_TEST(all.cancelled > 5u);
+  BOOST_TEST(all.cancelled < all.interrupted);  // some had ended before
+}
+
 BOOST_AUTO_TEST_CASE(faults_happen_are_noticed_and_are_recovered_from_or_told) {
   RunReport all;
   for (uint64_t seed = 1; seed <= 20; ++seed) {
@@ -64,8 +76,8 @@ BOOST_AUTO_TEST_CASE(faults_happen_are_noticed_and_are_recovered_from_or_told) {
     const FaultCount& count = all.faults[static_cast<size_t>(info.kind)];
     BOOST_TEST_CONTEXT(info.name) {
       BOOST_TEST(count.injected >= count.observed);
-      BOOST_TEST(count.observed ==
-                 count.recovered + count.reported + count.passed_on + count.cancelled);
+      BOOST_TEST(count.observed == count.recovered + count.reported + count.passed_on +
+                                       count.cancelled + count.outside);
     }
     sum.Add(count);
   }

@@ -65,21 +65,26 @@ BOOST_AUTO_TEST_CASE(units_say_what_they_are) {
                 "0a 0a 02 10 00000000 ffff 0000"
                 "1c 0a 08 00 0000000000000000"_hex));
   BOOST_TEST(Is(1, scsi::ReadCapacity10(), "0001ffff 00001000"_hex));
-  BOOST_TEST(SameBytes(data.lying_capacity(1), "0003ffff 00001000"_hex));
+  BOOST_TEST(Is(1, scsi::ReadCapacity16(32),
+                "000000000001ffff 00001000 00000000 00000000000000000000000000000000"_hex));
+  BOOST_TEST(SameBytes(data.FindLie(1, scsi::ReadCapacity10().view()), "0003ffff 00001000"_hex));
+  BOOST_TEST(SameBytes(data.FindLie(1, scsi::ReadCapacity16(32).view()).first(12),
+                       "000000000003ffff 00001000"_hex));
+  BOOST_TEST(data.Find(2, scsi::Inquiry(false, 0, 36).view()).empty());  // there is no such unit
   BOOST_TEST(data.Find(0, scsi::TestUnitReady().view()).empty());
 }
 
 BOOST_AUTO_TEST_CASE(answers_are_the_first_bytes_of_what_is_expected) {
   const auto expected = "01020304"_hex;
-  const auto complaint = [&](Bytes came, size_t spoilt_length) {
-    return ExpectedData::Compare(expected, came, spoilt_length).value_or("");
+  const auto complaint = [&](Bytes came) {
+    return ExpectedData::Compare(expected, came).value_or("");
   };
-  BOOST_TEST(complaint("01020304"_hex, 0) == "");
-  BOOST_TEST(complaint("0102"_hex, 0) == "");
-  BOOST_TEST(complaint({}, 8) == "");
-  BOOST_TEST(complaint("01020305"_hex, 0) == "byte 3 is 05, expected 04");
-  BOOST_TEST(complaint("ff020305"_hex, 1) == "byte 3 is 05, expected 04");
-  BOOST_TEST(complaint("0102030400"_hex, 0) == "5 bytes, expected 4");
+  BOOST_TEST(complaint("01020304"_hex) == "");
+  BOOST_TEST(complaint("0102"_hex) == "");
+  BOOST_TEST(complaint({}) == "");
+  BOOST_TEST(complaint("01020305"_hex) == "byte 3 is 05, expected 04");
+  BOOST_TEST(complaint("ff020304"_hex) == "byte 0 is ff, expected 01");
+  BOOST_TEST(complaint("0102030400"_hex) == "5 bytes, expected 4");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

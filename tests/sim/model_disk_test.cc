@@ -95,6 +95,32 @@ BOOST_AUTO_TEST_CASE(power_loss_brings_back_what_was_not_synchronised_block_by_b
   BOOST_TEST(!Allows(0, zeros));                  // what was synchronised cannot be lost
 }
 
+BOOST_AUTO_TEST_CASE(what_a_power_loss_took_back_is_counted_when_it_is_seen) {
+  const auto old = New(4);
+  model.HandleWritten(4, 1, version, true);
+  const auto kept = New(4);
+  model.HandleWritten(4, 1, version, false);
+  model.HandlePowerLoss();
+  BOOST_TEST(Allows(4, kept));
+  BOOST_TEST(model.rolled_back() == 0u);
+  New(4);
+  model.HandleWritten(4, 1, version, false);
+  model.HandlePowerLoss();
+  BOOST_TEST(Allows(4, kept));
+  BOOST_TEST(model.rolled_back() == 1u);
+  BOOST_TEST(!Allows(4, old));
+}
+
+BOOST_AUTO_TEST_CASE(a_range_that_was_synchronised_survives_and_what_lies_beside_it_may_not) {
+  const auto a = New(10, 3);
+  model.HandleWritten(10, 3, version, false);
+  model.HandleSynchronised(11, 1);
+  model.HandlePowerLoss();
+  BOOST_TEST(Allows(10, zeros));
+  BOOST_TEST(!Allows(11, zeros));
+  BOOST_TEST(Allows(12, Bytes(a).last(kBlock)));
+}
+
 BOOST_AUTO_TEST_CASE(what_was_forced_to_the_medium_survives) {
   const auto a = New(7);
   model.HandleWritten(7, 1, version, true);

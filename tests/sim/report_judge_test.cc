@@ -34,17 +34,20 @@ struct Fixture {
     for (const Kind kind : kinds) {
       played.push_back({.kind = kind, .when = sent.start, .observed = true});
     }
-    const std::optional<std::string> wrong = judge.Judge(sent, played, answer);
-    if (wrong) complaint = *wrong;
+    const std::optional<Wrong> wrong = judge.Judge(sent, played, answer);
+    law = wrong ? wrong->law : Law::kNone;
+    if (wrong) complaint = wrong->text;
     return !wrong.has_value();
   }
   static SentCommand After(SentCommand sent, Duration time) {
     sent.start = TimePoint{} + time;
     return sent;
   }
-  const fault::Plan plan{{{.kind = Kind::kNotReady, .delay = std::chrono::milliseconds(50)}}};
+  const fault::Plan plan{{{.kind = Kind::kNotReady, .delay = std::chrono::milliseconds(50)},
+                          {.kind = Kind::kCorruptIn, .value = 8 * 2 + 1}}};
   ReportJudge judge{plan, 2};
   std::string complaint;
+  Law law = Law::kNone;
 };
 
 }  // namespace
@@ -128,7 +131,7 @@ BOOST_AUTO_TEST_CASE(an_error_needs_a_fault_that_leads_to_it) {
   BOOST_TEST(Allows(kRead, {Kind::kWrongTag}, protocol));
   BOOST_TEST(!Allows(kRead, {Kind::kDisconnect}, timed_out));
   BOOST_TEST(Allows(kRead, {Kind::kDisconnect}, Error{.kind = ErrorKind::kDisconnected}));
-  // Silence outlasts the command, until one is carried out.
+  // Silence outlasts the command, until one is carried out or the port was reset.
   BOOST_TEST(Allows(kRead, {Kind::kSilent}, timed_out));
   BOOST_TEST(Allows(kRead, {}, timed_out));
   BOOST_TEST(Allows(kRead, {}, Good()));
@@ -138,6 +141,70 @@ BOOST_AUTO_TEST_CASE(an_error_needs_a_fault_that_leads_to_it) {
   impatient.cancelled = impatient.hurried = true;
   BOOST_TEST(Allows(impatient, {}, cancelled));
   BOOST_TEST(Allows(impatient, {}, timed_out));
+}
+
+BOOST_AUTO_TEST_CASE(errors_do_not_go_on_when_nothing_more_is_played) {
+  const Error fault{.kind = ErrorKind::kFault};
+  BOOST_TEST(Allows(kRead, {Kind::kFault}, fault));
+  BOOST_TEST(Allows(kRead, {}, fault));
+  BOOST_TEST(!Allows(kRead, {}, fault));
+  BOOST_TEST((law == Law::kLife));
+  BOOST_TEST(complaint ==
+             "operation code 28 failed: fault; so did 1 before it, and nothing more was played");
+  BOOST_TEST(Allows(kRead, {Kind::kFault}, fault));  // that is another matter
+  // A command that was taken back says nothing about the device.
+  SentCommand cancelled = kRead;
+  cancelled.cancelled = true;
+  for (int times = 0; times < 5; ++times) {
+    BOOST_TEST(Allows(cancelled, {}, Error{.kind = ErrorKind::kCancelled}));
+  }
+  BOOST_TEST(Allows(kRead, {}, fault));
+  BOOST_TEST(!Allows(kRead, {}, fault));
+  BOOST_TEST(Allows(kRead, {}, Good()));
+}
+
+BOOST_AUTO_TEST_CASE(what_no_unit_carries_out_is_refused_and_nothing_else) {
+  SentCommand past = kRead;
+  past.refusal = ExpectedSense{SenseKey::kIllegalRequest, 0x21, 0x00, Place::kFirst};
+  past.refusal_block = 4096;
+  Sense sense{.key = SenseKey::kIllegalRequest,
+              .asc = 0x21,
+              .information_valid = true,
+              .information = 4096};
+  BOOST_TEST(Allows(past, {}, Refusal(kAttention)));
+  BOOST_TEST(Allows(past, {}, Refusal(sense)));
+  sense.information = 4097;
+  BOOST_TEST(!Allows(past, {}, Refusal(sense)));
+  BOOST_TEST(!Allows(past, {}, Good()));
+  BOOST_TEST((law == Law::kNotice));
+  SentCommand unknown = kRead;
+  unknown.lun = 15;
+  unknown.refusal =
+      ExpectedSense{SenseKey::kIllegalRequest, 0x20, 0x00, Place::kNone, /*points=*/true};
+  BOOST_TEST(!Allows(unknown, {}, Refusal(kAttention)));  // who is not there has none
+  BOOST_TEST(!Allows(unknown, {}, Refusal({.key = SenseKey::kIllegalRequest, .asc = 0x20})));
+  BOOST_TEST(Allows(unknown, {},
+                    Refusal({.key = SenseKey::kIllegalRequest, .asc = 0x20, .field_valid = true})));
+}
+
+BOOST_AUTO_TEST_CASE(a_flipped_bit_of_the_sense_explains_that_bit_alone) {
+  BOOST_TEST(Allows(kRead, {}, Good()));
+  const auto judges = [&](Bytes bytes, fault::Moment moment) {
+    ScsiResult answer = Refusal(*scsi::ParseSense(bytes));
+    answer.sense_length = static_cast<uint8_t>(CopyBytes(answer.sense_bytes, bytes));
+    const std::vector<fault::Injection> played{
+        {.kind = Kind::kMediumError, .observed = true},
+        {.kind = Kind::kCorruptIn, .rule = 1, .moment = moment, .observed = true}};
+    return !judge.Judge(kRead, played, answer).has_value();
+  };
+  // Fixed sense: 03/11/00 with block 100; then with bit 1 of byte 2, the sense key, flipped.
+  const auto told = "f0 00 03 00000064 0a 00000000 11 00 00 000000"_hex;
+  const auto flipped = "f0 00 01 00000064 0a 00000000 11 00 00 000000"_hex;
+  const auto wrong = "f0 00 04 00000064 0a 00000000 11 00 00 000000"_hex;
+  BOOST_TEST(judges(told, fault::Moment::kDataIn));
+  BOOST_TEST(judges(flipped, fault::Moment::kDataIn));
+  BOOST_TEST(!judges(flipped, fault::Moment::kStatus));
+  BOOST_TEST(!judges(wrong, fault::Moment::kDataIn));
 }
 
 BOOST_AUTO_TEST_CASE(what_must_be_noticed_allows_no_good_answer_or_one_for_each_recovery) {
@@ -163,13 +230,23 @@ BOOST_AUTO_TEST_CASE(a_failure_without_reason_may_bring_what_the_unit_has_to_say
 BOOST_AUTO_TEST_CASE(sense_that_was_not_fetched_waits_for_request_sense) {
   constexpr SentCommand kAsk{.lun = 1, .opcode = 0x03, .length = 18};
   BOOST_TEST(Allows(kRead, {}, Good()));
-  BOOST_TEST(!judge.JudgeSenseData(kAsk, {}, Sense{}).has_value());
-  BOOST_TEST(judge.JudgeSenseData(kAsk, {}, kMediumError).has_value());
-  BOOST_TEST(judge.JudgeSenseData(kAsk, {}, std::nullopt).has_value());
+  BOOST_TEST(!judge.JudgeSenseData(kAsk, Sense{}).has_value());
+  BOOST_TEST(judge.JudgeSenseData(kAsk, kMediumError).has_value());
+  BOOST_TEST(judge.JudgeSenseData(kAsk, std::nullopt).has_value());
   BOOST_TEST(Allows(kRead, {Kind::kMediumError, Kind::kStall}, Muteness()));
-  BOOST_TEST(!judge.JudgeSenseData(kAsk, {}, kMediumError).has_value());
+  BOOST_TEST(!judge.JudgeSenseData(kAsk, kMediumError).has_value());
   BOOST_TEST(Allows(kAsk, {}, Good()));
-  BOOST_TEST(judge.JudgeSenseData(kAsk, {}, kMediumError).has_value());
+  BOOST_TEST(judge.JudgeSenseData(kAsk, kMediumError).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(an_attention_that_was_kept_is_not_the_one_that_waits) {
+  constexpr SentCommand kAsk{.lun = 1, .opcode = 0x03, .length = 18};
+  BOOST_TEST(Allows(kRead, {}, Good()));
+  BOOST_TEST(Allows(kRead, {Kind::kUnitAttention, Kind::kStall}, Muteness()));
+  judge.HandleReset();
+  BOOST_TEST(!judge.JudgeSenseData(kAsk, kAttention).has_value());
+  BOOST_TEST(Allows(kAsk, {}, Good()));
+  BOOST_TEST(Allows(kRead, {}, Refusal(kAttention)));
 }
 
 BOOST_AUTO_TEST_CASE(a_device_that_was_perhaps_not_found_again_may_be_gone_once) {

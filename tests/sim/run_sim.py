@@ -20,7 +20,14 @@ SECONDS_MAX = 60  # to find a canary and to make its run smaller
 CHOICES_MAX = 500  # of a canary's run that was made smaller; or half of what it was
 RUNS_MIN = 200  # seeds
 COMMANDS_MIN = 1_000_000
-ENDINGS = ("recovered", "reported", "passed_on", "cancelled")
+MOVING_MIN = 0.7  # of the commands: READs and WRITEs that were carried out
+ENDINGS = ("recovered", "reported", "passed_on", "cancelled", "outside")
+# Canaries that two commands of one block can meet.
+SMALL_CANARIES = (
+    "residue-ignored", "stale-status", "signature-ignored", "phase-error-passes",
+    "halt-not-cleared", "spurious-timeout", "lost-cancel", "dead-after-fault", "cancel-ignored",
+    "late-deadline", "residue-off-by-one", "short-after-recovery", "wrong-phase",
+    "port-reset-first")
 
 
 def run(*arguments, **options):
@@ -45,6 +52,7 @@ def simulate(usbtwin, commands):
     check(table["commands"] >= commands, f"only {table['commands']} commands")
     moving = table["reads"] + table["writes"]
     print(f"mean {table['mean_blocks']:.1f} blocks, {moving} READs and WRITEs that were judged")
+    check(moving >= MOVING_MIN * table["commands"], f"only {moving} READs and WRITEs")
     for name, count in table["faults"].items():
         check(count["injected"] >= count["observed"], f"{name}: {count}")
         check(count["observed"] == sum(count[key] for key in ENDINGS), f"{name}: {count}")
@@ -61,6 +69,9 @@ def many(usbtwin):
     check(not unseen, f"never observed: {unseen}")
     for key, times in table["usbip"].items():
         check(times, f"USB/IP: no {key}")
+    check(table["block_runs"], "no host had blocks")
+    check(table["cancelled"], "no command was cancelled before it ended")
+    check(table["rolled_back"], "no power loss took anything back")
     for ending in ENDINGS:
         check(any(count[ending] for count in table["faults"].values()), f"none was {ending}")
 
@@ -69,8 +80,17 @@ def exhaustive(usbtwin):
     result = run(usbtwin, "sim", "--exhaustive")
     print(result.stdout, result.stderr)
     check(result.returncode == 0, f"status {result.returncode}")
-    schedules = int(re.match(r"(\d+) schedules", result.stdout)[1])
+    schedules, plain = (int(number) for number in re.match(
+        r"(\d+) schedules.* in (\d+) nothing went wrong, and both ended well",
+        result.stdout).groups())
     check(schedules > 100_000, f"only {schedules} schedules")
+    check(plain >= 8, f"only {plain} schedules without a fault")
+    # Every kind of transfers, ports and Bulk-Only is met while a command is under way.
+    rows = re.findall(r"^((?:usb|port|bot)\.\S+)" + r" +(\d+)" * 7, result.stdout, re.M)
+    check(len(rows) >= 41, f"only {len(rows)} kinds")
+    for name, *counts in rows:
+        observed, outside = int(counts[1]), int(counts[6])
+        check(observed > outside, f"{name} was not observed by a command")
 
 
 def same(usbtwin):
@@ -94,6 +114,13 @@ def canaries(source, build):
     check(len(names) >= 10, f"only {len(names)} canaries")
     healthy = run(usbtwin, "sim", "--commands", "100000")
     check(healthy.returncode == 0, "without a canary the build is healthy:\n" + healthy.stderr)
+    for name in SMALL_CANARIES:
+        start = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            found = run(usbtwin, "sim", "--exhaustive", "--canary", name, cwd=folder)
+        print(f"{name}, exhaustive: {time.monotonic() - start:.1f} s: {found.stderr[:200]}",
+              flush=True)
+        check(found.returncode == 1, f"{name} passed every schedule of two commands")
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             start = time.monotonic()

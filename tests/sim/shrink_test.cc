@@ -52,6 +52,7 @@ BOOST_AUTO_TEST_CASE(another_failure_is_not_taken_for_it) {
   const ChoiceList list = ListOf(3, kShort);
   RunResult other;
   other.failure = "something that no run says";
+  other.law = Law::kLoan;
   other.failed_command = 30;
   const ChoiceList same = Shrink(list, other, {.tries_max = 100});
   BOOST_TEST(same.commands == list.commands);
