@@ -147,4 +147,62 @@ BOOST_AUTO_TEST_CASE(one_handshake_too_many) {
   BOOST_TEST(rig.WorksAnew("1-1", kDeviceId));
 }
 
+BOOST_AUTO_TEST_CASE(the_log_of_refused_peers_is_bounded_each_second) {
+  async::UsbIpLimits limits;
+  limits.connections_max = 1;
+  ServerRig rig(limits, {.split = false});
+  rig.AddDisk();
+  RawPeer& importer = rig.ConnectAndImport("1-1");
+  const auto count = [&rig](const std::string& text) {
+    return std::count_if(rig.log.begin(), rig.log.end(), [&text](const std::string& line) {
+      return line.find(text) != std::string::npos;
+    });
+  };
+  for (int second = 0; second < 3; ++second) {
+    rig.log.clear();
+    for (int peer = 0; peer < 100; ++peer) rig.Connect();
+    BOOST_TEST(rig.Run([&rig] { return rig.PeersIdle() || rig.log.size() >= 10; }));
+    rig.Settle();
+    BOOST_TEST(count("refused: there are 1 connections already") == 10);
+    BOOST_TEST(rig.log.size() == 10u);
+    rig.Settle(1s);
+    BOOST_REQUIRE_EQUAL(rig.log.size(), 11u);
+    BOOST_TEST(rig.log.back() ==
+               "90 more lines about peers that imported nothing within a second: left out");
+  }
+  // One that is alone is told, and nothing after it.
+  rig.log.clear();
+  rig.Connect();
+  rig.Settle(5s);
+  BOOST_TEST(rig.log.size() == 1u);
+  // The importer's are not counted among them.
+  rig.Leave(importer);
+  BOOST_TEST(count("gave 1-1 back") == 1);
+}
+
+BOOST_AUTO_TEST_CASE(the_log_of_handshakes_that_never_come_is_bounded) {
+  ServerRig rig;
+  for (int peer = 0; peer < 16; ++peer) rig.Connect();
+  rig.Settle(12s);
+  BOOST_REQUIRE_EQUAL(rig.log.size(), 11u);
+  BOOST_TEST(rig.log[9] ==
+             "pipe:client: said nothing that makes a request; the connection is closed");
+  BOOST_TEST(rig.log[10] ==
+             "6 more lines about peers that imported nothing within a second: left out");
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_stops_tells_what_it_left_out) {
+  async::UsbIpLimits limits;
+  limits.connections_max = 1;
+  limits.stranger_lines_max = 2;
+  ServerRig rig(limits);
+  for (int peer = 0; peer < 4; ++peer) rig.Connect();
+  BOOST_TEST(rig.Run([&rig] { return rig.log.size() == 2; }));
+  rig.Settle();
+  rig.server->Stop();
+  BOOST_REQUIRE_EQUAL(rig.log.size(), 3u);
+  BOOST_TEST(rig.log[2] ==
+             "1 more line about peers that imported nothing within a second: left out");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
