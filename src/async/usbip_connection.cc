@@ -77,7 +77,7 @@ void UsbIpConnection::GiveBack() {
 }
 
 void UsbIpConnection::MaybeDone() {
-  const bool device_idle = !opening_ && under_way_.empty() && (!gate_ || gate_closed_);
+  const bool device_idle = !opening_ && under_way_count_ == 0 && (!gate_ || gate_closed_);
   if (ending_soon_ && phase_ != Phase::kEnding) {
     if (device_idle && writer_.idle()) End(why_);
     return;
