@@ -15,6 +15,7 @@ using Json = nlohmann::ordered_json;
 constexpr int kSchema = 1;
 constexpr size_t kRequestMax = 64 << 10;  // bytes of a line
 constexpr size_t kControlsMax = 16;
+constexpr Duration kRequestTime = std::chrono::seconds(10);  // to take a reply and ask again
 
 std::string Line(const Json& json) {
   return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
@@ -53,8 +54,9 @@ std::string Hex4(uint16_t value) {
 
 }  // namespace
 
-// One program that asks. Its chain ends when the program has left, or when it is told to.
-class Exporter::ControlConnection {
+// One program that asks. Its chain ends when the program has left, when it is told to, or when the
+// next whole request does not come in time: who is silent takes nobody's place for long.
+class Exporter::ControlConnection final : private Timer {
  public:
   ControlConnection(Exporter& exporter, std::unique_ptr<async::Socket> socket)
       : exporter_(exporter), socket_(std::move(socket)) {
@@ -64,7 +66,16 @@ class Exporter::ControlConnection {
   void Stop() { job_->Cancel(); }
 
  private:
+  void StartDeadline() {
+    Clock& clock = exporter_.system_.clock();
+    clock.Arm(*this, clock.Now() + kRequestTime);
+  }
+  void HandleTimer() override {
+    exporter_.options_.log("the control socket: no whole request within 10 s; closed");
+    Stop();
+  }
   async::Task<Result<void>> Serve() {
+    StartDeadline();
     std::string received;
     std::array<uint8_t, 4096> room;
     async::SocketRead read;
@@ -81,12 +92,15 @@ class Exporter::ControlConnection {
       }
       std::string line = received.substr(0, end);
       received.erase(0, end + 1);
+      exporter_.system_.clock().Disarm(*this);  // opening a device takes the time it takes
       const std::string reply = co_await exporter_.Answer(std::move(line));
+      StartDeadline();
       const Bytes piece = TextBytes(reply);
       write.pieces = std::span(&piece, 1);
       const async::SocketOutcome outcome = co_await async::PerformWrite(*socket_, write);
       if (outcome != async::SocketOutcome::kOk) break;
     }
+    exporter_.system_.clock().Disarm(*this);
     socket_.reset();  // who waits for an answer hears that there is none
     co_return Result<void>();
   }

@@ -77,7 +77,7 @@ void UsbIpConnection::GiveBack() {
 }
 
 void UsbIpConnection::MaybeDone() {
-  const bool device_idle = !opening_ && under_way_.empty() && (!gate_ || gate_closed_);
+  const bool device_idle = !opening_ && under_way_count_ == 0 && (!gate_ || gate_closed_);
   if (ending_soon_ && phase_ != Phase::kEnding) {
     if (device_idle && writer_.idle()) End(why_);
     return;
@@ -100,7 +100,7 @@ void UsbIpConnection::MaybeDone() {
 void UsbIpConnection::Break(const Error& error) {
   // Of an imported device it is told when that is given back.
   if (entry_ == nullptr) {
-    server_.Tell(peer() + ": " + error.Describe() + "; the connection is closed");
+    server_.TellOfStranger(peer() + ": " + error.Describe() + "; the connection is closed");
   }
   End(error.Describe());
 }
@@ -117,7 +117,8 @@ void UsbIpConnection::HandleTimer() {
     return Reply(usbip::MakeImportRefusal(OpStatus::kBusy));
   }
   if (phase_ == Phase::kRequest) {
-    server_.Tell(peer() + ": said nothing that makes a request; the connection is closed");
+    server_.TellOfStranger(peer() +
+                           ": said nothing that makes a request; the connection is closed");
   }
   End(ending_soon_ ? why_ : "it took too long");
 }
@@ -129,7 +130,7 @@ void UsbIpConnection::HandleInputEnd(SocketOutcome outcome) {
   const bool answering = phase_ == Phase::kAnswered && !writer_.idle();
   if (orderly && (ending_soon_ || answering) && phase_ != Phase::kEnding) return MaybeDone();
   if (phase_ == Phase::kRequest) {
-    server_.Tell(peer() + ": left without a request");
+    server_.TellOfStranger(peer() + ": left without a request");
   }
   const bool within = phase_ == Phase::kImported &&
                       (framing_.part() != Framing::Part::kHeader || !reader_.buffered().empty());
@@ -196,7 +197,7 @@ bool UsbIpConnection::AdvanceRequest() {
     const Result<std::string> bus_id = usbip::ParseBusId(Take(bytes, needed));
     reader_.Take(needed);
     if (!bus_id) {
-      server_.Tell(peer() + ": " + bus_id.error().Describe());
+      server_.TellOfStranger(peer() + ": " + bus_id.error().Describe());
       Reply(usbip::MakeImportRefusal(OpStatus::kError));
     } else {
       HandleImport(*bus_id);
@@ -292,7 +293,7 @@ void UsbIpConnection::HandleImport(const std::string& bus_id) {
   if (entry->exported.admit) {
     const std::string refusal = entry->exported.admit(peer());
     if (!refusal.empty()) {
-      server_.Tell(peer() + ": " + bus_id + " is refused: " + refusal);
+      server_.TellOfStranger(peer() + ": " + bus_id + " is refused: " + refusal);
       return Reply(usbip::MakeImportRefusal(OpStatus::kNotAvailable));
     }
   }
@@ -323,7 +324,7 @@ void UsbIpConnection::OnDone(usb::OpenOp& op, uint64_t) {
     const std::string why = "it cannot be opened: " + op.result.error().Describe();
     if (phase_ == Phase::kEnding) return MaybeDone();
     if (!answer_import_) return End(why);
-    server_.Tell(peer() + ": " + entry_->status.device.bus_id + ": " + why);
+    server_.TellOfStranger(peer() + ": " + entry_->status.device.bus_id + ": " + why);
     entry_->importer = nullptr;
     entry_ = nullptr;
     server_.clock_.Arm(*this, server_.clock_.Now() + server_.limits_.handshake_time);

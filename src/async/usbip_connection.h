@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "async/sequence_index.h"
 #include "async/socket_stream.h"
 #include "async/usbip_server.h"
 #include "link/gatekeeper.h"
@@ -32,7 +33,7 @@ class UsbIpConnection final : private SocketReader::Client,
   // Somebody gave a device back: it may be the one that the peer has asked for.
   void HandleDeviceFree();
   const std::string& peer() const { return socket_->peer(); }
-  size_t urbs_under_way() const { return under_way_.size(); }
+  size_t urbs_under_way() const { return under_way_count_; }
   size_t bytes_held() const { return bytes_held_; }
   size_t bytes_spare() const { return bytes_spare_; }
 
@@ -67,10 +68,10 @@ class UsbIpConnection final : private SocketReader::Client,
     usb::Transfer transfer;
     usbip::Submit submit;
     std::optional<uint32_t> unlink_sequence;
-    size_t index = 0;          // in urbs_
-    size_t place = 0;          // in under_way_
-    uint32_t slab_length = 0;  // of the data, where it needs memory
-    size_t bytes_length = 0;   // counted against urb_bytes_max
+    size_t index = 0;                 // in urbs_
+    SequenceIndex<Urb>::Place place;  // in unlinkable_
+    uint32_t slab_length = 0;         // of the data, where it needs memory
+    size_t bytes_length = 0;          // counted against urb_bytes_max
     size_t memory_length() const {
       return slab.capacity() + packets_raw.capacity() + packets.capacity() * sizeof packets[0];
     }
@@ -148,7 +149,8 @@ class UsbIpConnection final : private SocketReader::Client,
   Urb* incoming_ = nullptr;  // whose payload is being read; null: it is dropped
   std::vector<std::unique_ptr<Urb>> urbs_;
   IntrusiveList<Outgoing> free_urbs_;
-  std::vector<Urb*> under_way_;
+  SequenceIndex<Urb> unlinkable_;  // of those under way, such as no unlink has met
+  size_t under_way_count_ = 0;
   size_t bytes_held_ = 0;     // by transfers, until the reply is sent
   size_t bytes_spare_ = 0;    // by those in free_urbs_
   size_t replies_count_ = 0;  // queued

@@ -46,7 +46,7 @@ void UsbIpConnection::HandleSubmit(const usbip::Submit& submit) {
   if (control && !IsSound(submit)) {
     refusal = usbip::kStatusInvalid;
   } else if (submit.length > std::min(limits.urb_length_max, caps_.transfer_length_max) ||
-             under_way_.size() >= limits.urbs_max ||
+             under_way_count_ >= limits.urbs_max ||
              bytes_length > limits.urb_bytes_max - std::min(limits.urb_bytes_max, bytes_held_)) {
     refusal = usbip::kStatusNoMemory;
   }
@@ -84,29 +84,27 @@ void UsbIpConnection::SubmitUrb(Urb& urb) {
   transfer.in = in ? data : MutableBytes();
   transfer.in_length_max = in ? submit.length : 0;
   transfer.Rearm();
-  urb.place = under_way_.size();
-  under_way_.push_back(&urb);
+  ++under_way_count_;
+  unlinkable_.Add(submit.sequence, urb, urb.place);
   transfer.Push(*this, urb.index);
   gate_->Submit(transfer);
 }
 
 void UsbIpConnection::HandleUnlink(const usbip::Unlink& unlink) {
   ++entry_->status.unlinks;
-  const auto victim = std::find_if(under_way_.begin(), under_way_.end(), [&](const Urb* urb) {
-    return urb->submit.sequence == unlink.victim && !urb->unlink_sequence;
-  });
-  if (victim == under_way_.end()) {
+  Urb* const victim = unlinkable_.Find(unlink.victim);
+  if (victim == nullptr) {
     return QueueNote(ToVector(wire::AsBytes(usbip::MakeUnlinkReply(unlink.sequence, 0))));
   }
-  (*victim)->unlink_sequence = unlink.sequence;
-  gate_->Cancel((*victim)->transfer);
+  unlinkable_.Remove(victim->place);
+  victim->unlink_sequence = unlink.sequence;
+  gate_->Cancel(victim->transfer);
 }
 
 void UsbIpConnection::OnDone(usb::Transfer& transfer, uint64_t word) {
   Urb& urb = *urbs_[word];
-  under_way_[urb.place] = under_way_.back();
-  under_way_[urb.place]->place = urb.place;
-  under_way_.pop_back();
+  unlinkable_.Remove(urb.place);
+  --under_way_count_;
   const bool gone = transfer.outcome == Outcome::kDisconnected;
   if (phase_ == Phase::kEnding) {
     Free(urb);

@@ -40,7 +40,7 @@ class UsbIpServer::Acceptor final : private usb::Sink<SocketAccept>, private Def
   void Take(std::unique_ptr<Socket> socket) {
     const std::string refusal = admit_ ? admit_(socket->peer()) : "";
     if (refusal.empty()) return server_.Accept(std::move(socket));
-    server_.Tell(socket->peer() + ": refused: " + refusal);
+    server_.TellOfStranger(socket->peer() + ": refused: " + refusal);
   }
   void Run() override { server_.HandleAcceptorDone(*this); }
 
@@ -51,7 +51,10 @@ class UsbIpServer::Acceptor final : private usb::Sink<SocketAccept>, private Def
 };
 
 UsbIpServer::UsbIpServer(Clock& clock, const UsbIpLimits& limits, Log log)
-    : clock_(clock), limits_(limits), log_(std::move(log)) {}
+    : clock_(clock),
+      limits_(limits),
+      log_(std::move(log)),
+      stranger_log_(clock, limits.stranger_lines_max, "about peers that imported nothing", log_) {}
 
 UsbIpServer::~UsbIpServer() {
   CHECK(idle());
@@ -114,12 +117,12 @@ size_t UsbIpServer::handshakes_count() const {
 void UsbIpServer::Accept(std::unique_ptr<Socket> socket) {
   if (stopping_) return;
   if (connections_.size() >= limits_.connections_max) {
-    return Tell(socket->peer() + ": refused: there are " + std::to_string(connections_.size()) +
-                " connections already");
+    return TellOfStranger(socket->peer() + ": refused: there are " +
+                          std::to_string(connections_.size()) + " connections already");
   }
   if (handshakes_count() >= limits_.handshakes_max) {
-    return Tell(socket->peer() + ": refused: " + std::to_string(limits_.handshakes_max) +
-                " connections have not yet said what they want");
+    return TellOfStranger(socket->peer() + ": refused: " + std::to_string(limits_.handshakes_max) +
+                          " connections have not yet said what they want");
   }
   connections_.push_back(std::make_unique<UsbIpConnection>(*this, std::move(socket)));
   connections_.back()->Start();
@@ -138,6 +141,7 @@ Result<void> UsbIpServer::Attach(const std::string& bus_id, std::unique_ptr<Sock
 
 void UsbIpServer::Stop() {
   if (std::exchange(stopping_, true)) return;
+  stranger_log_.Flush();
   for (const auto& acceptor : acceptors_) acceptor->Stop();
   for (const auto& connection : connections_) connection->EndSoon("the server stops");
 }

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "async/bounded_log.h"
 #include "async/socket.h"
 #include "proto/usbip_ops.h"
 #include "usb/bus.h"
@@ -30,6 +31,7 @@ struct UsbIpLimits {
   size_t urb_bytes_max = 32 << 20;    // of all transfers under way of one device
   size_t reply_bytes_max = 4 << 20;   // queued for a peer; beyond, nothing is read from it
   Duration stop_time = std::chrono::seconds(2);  // for the last replies, when the server stops
+  size_t stranger_lines_max = 10;  // told each second of peers that have imported nothing
 };
 
 // A device to be exported. The bus outlives the server.
@@ -67,7 +69,7 @@ class UsbIpConnection;
 class UsbIpServer {
  public:
   // One line for people. It may hold what a peer sent; whoever shows it makes it printable.
-  using Log = std::function<void(const std::string& line)>;
+  using Log = BoundedLog::Log;
 
   UsbIpServer(Clock& clock, const UsbIpLimits& limits, Log log);
   UsbIpServer(const UsbIpServer&) = delete;
@@ -109,6 +111,8 @@ class UsbIpServer {
   Entry* Find(const std::string& bus_id);
   std::vector<usbip::Device> List() const;
   void Tell(const std::string& line) const { log_(line); }
+  // The same of a peer that has imported nothing: limited, since anybody can be one.
+  void TellOfStranger(const std::string& line) { stranger_log_.Tell(line); }
   void HandleConnectionDone(UsbIpConnection& connection);
   void HandleAcceptorDone(Acceptor& acceptor);
   size_t handshakes_count() const;
@@ -116,6 +120,7 @@ class UsbIpServer {
   Clock& clock_;
   const UsbIpLimits limits_;
   const Log log_;
+  BoundedLog stranger_log_;
   bool stopping_ = false;
   std::map<std::string, std::unique_ptr<Entry>> entries_;
   std::vector<std::unique_ptr<Entry>> leaving_;  // removed, and not yet given back

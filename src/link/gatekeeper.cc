@@ -23,6 +23,8 @@ Gatekeeper::~Gatekeeper() {
 
 void Gatekeeper::Submit(usb::Transfer& transfer) {
   CHECK(closing_ == Closing::kNo);
+  if (sinks_count_ == 0) sinks_count_ = transfer.depth();
+  CHECK_EQ(transfer.depth(), sinks_count_);
   if (transfer.setup) {
     controls_.PushBack(transfer);
     return Wake();
@@ -33,22 +35,27 @@ void Gatekeeper::Submit(usb::Transfer& transfer) {
 
 void Gatekeeper::Pass(usb::Transfer& transfer) {
   const uint8_t index = transfer.setup ? kControl : transfer.endpoint.index();
-  pipes_[index].under_way.push_back(&transfer);
-  transfer.Push(*this, index);
+  if (flights_free_.empty()) {
+    flights_free_.push_back(flights_.size());
+    flights_.emplace_back();
+  }
+  const size_t number = flights_free_.back();
+  flights_free_.pop_back();
+  flights_[number].transfer = &transfer;
+  pipes_[index].under_way.PushBack(flights_[number]);
+  transfer.Push(*this, number);
   link_.Submit(transfer);
 }
 
 void Gatekeeper::Cancel(usb::Transfer& transfer) {
   if (transfer.outcome != Outcome::kPending) return;
-  auto& waiting = transfer.setup ? controls_ : held_;
-  if (waiting.Contains(transfer)) {
-    transfer.Unlink();
-    transfer.outcome = Outcome::kCancelled;
-    return clock_.Post(transfer);
-  }
   // One that stands for a port request ends with it, and soon.
   if (&transfer == control_ && port_request_) return;
-  link_.Cancel(transfer);
+  if (transfer.depth() != sinks_count_) return link_.Cancel(transfer);
+  // The link does not have it: it waits in controls_ or held_.
+  transfer.Unlink();
+  transfer.outcome = Outcome::kCancelled;
+  clock_.Post(transfer);
 }
 
 bool Gatekeeper::IsIsochronous(EndpointAddress endpoint) const {
@@ -60,8 +67,8 @@ bool Gatekeeper::IsBulk(EndpointAddress endpoint) const {
 }
 
 void Gatekeeper::OnDone(usb::Transfer& transfer, uint64_t word) {
-  std::vector<usb::Transfer*>& under_way = pipes_[word].under_way;
-  under_way.erase(std::find(under_way.begin(), under_way.end(), &transfer));
+  flights_[word].Unlink();
+  flights_free_.push_back(word);
   if (&transfer == control_) control_ = nullptr;
   gone_ = gone_ || transfer.outcome == Outcome::kDisconnected;
   Wake();
@@ -98,8 +105,7 @@ void Gatekeeper::StartControl() {
   for (size_t index = 0; index < pipes_.size(); ++index) {
     if (!endpoints[index]) continue;
     pipes_[index].closed = true;
-    // A copy: a Link may not complete one inside Cancel, but nothing here should rely on it.
-    for (usb::Transfer* transfer : std::vector(pipes_[index].under_way)) link_.Cancel(*transfer);
+    CancelAll(pipes_[index]);
   }
   if (quiet()) RequestPort(*request);
 }
@@ -255,9 +261,17 @@ void Gatekeeper::CancelAll() {
       clock_.Post(transfer);
     }
   }
-  for (Pipe& pipe : pipes_) {
-    for (usb::Transfer* transfer : std::vector(pipe.under_way)) link_.Cancel(*transfer);
+  for (Pipe& pipe : pipes_) CancelAll(pipe);
+}
+
+void Gatekeeper::CancelAll(Pipe& pipe) {
+  // A copy: a Link may not complete one inside Cancel, but nothing here should rely on it.
+  std::vector<usb::Transfer*> transfers;
+  Flight* flight = pipe.under_way.empty() ? nullptr : &pipe.under_way.front();
+  for (; flight != nullptr; flight = pipe.under_way.next(*flight)) {
+    transfers.push_back(flight->transfer);
   }
+  for (usb::Transfer* transfer : transfers) link_.Cancel(*transfer);
 }
 
 }  // namespace usbtwin::link

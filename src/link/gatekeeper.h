@@ -13,6 +13,7 @@
 #pragma once
 
 #include <bitset>
+#include <deque>
 #include <vector>
 
 #include "usb/descriptors.h"
@@ -34,6 +35,7 @@ class Gatekeeper final : private usb::TransferSink, private usb::PortSink, priva
   Gatekeeper(Clock& clock, usb::Link& link, Options options);
   ~Gatekeeper();
 
+  // All transfers come with the same number of sinks.
   void Submit(usb::Transfer& transfer);
   void Cancel(usb::Transfer& transfer);
   bool IsIsochronous(usb::EndpointAddress endpoint) const;
@@ -48,9 +50,13 @@ class Gatekeeper final : private usb::TransferSink, private usb::PortSink, priva
 
  private:
   static constexpr uint8_t kControl = 0;  // index of endpoint 0
+  // What the link has of a transfer; its number is the word pushed with it.
+  struct Flight final : ListNode {
+    usb::Transfer* transfer = nullptr;
+  };
   struct Pipe {
-    std::vector<usb::Transfer*> under_way;  // in the order they were submitted
-    bool closed = false;                    // for a port request
+    IntrusiveList<Flight> under_way;  // in the order they were submitted
+    bool closed = false;              // for a port request
   };
 
   void OnDone(usb::Transfer& transfer, uint64_t word) override;
@@ -58,6 +64,7 @@ class Gatekeeper final : private usb::TransferSink, private usb::PortSink, priva
   void Run() override;
   void Wake();
   void Pass(usb::Transfer& transfer);
+  void CancelAll(Pipe& pipe);
   void StartControl();
   void StartPort(const usb::PortRequest& request);
   bool quiet() const;  // the endpoints of the port request
@@ -81,6 +88,9 @@ class Gatekeeper final : private usb::TransferSink, private usb::PortSink, priva
   std::bitset<usb::kEndpointIndexCount> bulk_;
   bool gone_ = false;
 
+  uint8_t sinks_count_ = 0;  // of a transfer of the host's, until the link has it
+  std::deque<Flight> flights_;
+  std::vector<size_t> flights_free_;  // their numbers
   std::array<Pipe, usb::kEndpointIndexCount> pipes_;
   IntrusiveList<usb::Transfer> held_;      // for closed pipes
   IntrusiveList<usb::Transfer> controls_;  // behind the one that is under way

@@ -224,6 +224,20 @@ BOOST_DATA_TEST_CASE(who_may_connect_and_import, data::make(kVisits), one) {
   scene.End();
 }
 
+BOOST_AUTO_TEST_CASE(the_log_of_peers_that_may_not_is_bounded) {
+  Scene scene(Rules({}, {}));
+  BOOST_REQUIRE(scene.exporter->Listen("127.0.0.1:3240").has_value());
+  for (int count = 0; count < 30; ++count) {
+    (void)scene.Hear("10.0.0.1:999", OpMessage(wire::usbip::kVersion, 0x8005));
+  }
+  BOOST_REQUIRE_EQUAL(scene.log.size(), 10u);
+  BOOST_TEST(scene.log[9] == "10.0.0.1:999: refused: --allow does not name its address");
+  BOOST_TEST(scene.system.RunUntil([&] { return scene.log.size() == 11; }));
+  BOOST_TEST(scene.log[10] ==
+             "20 more lines about peers that imported nothing within a second: left out");
+  scene.End();
+}
+
 BOOST_DATA_TEST_CASE(where_it_listens, data::make(kPlaces), one) {
   Scene scene(one.allow ? Rules({"10.0.0.0/8"}, {}) : Rules({}, {}));
 

@@ -1,7 +1,7 @@
 // The server's limits: what happens at each of them.
 #include <boost/test/data/test_case.hpp>
 
-#include "tests/async/server_rig.h"
+#include "tests/async/scripted_bench.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::tests;  // NOLINT
@@ -19,6 +19,24 @@ std::map<uint32_t, std::vector<std::pair<uint32_t, int32_t>>> Replies(const Mess
     replies[reply.basic.sequence].emplace_back(uint32_t{reply.basic.command}, status);
   }
   return replies;
+}
+
+constexpr uint32_t kStormCount = 100'000;
+
+// So many submits, numbered from 1, and unlinks of all of them.
+Message Storm(SubmitFields fields, bool backwards) {
+  Message all;
+  const auto say = [&all](const Message& message) {
+    all.insert(all.end(), message.begin(), message.end());
+  };
+  for (fields.sequence = 1; fields.sequence <= kStormCount; ++fields.sequence) {
+    say(SubmitMessage(fields));
+  }
+  for (uint32_t number = 1; number <= kStormCount; ++number) {
+    const uint32_t victim = backwards ? kStormCount + 1 - number : number;
+    say(UnlinkMessage(kStormCount + number, victim));
+  }
+  return all;
 }
 
 }  // namespace
@@ -56,6 +74,43 @@ BOOST_DATA_TEST_CASE(one_transfer_too_many_and_then_all_are_unlinked, data::xran
   BOOST_TEST(rig.Status().refused == 1u);
   BOOST_TEST(rig.Status().unlinks == 17u);
   BOOST_TEST(rig.Works(peer, kDeviceId));
+}
+
+// Also backwards, where each is at the end of every list. What finding them costs is counted in
+// sequence_index_test.cc; a list that is searched here shows as a test that takes minutes.
+BOOST_DATA_TEST_CASE(a_storm_of_unlinks, data::make({false, true}), backwards) {
+  async::UsbIpLimits limits;
+  limits.urbs_max = kStormCount;
+  ServerRig rig(limits, {.split = false});
+  rig.AddDisk(1 << 20, false);
+  RawPeer& peer = rig.ConnectAndImport("1-1");
+  rig.Configure(peer);
+  peer.Send(Storm({.endpoint = 1, .length = 18}, backwards));
+  BOOST_REQUIRE(rig.Run([&] { return peer.received.size() == size_t{kStormCount} * 48; }));
+  BOOST_TEST(rig.Status().urbs == kStormCount + 1);
+  BOOST_TEST(rig.Status().unlinks == kStormCount);
+  BOOST_TEST(rig.Status().refused == 0u);
+  BOOST_TEST(rig.Status().urbs_under_way == 0u);
+  size_t cancelled_count = 0;
+  for (size_t offset = 0; offset < peer.received.size(); offset += 48) {
+    cancelled_count += StatusIn(peer.received, offset) == -104 ? 1 : 0;
+  }
+  BOOST_TEST(cancelled_count == kStormCount);
+}
+
+// The same behind a request that the device does not answer.
+BOOST_DATA_TEST_CASE(a_storm_of_unlinks_of_requests, data::make({false, true}), backwards) {
+  async::UsbIpLimits limits;
+  limits.urbs_max = kStormCount + 1;
+  Bench bench(limits);
+  bench.socket->Say(SubmitMessage({.sequence = 9'000'000, .length = 18, .setup = kGetDevice}));
+  bench.NextTransfer();
+  bench.socket->Say(Storm({.length = 18, .setup = kGetDevice}, backwards));
+  BOOST_REQUIRE(
+      bench.rig.Run([&] { return bench.socket->taken.size() == size_t{kStormCount} * 48; }));
+  BOOST_TEST(bench.rig.Status().refused == 0u);
+  BOOST_TEST(bench.rig.Status().urbs_under_way == 1u);
+  BOOST_TEST(bench.bus.device.waiting.size() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_peer_that_takes_no_replies_is_not_heard_for_a_while) {
@@ -145,6 +200,64 @@ BOOST_AUTO_TEST_CASE(one_handshake_too_many) {
   BOOST_TEST(rig.server->connections_count() == 1u);
   rig.Leave(importer);
   BOOST_TEST(rig.WorksAnew("1-1", kDeviceId));
+}
+
+BOOST_AUTO_TEST_CASE(the_log_of_refused_peers_is_bounded_each_second) {
+  async::UsbIpLimits limits;
+  limits.connections_max = 1;
+  ServerRig rig(limits, {.split = false});
+  rig.AddDisk();
+  RawPeer& importer = rig.ConnectAndImport("1-1");
+  const auto count = [&rig](const std::string& text) {
+    return std::count_if(rig.log.begin(), rig.log.end(), [&text](const std::string& line) {
+      return line.find(text) != std::string::npos;
+    });
+  };
+  for (int second = 0; second < 3; ++second) {
+    rig.log.clear();
+    for (int peer = 0; peer < 100; ++peer) rig.Connect();
+    BOOST_TEST(rig.Run([&rig] { return rig.PeersIdle() || rig.log.size() >= 10; }));
+    rig.Settle();
+    BOOST_TEST(count("refused: there are 1 connections already") == 10);
+    BOOST_TEST(rig.log.size() == 10u);
+    rig.Settle(1s);
+    BOOST_REQUIRE_EQUAL(rig.log.size(), 11u);
+    BOOST_TEST(rig.log.back() ==
+               "90 more lines about peers that imported nothing within a second: left out");
+  }
+  // One that is alone is told, and nothing after it.
+  rig.log.clear();
+  rig.Connect();
+  rig.Settle(5s);
+  BOOST_TEST(rig.log.size() == 1u);
+  // The importer's are not counted among them.
+  rig.Leave(importer);
+  BOOST_TEST(count("gave 1-1 back") == 1);
+}
+
+BOOST_AUTO_TEST_CASE(the_log_of_handshakes_that_never_come_is_bounded) {
+  ServerRig rig;
+  for (int peer = 0; peer < 16; ++peer) rig.Connect();
+  rig.Settle(12s);
+  BOOST_REQUIRE_EQUAL(rig.log.size(), 11u);
+  BOOST_TEST(rig.log[9] ==
+             "pipe:client: said nothing that makes a request; the connection is closed");
+  BOOST_TEST(rig.log[10] ==
+             "6 more lines about peers that imported nothing within a second: left out");
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_stops_tells_what_it_left_out) {
+  async::UsbIpLimits limits;
+  limits.connections_max = 1;
+  limits.stranger_lines_max = 2;
+  ServerRig rig(limits);
+  for (int peer = 0; peer < 4; ++peer) rig.Connect();
+  BOOST_TEST(rig.Run([&rig] { return rig.log.size() == 2; }));
+  rig.Settle();
+  rig.server->Stop();
+  BOOST_REQUIRE_EQUAL(rig.log.size(), 3u);
+  BOOST_TEST(rig.log[2] ==
+             "1 more line about peers that imported nothing within a second: left out");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,7 @@
 """usbtwin serve, and the programs at the other end: the same disk, farther away."""
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -168,16 +169,31 @@ class Commands(Served):
         self.assertIn("Data Protect", run.complaint)
         self.assertEqual(self.read("d.img"), self.data)
 
-    def test_over_tcp(self):
-        server = Server(self, self.device, "--listen", "127.0.0.1:0", "--listen", "[::1]:0")
-        for pattern in (r"listens at (127\.0\.0\.1:\d+)", r"listens at (\[::1\]:\d+)"):
-            address = server.wait_for(pattern).group(1)
-            self.assertNotIn(":0", address)
-            run = self.sgraw("-d", f"usbip://{address}/1-1", "--cdb", INQUIRY, "--din", 36, "--hex",
-                             code=0)
-            self.assertIn("USBTWIN |", run.text)
-            self.assertIn("1-1", self.run_program("list", "-r", address, code=0).text)
+    def check_over_tcp(self, host):
+        server = Server(self, self.device, "--listen", f"{host}:0")
+        address = server.wait_for(rf"listens at ({re.escape(host)}:\d+)").group(1)
+        self.assertFalse(address.endswith(":0"))
+        run = self.sgraw("-d", f"usbip://{address}/1-1", "--cdb", INQUIRY, "--din", 36, "--hex",
+                         code=0)
+        self.assertIn("USBTWIN |", run.text)
+        run = self.sgraw("-d", f"usbip://{address}/1-1", "--cdb", read10(3, 2), "--din", 2 * BLOCK,
+                         "--outfile", "-", code=0)
+        self.assertEqual(run.out, self.data[3 * BLOCK:5 * BLOCK])
+        self.assertIn("1-1", self.run_program("list", "-r", address, code=0).text)
         self.assertEqual(server.stop(), 0)
+        self.assertTrue(any(line.startswith(f"usbtwin serve: {host}:") and "imported 1-1" in line
+                            for line in server.lines), server.lines)
+
+    def test_over_tcp(self):
+        self.check_over_tcp("127.0.0.1")
+
+    def test_over_tcp_of_ipv6(self):
+        try:
+            with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+                probe.bind(("::1", 0))
+        except OSError as error:
+            self.skip(f"no ::1 here: {error}")
+        self.check_over_tcp("[::1]")
 
     def test_a_socket_that_systemd_passes(self):
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -6,6 +6,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <boost/test/data/test_case.hpp>
+
 #include "tests/os/socket_calls.h"
 #include "tests/os/socket_rigs.h"
 
@@ -14,6 +16,7 @@ using namespace usbtwin::os;     // NOLINT
 using namespace usbtwin::tests;  // NOLINT
 using async::SocketOutcome;
 using std::chrono::milliseconds;
+namespace data = boost::unit_test::data;
 
 namespace {
 
@@ -73,6 +76,22 @@ int Option(int fd, int level, int name) {
   socklen_t length = sizeof value;
   BOOST_TEST(getsockopt(fd, level, name, &value, &length) == 0);
   return value;
+}
+
+// Descriptors of this process that are ends of TCP connections.
+std::vector<int> TcpConnections() {
+  std::vector<int> found;
+  for (int fd = 0; fd < 1024; ++fd) {
+    int protocol = 0;
+    socklen_t length = sizeof protocol;
+    if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) != 0) continue;
+    sockaddr_storage peer{};
+    length = sizeof peer;
+    void* const start = &peer;
+    const bool connected = getpeername(fd, static_cast<sockaddr*>(start), &length) == 0;
+    if (protocol == IPPROTO_TCP && connected) found.push_back(fd);
+  }
+  return found;
 }
 
 }  // namespace
@@ -157,6 +176,41 @@ BOOST_AUTO_TEST_CASE(tcp_does_not_delay_and_finds_out_about_dead_peers) {
   BOOST_TEST(Option(fd.get(), IPPROTO_TCP, TCP_KEEPINTVL) == 2);
   BOOST_TEST(Option(fd.get(), IPPROTO_TCP, TCP_KEEPCNT) == 4);
   BOOST_TEST(Option(fd.get(), IPPROTO_TCP, TCP_USER_TIMEOUT) == 15500);
+}
+
+// Not of a descriptor that was configured here, but of those that a connection has.
+BOOST_DATA_TEST_CASE(both_ends_of_a_tcp_connection_find_out_about_dead_peers,
+                     data::make({"127.0.0.1:0", "[::1]:0"}), address) {
+  TcpRig rig({.keep_alive_idle = std::chrono::seconds(7),
+              .keep_alive_interval = std::chrono::seconds(2),
+              .keep_alive_count = 4,
+              .user_timeout = milliseconds(15500)});
+  auto listener = rig.provider().Listen(address);
+  if (!listener && std::string_view(address).starts_with('[')) {
+    BOOST_TEST_MESSAGE("SKIP: both_ends_of_a_tcp_connection: " << listener.error().text);
+    return;
+  }
+  BOOST_REQUIRE(listener.has_value());
+  BOOST_TEST(TcpConnections().empty());
+  Tracked<async::SocketAccept> accept;
+  Tracked<async::SocketConnect> connect;
+  connect.op.address = (*listener)->address();
+  (*listener)->Accept(accept.Pushed());
+  rig.provider().Connect(connect.Pushed());
+  BOOST_REQUIRE(rig.RunUntil([&] { return accept.done + connect.done == 2; }));
+  BOOST_REQUIRE(accept.op.outcome == SocketOutcome::kOk);
+  BOOST_REQUIRE(connect.op.outcome == SocketOutcome::kOk);
+
+  const std::vector<int> ends = TcpConnections();
+  BOOST_REQUIRE_EQUAL(ends.size(), 2u);
+  for (const int end : ends) {
+    BOOST_TEST(Option(end, IPPROTO_TCP, TCP_NODELAY) == 1);
+    BOOST_TEST(Option(end, SOL_SOCKET, SO_KEEPALIVE) == 1);
+    BOOST_TEST(Option(end, IPPROTO_TCP, TCP_KEEPIDLE) == 7);
+    BOOST_TEST(Option(end, IPPROTO_TCP, TCP_KEEPINTVL) == 2);
+    BOOST_TEST(Option(end, IPPROTO_TCP, TCP_KEEPCNT) == 4);
+    BOOST_TEST(Option(end, IPPROTO_TCP, TCP_USER_TIMEOUT) == 15500);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(an_adopted_descriptor_is_used_as_it_is) {
