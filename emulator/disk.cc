@@ -42,6 +42,9 @@ void Disk::Execute(Command& command) {
   command.length_out = 0;
   command.data.Reset();
   command.aborted = false;
+  command.taking = false;
+  command.write_through = false;
+  command.gathered.clear();
   command.length_total = 0;
   command.length_done = 0;
   command.pending = {};
@@ -63,9 +66,13 @@ void Disk::Execute(Command& command) {
 
 // ---- How commands end -------------------------------------------------------------------------
 
+// Whatever is posted, the command does nothing with the store until the transport has answered.
 void Disk::Post(Command& command, Command::Step step) {
+  if (step == Command::Step::kDataTaken) command.taking = false;
   command.step = step;
   clock_.Post(command);
+  gate_.Leave(command);
+  DriveWaiting();
 }
 
 void Disk::Refuse(Command& command, const Sense& sense) {
@@ -81,16 +88,16 @@ void Disk::Refuse(Command& command, const Sense& sense) {
 void Disk::Fail(Command& command, const Sense& sense) {
   Refuse(command, sense);
   command.length_in = 0;
-  set_work(command, Work::kNone);
-  Post(command, Command::Step::kExecuted);
+  Finish(command);
 }
 
 void Disk::Finish(Command& command) {
   set_work(command, Work::kNone);
-  Post(command, Command::Step::kExecuted);
+  Post(command, command.taking ? Command::Step::kDataTakenLast : Command::Step::kExecuted);
 }
 
-void Disk::FinishAborted(Command& command, Command::Step step) {
+void Disk::FinishAborted(Command& command) {
+  const auto step = command.taking ? Command::Step::kDataTakenLast : Command::Step::kExecuted;
   command.status = Status::kTaskAborted;
   command.data.Reset();
   command.length_in = 0;
@@ -102,8 +109,8 @@ void Disk::FinishAborted(Command& command, Command::Step step) {
   }
 }
 
-void Disk::Answer(Command& command, const Reply& reply, uint32_t allocation_length) {
-  command.data = replies_.Lend(Take(reply.view(), allocation_length));
+void Disk::Answer(Command& command, Bytes data, uint32_t allocation_length) {
+  command.data = replies_.Lend(Take(data, allocation_length));
   command.length_in = command.data.length();
   Finish(command);
 }
@@ -115,7 +122,7 @@ void Disk::Abort(Command& command) {
   }
   if (!command.linked()) {
     // It waits for data or for NextWindow, or it is not ours any more.
-    if (work(command) != Work::kNone) FinishAborted(command, Command::Step::kExecuted);
+    if (work(command) != Work::kNone) FinishAborted(command);
     return;
   }
   switch (command.step) {
@@ -124,10 +131,10 @@ void Disk::Abort(Command& command) {
     case Command::Step::kExecuted:
     case Command::Step::kWindow:
       // Decided, unless windows were to follow.
-      if (work(command) != Work::kNone) FinishAborted(command, Command::Step::kExecuted);
+      if (work(command) != Work::kNone) FinishAborted(command);
       return;
-    case Command::Step::kDataWanted: return FinishAborted(command, Command::Step::kExecuted);
-    case Command::Step::kDataTaken: return FinishAborted(command, Command::Step::kDataTakenLast);
+    case Command::Step::kDataWanted: return FinishAborted(command);
+    case Command::Step::kDataTaken: command.taking = true; return FinishAborted(command);
   }
 }
 

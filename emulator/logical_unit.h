@@ -15,6 +15,7 @@
 #pragma once
 
 #include <array>
+#include <vector>
 
 #include "emulator/block_store.h"
 #include "proto/scsi_status.h"
@@ -46,6 +47,8 @@ class Command final : public Deferred {
   uint8_t initiator = 0;   // which I_T nexus: unit attentions and sense are kept for each
   bool autosense = false;  // the transport delivers `sense` itself; otherwise REQUEST SENSE does
   bool queueing = false;   // the transport can bring more commands meanwhile: CmdQue of INQUIRY
+  // Task management functions the transport offers, as wire::scsi::TaskFunctions says them.
+  uint16_t task_functions = 0;
   std::array<uint8_t, kCommandBlockLengthMax> command_block{};
   uint8_t command_length = 0;  // bytes of command_block that came
   CommandSink* sink = nullptr;
@@ -70,14 +73,17 @@ class Command final : public Deferred {
   };
   Step step = Step::kIdle;  // which sink call the posted command stands for
   bool aborted = false;
-  bool store_busy = false;    // store_op is with the store
-  uint8_t work = 0;           // what the unit does for it; 0 for nothing
-  uint64_t store_offset = 0;  // bytes: where the command's range begins in the store
-  uint32_t length_total = 0;  // bytes: of data this command moves in all
-  uint32_t length_done = 0;   // bytes: handed to or taken from the transport so far
-  Bytes pending;              // from the host, not yet with the store; borrowed until OnDataTaken
-  uint32_t block_filled = 0;  // bytes of `block`
+  bool store_busy = false;     // store_op is with the store, or waits for it
+  bool taking = false;         // a piece from the host is here: its OnDataTaken is still due
+  bool write_through = false;  // what was written is flushed before the status
+  uint8_t work = 0;            // what the unit does for it; 0 for nothing
+  uint64_t store_offset = 0;   // bytes: where the command's range begins in the store
+  uint32_t length_total = 0;   // bytes: of data this command moves in all
+  uint32_t length_done = 0;    // bytes: handed to or taken from the transport so far
+  Bytes pending;               // from the host, not yet with the store; borrowed until OnDataTaken
+  uint32_t block_filled = 0;   // bytes of `block`
   emulator::StoreOp store_op;
+  std::vector<uint8_t> gathered;  // from the host, where it must be whole before it is acted upon
   // Where a block that came in pieces is put together. Last, as it is large and seldom used.
   std::array<uint8_t, kBlockLengthMax> block{};
 

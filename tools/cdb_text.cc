@@ -66,6 +66,69 @@ struct FieldsOf {
     fields.push_back({"compare_with_data", verify.compare});
     return fields;
   }
+  Fields operator()(const cdb::WriteAndVerify& write) const {
+    Fields fields = RangeFields(write.range);
+    fields.push_back({"disable_page_out", write.disable_page_out});
+    fields.push_back({"compare_with_data", write.compare});
+    return fields;
+  }
+  Fields operator()(const cdb::CompareAndWrite& write) const {
+    Fields fields = RangeFields(write.range);
+    fields.push_back({"disable_page_out", write.disable_page_out});
+    fields.push_back({"force_unit_access", write.force_unit_access});
+    return fields;
+  }
+  Fields operator()(const cdb::OrWrite& write) const {
+    Fields fields = RangeFields(write.range);
+    fields.push_back({"disable_page_out", write.disable_page_out});
+    fields.push_back({"force_unit_access", write.force_unit_access});
+    return fields;
+  }
+  Fields operator()(const cdb::WriteSame& same) const {
+    Fields fields = RangeFields(same.range);
+    fields.push_back({"unmap", same.unmap});
+    fields.push_back({"no_data_out_buffer", same.no_data});
+    return fields;
+  }
+  Fields operator()(const cdb::Unmap& unmap) const {
+    return {{"parameter_list_length", unmap.parameter_list_length}};
+  }
+  Fields operator()(const cdb::GetLbaStatus& status) const {
+    return {{"lba", status.lba}, {"allocation_length", status.allocation_length}};
+  }
+  Fields operator()(const cdb::PreFetch& fetch) const {
+    Fields fields = RangeFields(fetch.range);
+    fields.push_back({"immediate", fetch.immediate});
+    return fields;
+  }
+  Fields operator()(const cdb::ReadDefectData& data) const {
+    return {{"lists", data.lists},
+            {"format", data.format},
+            {"address_descriptor_index", data.index},
+            {"allocation_length", data.allocation_length}};
+  }
+  Fields operator()(const cdb::ReadBuffer& buffer) const {
+    return {{"mode", buffer.mode},
+            {"buffer_id", buffer.buffer_id},
+            {"offset", buffer.offset},
+            {"allocation_length", buffer.allocation_length}};
+  }
+  Fields operator()(const cdb::WriteBuffer& buffer) const {
+    return {{"mode", buffer.mode},
+            {"buffer_id", buffer.buffer_id},
+            {"offset", buffer.offset},
+            {"parameter_list_length", buffer.parameter_list_length}};
+  }
+  Fields operator()(const cdb::ReportOpcodes& report) const {
+    return {{"timeouts", report.timeouts},
+            {"reporting_options", report.options},
+            {"operation_code", report.opcode},
+            {"service_action", report.service_action},
+            {"allocation_length", report.allocation_length}};
+  }
+  Fields operator()(const cdb::ReportTaskFunctions& report) const {
+    return {{"extended", report.extended}, {"allocation_length", report.allocation_length}};
+  }
   Fields operator()(const cdb::SynchronizeCache& cache) const {
     Fields fields = RangeFields(cache.range);
     fields.push_back({"immediate", cache.immediate});

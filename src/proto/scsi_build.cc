@@ -50,6 +50,24 @@ uint8_t CompareFlags(bool compare) {
 uint8_t SyncFlags(bool immediate) {
   return immediate ? raw::kSyncImmediate : uint8_t{0};
 }
+uint8_t SameFlags(const cdb::WriteSame& request) {
+  return static_cast<uint8_t>((request.unmap ? raw::kSameUnmap : 0) |
+                              (request.no_data ? raw::kSameNoData : 0));
+}
+
+template <class Request>
+Cdb BuildBuffer(raw::Opcode opcode, const Request& request, uint32_t length) {
+  constexpr uint32_t kFieldMax = (1 << 24) - 1;
+  CHECK_LE(request.mode, raw::kBufferModeMask);
+  CHECK_LE(request.offset, kFieldMax);
+  CHECK_LE(length, kFieldMax);
+  raw::BufferCommand layout{};
+  layout.mode = request.mode;
+  layout.buffer_id = request.buffer_id;
+  layout.offset = request.offset;
+  layout.length = length;
+  return Build(opcode, layout);
+}
 
 template <class Layout>
 Cdb BuildModeSense(raw::Opcode opcode, const cdb::ModeSense& sense) {
@@ -144,6 +162,104 @@ Cdb SynchronizeCache10(uint64_t lba, uint32_t blocks_count, bool immediate) {
 }
 Cdb SynchronizeCache16(uint64_t lba, uint32_t blocks_count, bool immediate) {
   return BuildBlocks16(raw::Opcode::kSynchronizeCache16, SyncFlags(immediate), lba, blocks_count);
+}
+
+Cdb WriteAndVerify16(const cdb::WriteAndVerify& request) {
+  const auto flags = static_cast<uint8_t>((request.disable_page_out ? raw::kDisablePageOut : 0) |
+                                          CompareFlags(request.compare));
+  return BuildBlocks16(raw::Opcode::kWriteAndVerify16, flags, request.range.lba,
+                       request.range.blocks_count);
+}
+
+Cdb CompareAndWrite(const cdb::CompareAndWrite& request) {
+  CHECK_LE(request.range.blocks_count, UINT8_MAX);
+  raw::CompareAndWriteCommand layout{};
+  layout.flags = Flags({request.disable_page_out, request.force_unit_access});
+  layout.lba = request.range.lba;
+  layout.length = static_cast<uint8_t>(request.range.blocks_count);
+  return Build(raw::Opcode::kCompareAndWrite, layout);
+}
+
+Cdb OrWrite16(const cdb::OrWrite& request) {
+  const uint8_t flags = Flags({request.disable_page_out, request.force_unit_access});
+  return BuildBlocks16(raw::Opcode::kOrWrite16, flags, request.range.lba,
+                       request.range.blocks_count);
+}
+
+Cdb WriteSame10(const cdb::WriteSame& request) {
+  CHECK(!request.no_data);
+  return BuildBlocks10(raw::Opcode::kWriteSame10, SameFlags(request), request.range.lba,
+                       request.range.blocks_count);
+}
+
+Cdb WriteSame16(const cdb::WriteSame& request) {
+  return BuildBlocks16(raw::Opcode::kWriteSame16, SameFlags(request), request.range.lba,
+                       request.range.blocks_count);
+}
+
+Cdb Unmap(const cdb::Unmap& request) {
+  raw::UnmapCommand layout{};
+  layout.parameter_list_length = request.parameter_list_length;
+  return Build(raw::Opcode::kUnmap, layout);
+}
+
+Cdb GetLbaStatus(const cdb::GetLbaStatus& request) {
+  raw::GetLbaStatusCommand layout{};
+  layout.service_action = raw::kServiceActionGetLbaStatus;
+  layout.lba = request.lba;
+  layout.allocation_length = request.allocation_length;
+  return Build(raw::Opcode::kServiceActionIn16, layout);
+}
+
+Cdb PreFetch16(const cdb::PreFetch& request) {
+  return BuildBlocks16(raw::Opcode::kPreFetch16, SyncFlags(request.immediate), request.range.lba,
+                       request.range.blocks_count);
+}
+
+Cdb ReadDefectData(const cdb::ReadDefectData& request) {
+  CHECK_LE(request.format, raw::kDefectFormatMask);
+  const auto flags = static_cast<uint8_t>(request.lists | request.format);
+  if (request.twelve) {
+    raw::ReadDefectData12Command layout{};
+    layout.flags = flags;
+    layout.index = request.index;
+    layout.allocation_length = request.allocation_length;
+    return Build(raw::Opcode::kReadDefectData12, layout);
+  }
+  CHECK_EQ(request.index, 0u);
+  CHECK_LE(request.allocation_length, UINT16_MAX);
+  raw::ReadDefectData10Command layout{};
+  layout.flags = flags;
+  layout.allocation_length = static_cast<uint16_t>(request.allocation_length);
+  return Build(raw::Opcode::kReadDefectData10, layout);
+}
+
+Cdb ReadBuffer(const cdb::ReadBuffer& request) {
+  return BuildBuffer(raw::Opcode::kReadBuffer, request, request.allocation_length);
+}
+
+Cdb WriteBuffer(const cdb::WriteBuffer& request) {
+  return BuildBuffer(raw::Opcode::kWriteBuffer, request, request.parameter_list_length);
+}
+
+Cdb ReportOpcodes(const cdb::ReportOpcodes& request) {
+  CHECK_LE(request.options, raw::kOpcodesOptionsMask);
+  raw::ReportOpcodesCommand layout{};
+  layout.service_action = raw::kServiceActionReportOpcodes;
+  layout.options =
+      static_cast<uint8_t>((request.timeouts ? raw::kOpcodesTimeouts : 0) | request.options);
+  layout.wanted_opcode = request.opcode;
+  layout.wanted_action = request.service_action;
+  layout.allocation_length = request.allocation_length;
+  return Build(raw::Opcode::kMaintenanceIn, layout);
+}
+
+Cdb ReportTaskFunctions(const cdb::ReportTaskFunctions& request) {
+  raw::ReportTaskFunctionsCommand layout{};
+  layout.service_action = raw::kServiceActionReportTaskFunctions;
+  if (request.extended) layout.flags = raw::kTaskFunctionsExtended;
+  layout.allocation_length = request.allocation_length;
+  return Build(raw::Opcode::kMaintenanceIn, layout);
 }
 
 Cdb ReportLuns(uint8_t select, uint32_t allocation_length) {

@@ -87,6 +87,8 @@ struct BlockLimitsPage {
   std::array<uint8_t, 20> reserved44;
 };
 static_assert(WireStruct<BlockLimitsPage> && sizeof(BlockLimitsPage) == 64);
+inline constexpr uint8_t kWriteSameNeedsLength = 0x01;               // WSNZ
+inline constexpr uint32_t kUnmapAlignmentValid = uint32_t{1} << 31;  // UGAVALID
 
 // Block Device Characteristics VPD page, B1h. SBC-3, 6.6.2.
 struct BlockCharacteristicsPage {
@@ -110,6 +112,8 @@ struct ProvisioningPage {
 };
 static_assert(WireStruct<ProvisioningPage> && sizeof(ProvisioningPage) == 8);
 inline constexpr uint8_t kProvisioningUnmap = 0x80;      // LBPU
+inline constexpr uint8_t kProvisioningSame16 = 0x40;     // LBPWS: WRITE SAME(16) can unmap
+inline constexpr uint8_t kProvisioningSame10 = 0x20;     // LBPWS10
 inline constexpr uint8_t kProvisioningReadsZero = 0x04;  // LBPRZ
 inline constexpr uint8_t kProvisioningThin = 2;          // PROVISIONING TYPE: thin
 

@@ -38,14 +38,16 @@ const PageCase kPages[] = {
     {"block_limits",
      {},
      "12 01 b0 00ff 00",
-     "00 b0 003c 00 00 0008 00400000 00000800 00000000 00000000 00000000 00000000 00000000"
-     "0000000000000000 0000000000000000000000000000000000000000"},
+     // WSNZ, 128 blocks at most for COMPARE AND WRITE; transfers; UNMAP of at most 4 GiB in at most
+     // 255 descriptors, by 64 KiB from block 0 on; WRITE SAME of at most 1 GiB
+     "00 b0 003c 01 80 0008 00400000 00000800 00000000 00800000 000000ff 00000080 80000000"
+     "0000000000200000 0000000000000000000000000000000000000000"},
     {"block_limits_of_4096",
      {.block_size = 4096},
      "12 01 b0 0010 00",
-     "00 b0 003c 00 00 0001 00080000 00000100"},
+     "00 b0 003c 01 10 0001 00080000 00000100"},
     {"characteristics", {}, "12 01 b1 000a 00", "00 b1 003c 0001 00 00 00 00"},
-    {"provisioning", {}, "12 01 b2 00ff 00", "00 b2 0004 00 00 00 00"},
+    {"provisioning", {}, "12 01 b2 00ff 00", "00 b2 0004 00 e4 02 00"},
 };
 
 }  // namespace

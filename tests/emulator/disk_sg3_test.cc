@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(sg_vpd_reads_every_page) {
   BOOST_TEST(Says(limits, "Optimal transfer length: 2048 blocks"));
 
   BOOST_TEST(Says(Ask("sg_vpd --inhex=-", Vital(0xb1)), "Non-rotating medium"));
-  BOOST_TEST(Says(Ask("sg_vpd --inhex=-", Vital(0xb2)), "Unmap command supported (LBPU): 0"));
+  BOOST_TEST(Says(Ask("sg_vpd --inhex=-", Vital(0xb2)), "Unmap command supported (LBPU): 1"));
 }
 
 BOOST_AUTO_TEST_CASE(sg_decode_sense_reads_both_formats) {

@@ -40,6 +40,18 @@ Cdb Rebuild(const Meaning& meaning) {
           [](const cdb::Verify& what) {
             return Verify16(what.range.lba, what.range.blocks_count, what.compare);
           },
+          [](const cdb::WriteAndVerify& what) { return WriteAndVerify16(what); },
+          [](const cdb::CompareAndWrite& what) { return CompareAndWrite(what); },
+          [](const cdb::OrWrite& what) { return OrWrite16(what); },
+          [](const cdb::WriteSame& what) { return WriteSame16(what); },
+          [](const cdb::Unmap& what) { return Unmap(what); },
+          [](const cdb::GetLbaStatus& what) { return GetLbaStatus(what); },
+          [](const cdb::PreFetch& what) { return PreFetch16(what); },
+          [](const cdb::ReadDefectData& what) { return ReadDefectData(what); },
+          [](const cdb::ReadBuffer& what) { return ReadBuffer(what); },
+          [](const cdb::WriteBuffer& what) { return WriteBuffer(what); },
+          [](const cdb::ReportOpcodes& what) { return ReportOpcodes(what); },
+          [](const cdb::ReportTaskFunctions& what) { return ReportTaskFunctions(what); },
           [](const cdb::SynchronizeCache& what) {
             return SynchronizeCache16(what.range.lba, what.range.blocks_count, what.immediate);
           },

@@ -1,0 +1,236 @@
+// The rest of SCSI's layouts: provisioning, buffers, defect lists, what a unit supports. Companion
+// of wire/scsi.h, which includes it; the same standards, all fields big-endian.
+#pragma once
+
+#include "wire/endian.h"
+
+namespace usbtwin::wire::scsi {
+
+// ---- Logical block provisioning ---------------------------------------------------------------
+
+// SBC-3, 5, "UNMAP command".
+struct UnmapCommand {
+  uint8_t opcode;
+  uint8_t flags;  // bit 0: ANCHOR
+  std::array<uint8_t, 4> reserved2;
+  uint8_t group;
+  Be16 parameter_list_length;
+  uint8_t control;
+};
+static_assert(WireStruct<UnmapCommand> && sizeof(UnmapCommand) == 10);
+inline constexpr uint8_t kUnmapAnchor = 0x01;
+
+// UNMAP parameter list: this header, then block descriptors. SBC-3, 5, "UNMAP command".
+struct UnmapHeader {
+  Be16 data_length;         // UNMAP DATA LENGTH: bytes that follow this field
+  Be16 descriptors_length;  // UNMAP BLOCK DESCRIPTOR DATA LENGTH: a multiple of 16
+  std::array<uint8_t, 4> reserved4;
+};
+static_assert(WireStruct<UnmapHeader> && sizeof(UnmapHeader) == 8);
+struct UnmapDescriptor {
+  Be64 lba;
+  Be32 blocks_count;
+  std::array<uint8_t, 4> reserved12;
+};
+static_assert(WireStruct<UnmapDescriptor> && sizeof(UnmapDescriptor) == 16);
+
+// SBC-3, 5, "GET LBA STATUS command".
+struct GetLbaStatusCommand {
+  uint8_t opcode;
+  uint8_t service_action;  // bits 4..0
+  Be64 lba;                // STARTING LOGICAL BLOCK ADDRESS
+  Be32 allocation_length;
+  uint8_t reserved14;
+  uint8_t control;
+};
+static_assert(WireStruct<GetLbaStatusCommand> && sizeof(GetLbaStatusCommand) == 16);
+
+// GET LBA STATUS parameter data: this header, then LBA status descriptors.
+struct LbaStatusHeader {
+  Be32 length;  // PARAMETER DATA LENGTH: bytes that follow this field
+  std::array<uint8_t, 4> reserved4;
+};
+static_assert(WireStruct<LbaStatusHeader> && sizeof(LbaStatusHeader) == 8);
+struct LbaStatusDescriptor {
+  Be64 lba;
+  Be32 blocks_count;
+  uint8_t status;  // bits 3..0: PROVISIONING STATUS
+  std::array<uint8_t, 3> reserved13;
+};
+static_assert(WireStruct<LbaStatusDescriptor> && sizeof(LbaStatusDescriptor) == 16);
+inline constexpr uint8_t kLbaMapped = 0;
+inline constexpr uint8_t kLbaDeallocated = 1;
+
+// ---- Blocks, in other ways --------------------------------------------------------------------
+
+// SBC-3, 5, "COMPARE AND WRITE command".
+struct CompareAndWriteCommand {
+  uint8_t opcode;
+  uint8_t flags;  // as of WRITE(16)
+  Be64 lba;
+  std::array<uint8_t, 3> reserved10;
+  uint8_t length;  // NUMBER OF LOGICAL BLOCKS: twice that many are sent
+  uint8_t group;
+  uint8_t control;
+};
+static_assert(WireStruct<CompareAndWriteCommand> && sizeof(CompareAndWriteCommand) == 16);
+
+// SBC-3, 5, "READ DEFECT DATA (10) command".
+struct ReadDefectData10Command {
+  uint8_t opcode;
+  uint8_t reserved1;
+  uint8_t flags;  // bit 4: REQ_PLIST; bit 3: REQ_GLIST; bits 2..0: DEFECT LIST FORMAT
+  std::array<uint8_t, 4> reserved3;
+  Be16 allocation_length;
+  uint8_t control;
+};
+static_assert(WireStruct<ReadDefectData10Command> && sizeof(ReadDefectData10Command) == 10);
+
+// SBC-3, 5, "READ DEFECT DATA (12) command".
+struct ReadDefectData12Command {
+  uint8_t opcode;
+  uint8_t flags;
+  Be32 index;  // ADDRESS DESCRIPTOR INDEX
+  Be32 allocation_length;
+  uint8_t reserved10;
+  uint8_t control;
+};
+static_assert(WireStruct<ReadDefectData12Command> && sizeof(ReadDefectData12Command) == 12);
+inline constexpr uint8_t kDefectListsMask = 0x18;   // REQ_PLIST, REQ_GLIST; PLISTV, GLISTV
+inline constexpr uint8_t kDefectFormatMask = 0x07;  // DEFECT LIST FORMAT
+
+// What both commands return before the list.
+struct DefectHeader10 {
+  uint8_t reserved0;
+  uint8_t flags;  // bit 4: PLISTV; bit 3: GLISTV; bits 2..0: DEFECT LIST FORMAT
+  Be16 length;    // DEFECT LIST LENGTH: bytes of address descriptors
+};
+static_assert(WireStruct<DefectHeader10> && sizeof(DefectHeader10) == 4);
+struct DefectHeader12 {
+  uint8_t reserved0;
+  uint8_t flags;
+  Be16 generation;  // GENERATION CODE: 0 where changes are not counted
+  Be32 length;
+};
+static_assert(WireStruct<DefectHeader12> && sizeof(DefectHeader12) == 8);
+
+// ---- Buffers ----------------------------------------------------------------------------------
+
+// READ BUFFER and WRITE BUFFER. SPC-4, 6.18 and 6.49.
+struct BufferCommand {
+  uint8_t opcode;
+  uint8_t mode;  // bits 4..0: MODE
+  uint8_t buffer_id;
+  Be24 offset;  // BUFFER OFFSET: bytes
+  Be24 length;  // ALLOCATION LENGTH or PARAMETER LIST LENGTH
+  uint8_t control;
+};
+static_assert(WireStruct<BufferCommand> && sizeof(BufferCommand) == 10);
+inline constexpr uint8_t kBufferModeMask = 0x1f;
+inline constexpr uint8_t kBufferData = 0x02;
+inline constexpr uint8_t kBufferDescriptor = 0x03;
+inline constexpr uint8_t kBufferEcho = 0x0a;
+inline constexpr uint8_t kBufferEchoDescriptor = 0x0b;
+
+// READ BUFFER, mode 03h.
+struct BufferCapacity {
+  uint8_t offset_boundary;  // a power of two: 0 means any byte
+  Be24 capacity;            // BUFFER CAPACITY: bytes
+};
+static_assert(WireStruct<BufferCapacity> && sizeof(BufferCapacity) == 4);
+
+// READ BUFFER, mode 0Bh.
+struct EchoCapacity {
+  uint8_t flags;  // bit 0: EBOS, the data is kept until the same initiator overwrites it
+  uint8_t reserved1;
+  Be16 capacity;  // BUFFER CAPACITY: bits 12..0, at most 4096 bytes
+};
+static_assert(WireStruct<EchoCapacity> && sizeof(EchoCapacity) == 4);
+inline constexpr uint8_t kEchoOverwrittenSupported = 0x01;  // EBOS
+
+// ---- What a unit supports ---------------------------------------------------------------------
+
+// SERVICE ACTION of MAINTENANCE IN. SPC-4, 6.
+inline constexpr uint8_t kServiceActionReportTargetPortGroups = 0x0a;
+inline constexpr uint8_t kServiceActionReportOpcodes = 0x0c;
+inline constexpr uint8_t kServiceActionReportTaskFunctions = 0x0d;
+
+// REPORT SUPPORTED OPERATION CODES. SPC-4, 6.35.
+struct ReportOpcodesCommand {
+  uint8_t opcode;
+  uint8_t service_action;
+  uint8_t options;  // bit 7: RCTD; bits 2..0: REPORTING OPTIONS
+  uint8_t wanted_opcode;
+  Be16 wanted_action;
+  Be32 allocation_length;
+  uint8_t reserved10;
+  uint8_t control;
+};
+static_assert(WireStruct<ReportOpcodesCommand> && sizeof(ReportOpcodesCommand) == 12);
+inline constexpr uint8_t kOpcodesTimeouts = 0x80;  // RCTD
+inline constexpr uint8_t kOpcodesOptionsMask = 0x07;
+
+// One of the commands a list of them names.
+struct OpcodeDescriptor {
+  uint8_t opcode;
+  uint8_t reserved1;
+  Be16 service_action;
+  uint8_t reserved4;
+  uint8_t flags;    // bit 1: CTDP, a timeouts descriptor follows; bit 0: SERVACTV
+  Be16 cdb_length;  // bytes
+};
+static_assert(WireStruct<OpcodeDescriptor> && sizeof(OpcodeDescriptor) == 8);
+inline constexpr uint8_t kOpcodeTimeouts = 0x02;       // CTDP
+inline constexpr uint8_t kOpcodeServiceAction = 0x01;  // SERVACTV
+
+// What is said of one command; its CDB usage data follows, then perhaps a timeouts descriptor.
+struct OneOpcodeHeader {
+  uint8_t reserved0;
+  uint8_t flags;    // bit 7: CTDP; bits 2..0: SUPPORT
+  Be16 cdb_length;  // CDB SIZE: bytes of CDB usage data
+};
+static_assert(WireStruct<OneOpcodeHeader> && sizeof(OneOpcodeHeader) == 4);
+inline constexpr uint8_t kOneOpcodeTimeouts = 0x80;  // CTDP
+inline constexpr uint8_t kOpcodeUnsupported = 0x01;
+inline constexpr uint8_t kOpcodeSupported = 0x03;  // in conformance with a standard
+
+// Command timeouts descriptor. SPC-4, 6.35.4.
+struct TimeoutsDescriptor {
+  Be16 length;  // DESCRIPTOR LENGTH: bytes that follow this field
+  uint8_t reserved2;
+  uint8_t command_specific;
+  Be32 nominal;      // NOMINAL COMMAND PROCESSING TIMEOUT: seconds, 0 is unspecified
+  Be32 recommended;  // RECOMMENDED COMMAND TIMEOUT: seconds, 0 is unspecified
+};
+static_assert(WireStruct<TimeoutsDescriptor> && sizeof(TimeoutsDescriptor) == 12);
+
+// REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS. SPC-4, 6.36.
+struct ReportTaskFunctionsCommand {
+  uint8_t opcode;
+  uint8_t service_action;
+  uint8_t flags;  // bit 7: REPD, the extended parameter data is wanted
+  std::array<uint8_t, 3> reserved3;
+  Be32 allocation_length;
+  uint8_t reserved10;
+  uint8_t control;
+};
+static_assert(WireStruct<ReportTaskFunctionsCommand> && sizeof(ReportTaskFunctionsCommand) == 12);
+inline constexpr uint8_t kTaskFunctionsExtended = 0x80;  // REPD
+
+// The parameter data; the extended form goes on with timeouts.
+struct TaskFunctions {
+  Be16 functions;  // bit 15: ATS; 14: ATSS; 13: CACAS; 12: CTSS; 11: LURS; 10: QTS; 2: QAES;
+                   // 1: QTSS; 0: ITNRS
+  uint8_t reserved2;
+  uint8_t length;  // ADDITIONAL DATA LENGTH: bytes that follow
+};
+static_assert(WireStruct<TaskFunctions> && sizeof(TaskFunctions) == 4);
+struct TaskFunctionsTimeouts {
+  uint8_t flags;  // bit 0: TMFTMOV, the timeouts are valid
+  std::array<uint8_t, 3> reserved1;
+  Be32 long_timeout;   // units of 100 ms
+  Be32 short_timeout;  // units of 100 ms
+};
+static_assert(WireStruct<TaskFunctionsTimeouts> && sizeof(TaskFunctionsTimeouts) == 12);
+
+}  // namespace usbtwin::wire::scsi
