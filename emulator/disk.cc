@@ -18,6 +18,37 @@ bool IgnoresAttention(uint8_t opcode) {
          opcode == static_cast<uint8_t>(Opcode::kRequestSense);
 }
 
+template <class... Meanings>
+bool IsAnyOf(const scsi::Meaning& meaning) {
+  return (std::holds_alternative<Meanings>(meaning) || ...);
+}
+
+// What reservations make of a command. SPC-4, 5.13.1, and SBC-3, 4.17; PERSISTENT RESERVE OUT,
+// RESERVE and RELEASE decide for themselves.
+Reservations::Access AccessOf(const scsi::Meaning& meaning) {
+  using Access = Reservations::Access;
+  namespace cdb = scsi::cdb;
+  if (const auto* prevent = std::get_if<cdb::PreventAllowMediumRemoval>(&meaning)) {
+    return prevent->prevent ? Access::kWrite : Access::kIdentify;
+  }
+  if (const auto* unit = std::get_if<cdb::StartStopUnit>(&meaning)) {
+    const bool starts = unit->start && !unit->load_eject && unit->power_condition == 0;
+    return starts ? Access::kAsk : Access::kWrite;
+  }
+  if (IsAnyOf<cdb::Inquiry, cdb::ReportLuns, cdb::RequestSense, cdb::ReadCapacity10,
+              cdb::ReadCapacity16, cdb::Reserve6, cdb::Release6, cdb::PersistentReserveIn,
+              cdb::PersistentReserveOut>(meaning)) {
+    return Access::kIdentify;
+  }
+  if (IsAnyOf<cdb::TestUnitReady, cdb::LogSense>(meaning)) return Access::kAsk;
+  if (IsAnyOf<cdb::Read, cdb::Verify, cdb::PreFetch, cdb::GetLbaStatus, cdb::ReadDefectData,
+              cdb::ReadBuffer, cdb::ModeSense, cdb::ReportOpcodes, cdb::ReportTaskFunctions>(
+          meaning)) {
+    return Access::kRead;
+  }
+  return Access::kWrite;
+}
+
 }  // namespace
 
 Disk::Disk(Clock& clock, BlockStore& store, const DiskOptions& options)
@@ -25,12 +56,14 @@ Disk::Disk(Clock& clock, BlockStore& store, const DiskOptions& options)
       store_(store),
       options_(options),
       blocks_count_(store.size() / options.block_size),
-      medium_(blocks_count_ == 0 ? Medium::kAbsent : Medium::kReady) {
+      medium_(blocks_count_ == 0 ? Medium::kAbsent : Medium::kReady),
+      modes_(options) {
   CHECK(options_.block_size == 512 || options_.block_size == scsi::kBlockLengthMax);
 }
 
 bool Disk::write_protected() const {
-  return options_.read_only || write_protect_switch_ || !store_.writable();
+  return options_.read_only || write_protect_switch_ || !store_.writable() ||
+         modes_.write_protected();
 }
 
 void Disk::Execute(Command& command) {
@@ -52,14 +85,34 @@ void Disk::Execute(Command& command) {
   command.store_op.sink = this;
   command.store_op.owner = &command;
   set_work(command, Work::kNone);
+  command.descriptor_sense = modes_.descriptor_sense();
+  if (tasks_.full()) {
+    command.status = Status::kTaskSetFull;
+    return Post(command, Command::Step::kExecuted);
+  }
+  tasks_.Add(command);
+  StartCommands();
+}
 
+void Disk::StartCommands() {
+  if (starting_) return;
+  starting_ = true;
+  while (Command* command = tasks_.Start()) Begin(*command);
+  starting_ = false;
+}
+
+void Disk::Begin(Command& command) {
   Nexus& nexus = nexuses_[command.initiator];
   const uint8_t opcode = command.command_block[0];
   if (opcode != static_cast<uint8_t>(Opcode::kRequestSense)) nexus.sense_kept = false;
+  const auto meaning = scsi::ParseCdb(command.cdb());
+  // Reservation conflict takes precedence over whatever else there is to tell. SAM-5, 5.3.
+  if (meaning && reservations_.Conflicts(command.initiator, AccessOf(*meaning))) {
+    return Conflict(command);
+  }
   if (nexus.attentions != 0 && !IgnoresAttention(opcode)) {
     return Fail(command, TakeAttention(nexus));
   }
-  const auto meaning = scsi::ParseCdb(command.cdb());
   if (!meaning) return Fail(command, meaning.error());
   std::visit([&](const auto& what) { Run(command, what); }, *meaning);
 }
@@ -73,6 +126,11 @@ void Disk::Post(Command& command, Command::Step step) {
   clock_.Post(command);
   gate_.Leave(command);
   DriveWaiting();
+  if (work(command) == Work::kNone && step != Command::Step::kDataTaken) HandleEnded(command);
+}
+
+void Disk::HandleEnded(const Command& command) {
+  if (tasks_.Remove(command)) StartCommands();
 }
 
 void Disk::Refuse(Command& command, const Sense& sense) {
@@ -96,6 +154,12 @@ void Disk::Finish(Command& command) {
   Post(command, command.taking ? Command::Step::kDataTakenLast : Command::Step::kExecuted);
 }
 
+void Disk::Conflict(Command& command) {
+  command.status = Status::kReservationConflict;
+  command.length_in = 0;
+  Finish(command);
+}
+
 void Disk::FinishAborted(Command& command) {
   const auto step = command.taking ? Command::Step::kDataTakenLast : Command::Step::kExecuted;
   command.status = Status::kTaskAborted;
@@ -104,6 +168,7 @@ void Disk::FinishAborted(Command& command) {
   set_work(command, Work::kNone);
   if (command.linked()) {
     command.step = step;
+    HandleEnded(command);
   } else {
     Post(command, step);
   }
@@ -116,6 +181,7 @@ void Disk::Answer(Command& command, Bytes data, uint32_t allocation_length) {
 }
 
 void Disk::Abort(Command& command) {
+  if (tasks_.IsDormant(command)) return FinishAborted(command);
   if (command.store_busy) {
     command.aborted = true;
     return;
@@ -148,10 +214,22 @@ void Disk::ForgetSense(uint8_t initiator) {
 void Disk::Reset() {
   if (medium_ == Medium::kStopped) medium_ = Medium::kReady;
   for (Nexus& nexus : nexuses_) nexus = Nexus{};
+  modes_.Reset();
+  reservations_.Reset();
 }
 
 void Disk::Announce(Attention attention) {
   for (Nexus& nexus : nexuses_) nexus.attentions |= attention;
+}
+
+void Disk::Announce(Attention attention, uint16_t initiators) {
+  for (uint8_t initiator = 0; initiator < nexuses_.size(); ++initiator) {
+    if ((initiators >> initiator & 1) != 0) nexuses_[initiator].attentions |= attention;
+  }
+}
+
+void Disk::AbortOf(uint16_t initiators) {
+  for (Command* command : tasks_.Of(initiators)) Abort(*command);
 }
 
 Sense Disk::TakeAttention(Nexus& nexus) {
@@ -165,6 +243,18 @@ Sense Disk::TakeAttention(Nexus& nexus) {
     case kAttentionMode:
       sense.asc = 0x2a;  // mode parameters changed
       sense.ascq = 0x01;
+      break;
+    case kAttentionPreempted:
+      sense.asc = 0x2a;
+      sense.ascq = 0x03;
+      break;
+    case kAttentionReleased:
+      sense.asc = 0x2a;
+      sense.ascq = 0x04;
+      break;
+    case kAttentionRegistrations:
+      sense.asc = 0x2a;
+      sense.ascq = 0x05;
       break;
   }
   return sense;
@@ -230,6 +320,8 @@ void Disk::Run(Command& command, const scsi::cdb::RequestSense& what) {
     sense = nexus.sense;
   } else if (nexus.attentions != 0) {
     sense = TakeAttention(nexus);
+  } else if (sense.key == SenseKey::kNoSense && modes_.exceptions_tested()) {
+    sense = {.asc = 0x5d, .ascq = 0xff};  // failure prediction threshold exceeded (false)
   }
   nexus.sense_kept = false;
 
@@ -259,6 +351,7 @@ void Disk::Run(Command& command, const scsi::cdb::StartStopUnit& what) {
   const bool inside = medium_ == Medium::kReady || medium_ == Medium::kStopped;
   if (what.start) {
     if (inside) {
+      if (medium_ == Medium::kStopped) ++log_.starts_count;
       medium_ = Medium::kReady;
     } else if (what.load_eject && medium_ == Medium::kEjected) {
       Load();

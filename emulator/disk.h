@@ -17,10 +17,14 @@
 #include <array>
 #include <optional>
 
+#include "emulator/disk_log.h"
 #include "emulator/disk_options.h"
 #include "emulator/logical_unit.h"
+#include "emulator/mode_pages.h"
 #include "emulator/reply.h"
+#include "emulator/reservations.h"
 #include "emulator/store_gate.h"
+#include "emulator/task_set.h"
 #include "proto/scsi_command.h"
 
 namespace usbtwin::emulator {
@@ -98,6 +102,9 @@ class Disk final : public scsi::LogicalUnit, private StoreSink {
     kAttentionReset = 1,
     kAttentionMedium = 2,
     kAttentionMode = 4,
+    kAttentionPreempted = 8,       // reservations preempted
+    kAttentionReleased = 16,       // reservations released
+    kAttentionRegistrations = 32,  // registrations preempted
   };
   struct Nexus {
     uint8_t attentions = kAttentionReset;
@@ -113,14 +120,22 @@ class Disk final : public scsi::LogicalUnit, private StoreSink {
   void Run(scsi::Command& command, const scsi::cdb::ReportLuns& what);
   void Run(scsi::Command& command, const scsi::cdb::StartStopUnit& what);
   void Run(scsi::Command& command, const scsi::cdb::PreventAllowMediumRemoval& what);
+  // disk_reserve.cc
+  void Run(scsi::Command& command, const scsi::cdb::Reserve6& what);
+  void Run(scsi::Command& command, const scsi::cdb::Release6& what);
+  void Run(scsi::Command& command, const scsi::cdb::PersistentReserveIn& what);
+  void Run(scsi::Command& command, const scsi::cdb::PersistentReserveOut& what);
   // disk_inquiry.cc
   void Run(scsi::Command& command, const scsi::cdb::Inquiry& what);
   bool AppendVitalPage(uint8_t page, Reply& reply) const;
   void AppendIdentification(Reply& reply) const;
   // disk_mode.cc
   void Run(scsi::Command& command, const scsi::cdb::ModeSense& what);
+  void Run(scsi::Command& command, const scsi::cdb::ModeSelect& what);
+  void Run(scsi::Command& command, const scsi::cdb::LogSense& what);
   uint16_t AppendBlockDescriptor(const scsi::cdb::ModeSense& what, Reply& reply) const;
-  bool AppendModePages(const scsi::cdb::ModeSense& what, Reply& reply) const;
+  uint64_t DescribedBlocks() const;
+  std::optional<scsi::Sense> JudgeBlockDescriptor(Bytes list, size_t offset, bool long_lba) const;
   // disk_io.cc
   void Run(scsi::Command& command, const scsi::cdb::ReadCapacity10& what);
   void Run(scsi::Command& command, const scsi::cdb::ReadCapacity16& what);
@@ -151,6 +166,15 @@ class Disk final : public scsi::LogicalUnit, private StoreSink {
   void Apply(scsi::Command& command, const scsi::cdb::WriteSame& what);
   void Apply(scsi::Command& command, const scsi::cdb::CompareAndWrite& what);
   void Apply(scsi::Command& command, const scsi::cdb::WriteBuffer& what);
+  void Apply(scsi::Command& command, const scsi::cdb::ModeSelect& what);
+  void Apply(scsi::Command& command, const scsi::cdb::PersistentReserveOut& what);
+
+  // A command has its turn.
+  void Begin(scsi::Command& command);
+  // Starts those whose turn has come.
+  void StartCommands();
+  void HandleEnded(const scsi::Command& command);
+  void AbortOf(uint16_t initiators);
 
   // Checks medium and range and sets the command's; false where that ended the command.
   bool EnterRange(scsi::Command& command, const scsi::cdb::Range& range);
@@ -198,10 +222,13 @@ class Disk final : public scsi::LogicalUnit, private StoreSink {
   bool HandleTaken(scsi::Command& command);
   scsi::Sense StoreSense(const StoreOp& op) const;
 
+  void Count(const scsi::Command& command);
+
   // The ways a command ends. `Refuse` keeps the error; the others post.
   void Refuse(scsi::Command& command, const scsi::Sense& sense);
   void Fail(scsi::Command& command, const scsi::Sense& sense);
   void Finish(scsi::Command& command);
+  void Conflict(scsi::Command& command);
   void FinishAborted(scsi::Command& command);
   void Answer(scsi::Command& command, Bytes data, uint32_t allocation_length);
   void Answer(scsi::Command& command, const Reply& reply, uint32_t allocation_length) {
@@ -212,10 +239,15 @@ class Disk final : public scsi::LogicalUnit, private StoreSink {
   Work work(const scsi::Command& command) const { return static_cast<Work>(command.work); }
   void set_work(scsi::Command& command, Work work) { command.work = static_cast<uint8_t>(work); }
 
+  bool Paused(const scsi::Command& command) const {
+    return work(command) == Work::kVerifyPause || work(command) == Work::kFillPause;
+  }
+
   bool EnterReady(scsi::Command& command);
   scsi::Sense ReadinessSense() const;
   scsi::Sense TakeAttention(Nexus& nexus);
   void Announce(Attention attention);
+  void Announce(Attention attention, uint16_t initiators);
   bool removal_prevented() const;
   void Load();
 
@@ -226,6 +258,11 @@ class Disk final : public scsi::LogicalUnit, private StoreSink {
   Medium medium_;
   bool write_protect_switch_ = false;
   std::array<Nexus, scsi::kInitiatorsMax> nexuses_;
+  ModePages modes_;
+  Reservations reservations_;
+  DiskLog log_;
+  TaskSet tasks_;
+  bool starting_ = false;
   StoreGate gate_;
   bool driving_waiting_ = false;
   std::array<uint8_t, kBufferLength> buffer_{};  // WRITE BUFFER, data mode

@@ -77,13 +77,15 @@ void Disk::Run(Command& command, const scsi::cdb::Read& what) {
 bool Disk::EnterWritable(Command& command) {
   if (!EnterReady(command)) return false;
   if (!write_protected()) return true;
-  Fail(command, {.key = SenseKey::kDataProtect, .asc = 0x27});
+  // Hardware write protected is not told from anything else; software write protect is.
+  const uint8_t ascq = modes_.write_protected() ? 0x02 : 0x00;
+  Fail(command, {.key = SenseKey::kDataProtect, .asc = 0x27, .ascq = ascq});
   return false;
 }
 
 void Disk::Run(Command& command, const scsi::cdb::Write& what) {
   if (!EnterWritable(command) || !EnterTransfer(command, what.range)) return;
-  command.write_through = what.force_unit_access || !options_.write_cache;
+  command.write_through = what.force_unit_access || !modes_.write_cache();
   WantData(command, Work::kWrite);
 }
 
@@ -268,14 +270,30 @@ void Disk::DriveWaiting() {
 void Disk::OnStoreDone(StoreOp& op) {
   Command& command = *static_cast<Command*>(op.owner);
   command.store_busy = false;
-  const bool paused = work(command) == Work::kVerifyPause || work(command) == Work::kFillPause;
-  if (!paused) gate_.HandleAnswered();
+  if (!Paused(command)) gate_.HandleAnswered();
   if (Advance(command)) Drive(command);
   DriveWaiting();
 }
 
+// What the log pages tell.
+void Disk::Count(const Command& command) {
+  const StoreOp& op = command.store_op;
+  const auto add = [&op](DiskLog::Counters& counters) {
+    if (op.outcome == StoreOutcome::kOk) {
+      counters.length += op.length;
+    } else {
+      ++counters.errors_count;
+    }
+  };
+  const Work now = work(command);
+  const bool verifies = now == Work::kVerify || now == Work::kCompare || now == Work::kCheck;
+  if (op.kind == StoreOp::Kind::kRead) add(verifies ? log_.verifies : log_.reads);
+  if (op.kind == StoreOp::Kind::kWrite) add(log_.writes);
+}
+
 bool Disk::Advance(Command& command) {
   const bool failed = command.store_op.outcome != StoreOutcome::kOk;
+  if (!Paused(command)) Count(command);
   switch (work(command)) {
     case Work::kReadFlush:
     case Work::kRead: return AdvanceRead(command, failed);

@@ -16,7 +16,7 @@ void Disk::Run(Command& command, const scsi::cdb::CompareAndWrite& what) {
     return Fail(command, scsi::InvalidFieldInCdb(what.range.length_byte));
   }
   if (length == 0) return Finish(command);
-  command.write_through = what.force_unit_access || !options_.write_cache;
+  command.write_through = what.force_unit_access || !modes_.write_cache();
   Gather(command, 2 * length);
 }
 
@@ -67,7 +67,7 @@ bool Disk::AdvanceSwap(Command& command, bool failed) {
 
 void Disk::Run(Command& command, const scsi::cdb::OrWrite& what) {
   if (!EnterWritable(command) || !EnterTransfer(command, what.range)) return;
-  command.write_through = what.force_unit_access || !options_.write_cache;
+  command.write_through = what.force_unit_access || !modes_.write_cache();
   WantData(command, Work::kOrTake);
 }
 

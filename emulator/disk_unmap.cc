@@ -39,7 +39,7 @@ void Disk::Run(Command& command, const scsi::cdb::Unmap& what) {
   }
   // One descriptor too many is refused for its number; more are not even asked for.
   if (what.parameter_list_length > kListMax) return Fail(command, scsi::InvalidFieldInCdb(7));
-  command.write_through = !options_.write_cache;
+  command.write_through = !modes_.write_cache();
   Gather(command, what.parameter_list_length);
 }
 
@@ -119,7 +119,7 @@ void Disk::Run(Command& command, const scsi::cdb::WriteSame& what) {
   if (blocks_count == 0 || blocks_count > kWriteSameMax / options_.block_size) {
     return Fail(command, scsi::InvalidFieldInCdb(what.range.length_byte));
   }
-  command.write_through = !options_.write_cache;
+  command.write_through = !modes_.write_cache();
   if (!what.no_data) return Gather(command, options_.block_size);
   command.gathered.assign(options_.block_size, 0);
   Apply(command, what);

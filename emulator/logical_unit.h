@@ -39,12 +39,17 @@ inline constexpr size_t kCommandBlockLengthMax = 32;
 inline constexpr size_t kInitiatorsMax = 16;
 inline constexpr uint32_t kBlockLengthMax = 4096;  // of a logical block
 
+// TASK ATTRIBUTE: when a command may start among the others of its unit. SAM-5, 8.6. ACA is refused
+// by transports, as there is never such a condition.
+enum class TaskAttribute : uint8_t { kSimple, kOrdered, kHeadOfQueue };
+
 // One SCSI command on its way through a logical unit. Owned and reused by the transport.
 class Command final : public Deferred {
  public:
   // What is asked; set by the transport.
-  uint64_t lun = 0;        // logical unit number as an index, 0 for the first
-  uint8_t initiator = 0;   // which I_T nexus: unit attentions and sense are kept for each
+  uint64_t lun = 0;       // logical unit number as an index, 0 for the first
+  uint8_t initiator = 0;  // which I_T nexus: unit attentions and sense are kept for each
+  TaskAttribute attribute = TaskAttribute::kSimple;
   bool autosense = false;  // the transport delivers `sense` itself; otherwise REQUEST SENSE does
   bool queueing = false;   // the transport can bring more commands meanwhile: CmdQue of INQUIRY
   // Task management functions the transport offers, as wire::scsi::TaskFunctions says them.
@@ -55,10 +60,11 @@ class Command final : public Deferred {
 
   // What came of it; set by the unit.
   Status status = Status::kGood;
-  Sense sense;              // where status is kCheckCondition
-  uint32_t length_in = 0;   // bytes the unit produced or will produce for the host
-  uint32_t length_out = 0;  // bytes from the host that took effect, whole blocks
-  Lease data;               // the current window of data-in
+  Sense sense;                    // where status is kCheckCondition
+  bool descriptor_sense = false;  // a transport that delivers it does so in descriptor format
+  uint32_t length_in = 0;         // bytes the unit produced or will produce for the host
+  uint32_t length_out = 0;        // bytes from the host that took effect, whole blocks
+  Lease data;                     // the current window of data-in
 
   Bytes cdb() const { return Bytes(command_block).first(command_length); }
 

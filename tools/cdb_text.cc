@@ -45,6 +45,28 @@ struct FieldsOf {
             {"subpage", sense.subpage},
             {"allocation_length", sense.allocation_length}};
   }
+  Fields operator()(const cdb::ModeSelect& select) const {
+    return {{"save", select.save}, {"parameter_list_length", select.parameter_list_length}};
+  }
+  Fields operator()(const cdb::LogSense& sense) const {
+    return {{"page_control", static_cast<uint64_t>(sense.control)},
+            {"page", sense.page},
+            {"subpage", sense.subpage},
+            {"parameter_pointer", sense.parameter},
+            {"allocation_length", sense.allocation_length}};
+  }
+  Fields operator()(const cdb::Reserve6&) const { return {}; }
+  Fields operator()(const cdb::Release6&) const { return {}; }
+  Fields operator()(const cdb::PersistentReserveIn& reserve) const {
+    return {{"service_action", static_cast<uint64_t>(reserve.action)},
+            {"allocation_length", reserve.allocation_length}};
+  }
+  Fields operator()(const cdb::PersistentReserveOut& reserve) const {
+    return {{"service_action", static_cast<uint64_t>(reserve.action)},
+            {"scope", reserve.scope},
+            {"type", reserve.type},
+            {"parameter_list_length", reserve.parameter_list_length}};
+  }
   Fields operator()(const cdb::ReadCapacity10&) const { return {}; }
   Fields operator()(const cdb::ReadCapacity16& capacity) const {
     return {{"allocation_length", capacity.allocation_length}};

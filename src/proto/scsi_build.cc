@@ -55,6 +55,10 @@ uint8_t SameFlags(const cdb::WriteSame& request) {
                               (request.no_data ? raw::kSameNoData : 0));
 }
 
+uint8_t ModeSelectFlags(const cdb::ModeSelect& request) {
+  return static_cast<uint8_t>(raw::kModePageFormat | (request.save ? raw::kModeSavePages : 0));
+}
+
 template <class Request>
 Cdb BuildBuffer(raw::Opcode opcode, const Request& request, uint32_t length) {
   constexpr uint32_t kFieldMax = (1 << 24) - 1;
@@ -114,6 +118,59 @@ Cdb ModeSense6(const cdb::ModeSense& sense) {
 Cdb ModeSense10(const cdb::ModeSense& sense) {
   CHECK(sense.ten);
   return BuildModeSense<raw::ModeSense10Command>(raw::Opcode::kModeSense10, sense);
+}
+
+Cdb ModeSelect6(const cdb::ModeSelect& request) {
+  CHECK(!request.ten);
+  CHECK_LE(request.parameter_list_length, UINT8_MAX);
+  raw::ModeSelect6Command layout{};
+  layout.flags = ModeSelectFlags(request);
+  layout.parameter_list_length = static_cast<uint8_t>(request.parameter_list_length);
+  return Build(raw::Opcode::kModeSelect6, layout);
+}
+
+Cdb ModeSelect10(const cdb::ModeSelect& request) {
+  CHECK(request.ten);
+  raw::ModeSelect10Command layout{};
+  layout.flags = ModeSelectFlags(request);
+  layout.parameter_list_length = request.parameter_list_length;
+  return Build(raw::Opcode::kModeSelect10, layout);
+}
+
+Cdb LogSense(const cdb::LogSense& request) {
+  CHECK_LE(request.page, raw::kModePageCodeMask);
+  raw::LogSenseCommand layout{};
+  layout.page = static_cast<uint8_t>(
+      static_cast<uint8_t>(request.control) << raw::kModePageControlShift | request.page);
+  layout.subpage = request.subpage;
+  layout.parameter = request.parameter;
+  layout.allocation_length = request.allocation_length;
+  return Build(raw::Opcode::kLogSense, layout);
+}
+
+Cdb Reserve6() {
+  return Build(raw::Opcode::kReserve6, raw::Reserve6Command{});
+}
+
+Cdb Release6() {
+  return Build(raw::Opcode::kRelease6, raw::Reserve6Command{});
+}
+
+Cdb PersistentReserveIn(const cdb::PersistentReserveIn& request) {
+  raw::PersistentReserveInCommand layout{};
+  layout.service_action = static_cast<uint8_t>(request.action);
+  layout.allocation_length = request.allocation_length;
+  return Build(raw::Opcode::kPersistentReserveIn, layout);
+}
+
+Cdb PersistentReserveOut(const cdb::PersistentReserveOut& request) {
+  CHECK_LE(request.scope, 0x0f);
+  CHECK_LE(request.type, 0x0f);
+  raw::PersistentReserveOutCommand layout{};
+  layout.service_action = static_cast<uint8_t>(request.action);
+  layout.scope_type = static_cast<uint8_t>(request.scope << 4 | request.type);
+  layout.parameter_list_length = request.parameter_list_length;
+  return Build(raw::Opcode::kPersistentReserveOut, layout);
 }
 
 Cdb ReadCapacity10() {

@@ -75,8 +75,15 @@ struct Caching {
 Cdb TestUnitReady();
 Cdb RequestSense(bool descriptor, uint8_t allocation_length);
 Cdb Inquiry(bool vital, uint8_t page, uint16_t allocation_length);
-Cdb ModeSense6(const cdb::ModeSense& sense);   // not `ten`, not `long_lba`
-Cdb ModeSense10(const cdb::ModeSense& sense);  // `ten`
+Cdb ModeSense6(const cdb::ModeSense& sense);       // not `ten`, not `long_lba`
+Cdb ModeSense10(const cdb::ModeSense& sense);      // `ten`
+Cdb ModeSelect6(const cdb::ModeSelect& request);   // not `ten`
+Cdb ModeSelect10(const cdb::ModeSelect& request);  // `ten`
+Cdb LogSense(const cdb::LogSense& request);
+Cdb Reserve6();
+Cdb Release6();
+Cdb PersistentReserveIn(const cdb::PersistentReserveIn& request);
+Cdb PersistentReserveOut(const cdb::PersistentReserveOut& request);
 Cdb ReadCapacity10();
 Cdb ReadCapacity16(uint32_t allocation_length);
 Cdb Read6(uint64_t lba, uint32_t blocks_count);  // 1 to 256 blocks

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <variant>
 
+#include "wire/scsi_reservation.h"
+
 namespace usbtwin::scsi::cdb {
 
 struct TestUnitReady {
@@ -31,6 +33,38 @@ struct ModeSense {
   uint8_t subpage = 0;
   uint16_t allocation_length = 0;
   bool operator==(const ModeSense&) const = default;
+};
+struct ModeSelect {
+  bool ten = false;   // MODE SELECT(10): the longer header
+  bool save = false;  // SP: the values become the saved ones as well
+  uint16_t parameter_list_length = 0;
+  bool operator==(const ModeSelect&) const = default;
+};
+struct LogSense {
+  PageControl control = PageControl::kChangeable;  // 01b: cumulative values
+  uint8_t page = 0;
+  uint8_t subpage = 0;
+  uint16_t parameter = 0;  // PARAMETER POINTER
+  uint16_t allocation_length = 0;
+  bool operator==(const LogSense&) const = default;
+};
+struct Reserve6 {
+  bool operator==(const Reserve6&) const = default;
+};
+struct Release6 {
+  bool operator==(const Release6&) const = default;
+};
+struct PersistentReserveIn {
+  wire::scsi::ReserveIn action{};
+  uint16_t allocation_length = 0;
+  bool operator==(const PersistentReserveIn&) const = default;
+};
+struct PersistentReserveOut {
+  wire::scsi::ReserveOut action{};
+  uint8_t scope = 0;
+  uint8_t type = 0;  // a wire::scsi::ReserveType, or not
+  uint32_t parameter_list_length = 0;
+  bool operator==(const PersistentReserveOut&) const = default;
 };
 struct ReadCapacity10 {
   bool operator==(const ReadCapacity10&) const = default;
@@ -165,12 +199,14 @@ struct PreventAllowMediumRemoval {
 
 namespace usbtwin::scsi {
 
-using Meaning = std::variant<cdb::TestUnitReady, cdb::RequestSense, cdb::Inquiry, cdb::ModeSense,
-                             cdb::ReadCapacity10, cdb::ReadCapacity16, cdb::Read, cdb::Write,
-                             cdb::Verify, cdb::WriteAndVerify, cdb::CompareAndWrite, cdb::OrWrite,
-                             cdb::WriteSame, cdb::Unmap, cdb::GetLbaStatus, cdb::PreFetch,
-                             cdb::SynchronizeCache, cdb::ReadDefectData, cdb::ReadBuffer,
-                             cdb::WriteBuffer, cdb::ReportOpcodes, cdb::ReportTaskFunctions,
-                             cdb::ReportLuns, cdb::StartStopUnit, cdb::PreventAllowMediumRemoval>;
+using Meaning =
+    std::variant<cdb::TestUnitReady, cdb::RequestSense, cdb::Inquiry, cdb::ModeSelect,
+                 cdb::ModeSense, cdb::LogSense, cdb::Reserve6, cdb::Release6,
+                 cdb::PersistentReserveIn, cdb::PersistentReserveOut, cdb::ReadCapacity10,
+                 cdb::ReadCapacity16, cdb::Read, cdb::Write, cdb::Verify, cdb::WriteAndVerify,
+                 cdb::CompareAndWrite, cdb::OrWrite, cdb::WriteSame, cdb::Unmap, cdb::GetLbaStatus,
+                 cdb::PreFetch, cdb::SynchronizeCache, cdb::ReadDefectData, cdb::ReadBuffer,
+                 cdb::WriteBuffer, cdb::ReportOpcodes, cdb::ReportTaskFunctions, cdb::ReportLuns,
+                 cdb::StartStopUnit, cdb::PreventAllowMediumRemoval>;
 
 }  // namespace usbtwin::scsi

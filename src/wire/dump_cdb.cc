@@ -167,6 +167,39 @@ void AddDefectData(Lines& lines, uint8_t flags, uint32_t allocation_length) {
              flags & scsi::kDefectFormatMask, allocation_length);
 }
 
+void AddReserveIn(Lines& lines, Bytes cdb) {
+  constexpr const char* kActions[] = {"READ KEYS", "READ RESERVATION", "REPORT CAPABILITIES",
+                                      "READ FULL STATUS"};
+  const auto& command = *View<scsi::PersistentReserveInCommand>(cdb);
+  const unsigned action = command.service_action & scsi::kServiceActionMask;
+  if (action < std::size(kActions)) {
+    lines.More(" %s", kActions[action]);
+  } else {
+    lines.More(" action %02x", action);
+  }
+  lines.More(" allocation %u", unsigned{command.allocation_length});
+}
+
+void AddReserveOut(Lines& lines, Bytes cdb) {
+  constexpr const char* kActions[] = {"REGISTER",
+                                      "RESERVE",
+                                      "RELEASE",
+                                      "CLEAR",
+                                      "PREEMPT",
+                                      "PREEMPT AND ABORT",
+                                      "REGISTER AND IGNORE EXISTING KEY",
+                                      "REGISTER AND MOVE"};
+  const auto& command = *View<scsi::PersistentReserveOutCommand>(cdb);
+  const unsigned action = command.service_action & scsi::kServiceActionMask;
+  if (action < std::size(kActions)) {
+    lines.More(" %s", kActions[action]);
+  } else {
+    lines.More(" action %02x", action);
+  }
+  lines.More(" scope %x type %x parameters %u", command.scope_type >> 4, command.scope_type & 0x0f,
+             unsigned{command.parameter_list_length});
+}
+
 void AddMaintenanceIn(Lines& lines, Bytes cdb) {
   const auto& command = *View<scsi::ReportOpcodesCommand>(cdb);
   const unsigned action = command.service_action & scsi::kServiceActionMask;
@@ -252,6 +285,21 @@ void AddFields(Lines& lines, Bytes cdb) {
                  command.buffer_id, unsigned{command.offset}, unsigned{command.length});
       return;
     }
+    case Opcode::kModeSelect6:
+      lines.More(" parameters %u", View<scsi::ModeSelect6Command>(cdb)->parameter_list_length);
+      return;
+    case Opcode::kModeSelect10:
+      lines.More(" parameters %u",
+                 unsigned{View<scsi::ModeSelect10Command>(cdb)->parameter_list_length});
+      return;
+    case Opcode::kLogSense: {
+      const auto& command = *View<scsi::LogSenseCommand>(cdb);
+      lines.More(" page %02x/%02x allocation %u", command.page & scsi::kModePageCodeMask,
+                 command.subpage, unsigned{command.allocation_length});
+      return;
+    }
+    case Opcode::kPersistentReserveIn: AddReserveIn(lines, cdb); return;
+    case Opcode::kPersistentReserveOut: AddReserveOut(lines, cdb); return;
     case Opcode::kMaintenanceIn: AddMaintenanceIn(lines, cdb); return;
     case Opcode::kReportLuns:
       lines.More(" select %02x allocation %u", View<scsi::ReportLunsCommand>(cdb)->select,

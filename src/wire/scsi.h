@@ -8,6 +8,7 @@
 
 #include "wire/endian.h"
 #include "wire/scsi_data.h"  // the other halves: one include serves all
+#include "wire/scsi_reservation.h"
 #include "wire/scsi_unit.h"
 
 namespace usbtwin::wire::scsi {
@@ -218,6 +219,29 @@ struct ModeSense10Command {
   uint8_t control;
 };
 static_assert(WireStruct<ModeSense10Command> && sizeof(ModeSense10Command) == 10);
+
+// SPC-4, 6.11.
+struct ModeSelect6Command {
+  uint8_t opcode;
+  uint8_t flags;  // bit 4: PF; bit 1: RTD; bit 0: SP
+  std::array<uint8_t, 2> reserved2;
+  uint8_t parameter_list_length;
+  uint8_t control;
+};
+static_assert(WireStruct<ModeSelect6Command> && sizeof(ModeSelect6Command) == 6);
+
+// SPC-4, 6.12.
+struct ModeSelect10Command {
+  uint8_t opcode;
+  uint8_t flags;
+  std::array<uint8_t, 5> reserved2;
+  Be16 parameter_list_length;
+  uint8_t control;
+};
+static_assert(WireStruct<ModeSelect10Command> && sizeof(ModeSelect10Command) == 10);
+inline constexpr uint8_t kModePageFormat = 0x10;      // PF
+inline constexpr uint8_t kModeRevertDefaults = 0x02;  // RTD
+inline constexpr uint8_t kModeSavePages = 0x01;       // SP
 
 // SPC-4, 6.33.
 struct ReportLunsCommand {

@@ -207,6 +207,8 @@ struct ControlPage {
 };
 static_assert(WireStruct<ControlPage> && sizeof(ControlPage) == 12);
 inline constexpr uint8_t kDescriptorSense = 0x04;         // D_SENSE
+inline constexpr uint8_t kSoftwareWriteProtect = 0x08;    // SWP
+inline constexpr uint8_t kTaskAbortedStatus = 0x40;       // TAS
 inline constexpr uint8_t kGlobalLogSaveDisable = 0x02;    // GLTSD
 inline constexpr uint8_t kUnrestrictedReordering = 0x10;  // QUEUE ALGORITHM MODIFIER 1
 
@@ -220,6 +222,9 @@ struct ExceptionsPage {
 };
 static_assert(WireStruct<ExceptionsPage> && sizeof(ExceptionsPage) == 12);
 inline constexpr uint8_t kExceptionsDisabled = 0x08;  // DEXCPT
+inline constexpr uint8_t kExceptionsTest = 0x04;      // TEST
+inline constexpr uint8_t kExceptionsOnRequest = 6;    // MRIE: only REQUEST SENSE reports them
+inline constexpr uint8_t kModeSavable = 0x80;         // PS, of a page code
 
 // ---- Capacities -------------------------------------------------------------------------------
 

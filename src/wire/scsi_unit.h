@@ -148,6 +148,55 @@ struct EchoCapacity {
 static_assert(WireStruct<EchoCapacity> && sizeof(EchoCapacity) == 4);
 inline constexpr uint8_t kEchoOverwrittenSupported = 0x01;  // EBOS
 
+// ---- Log pages --------------------------------------------------------------------------------
+
+// SPC-4, 6.8.
+struct LogSenseCommand {
+  uint8_t opcode;
+  uint8_t flags;  // bit 0: SP
+  uint8_t page;   // bits 7..6: PC; bits 5..0: PAGE CODE
+  uint8_t subpage;
+  uint8_t reserved4;
+  Be16 parameter;  // PARAMETER POINTER: the first one wanted
+  Be16 allocation_length;
+  uint8_t control;
+};
+static_assert(WireStruct<LogSenseCommand> && sizeof(LogSenseCommand) == 10);
+inline constexpr uint8_t kLogSave = 0x01;  // SP
+
+// PAGE CODE of a log page. SPC-4, 7.3.1.
+enum class LogPage : uint8_t {
+  kSupportedPages = 0x00,
+  kWriteErrors = 0x02,
+  kReadErrors = 0x03,
+  kVerifyErrors = 0x05,
+  kTemperature = 0x0d,
+  kStartStopCycles = 0x0e,
+  kInformationalExceptions = 0x2f,
+};
+inline constexpr uint8_t kLogSubpagesAll = 0xff;
+
+// What every log page begins with. SPC-4, 7.3.2.
+struct LogPageHeader {
+  uint8_t page_code;  // bit 7: DS; bit 6: SPF; bits 5..0: PAGE CODE
+  uint8_t subpage;
+  Be16 length;  // PAGE LENGTH: bytes that follow
+};
+static_assert(WireStruct<LogPageHeader> && sizeof(LogPageHeader) == 4);
+inline constexpr uint8_t kLogNeverSaved = 0x80;  // DS
+inline constexpr uint8_t kLogHasSubpage = 0x40;  // SPF
+
+// What every log parameter begins with; its value follows. SPC-4, 7.3.2.2.
+struct LogParameterHeader {
+  Be16 code;
+  uint8_t control;  // bit 7: DU; bit 5: TSD; bits 1..0: FORMAT AND LINKING
+  uint8_t length;   // bytes that follow
+};
+static_assert(WireStruct<LogParameterHeader> && sizeof(LogParameterHeader) == 4);
+inline constexpr uint8_t kLogCounter = 0x20;  // TSD; a data counter
+inline constexpr uint8_t kLogList = 0x23;     // TSD; a binary format list
+inline constexpr uint8_t kTemperatureUnknown = 0xff;
+
 // ---- What a unit supports ---------------------------------------------------------------------
 
 // SERVICE ACTION of MAINTENANCE IN. SPC-4, 6.

@@ -29,6 +29,14 @@ Cdb Rebuild(const Meaning& meaning) {
           [](const cdb::ModeSense& what) {
             return what.ten ? ModeSense10(what) : ModeSense6(what);
           },
+          [](const cdb::ModeSelect& what) {
+            return what.ten ? ModeSelect10(what) : ModeSelect6(what);
+          },
+          [](const cdb::LogSense& what) { return LogSense(what); },
+          [](const cdb::Reserve6&) { return Reserve6(); },
+          [](const cdb::Release6&) { return Release6(); },
+          [](const cdb::PersistentReserveIn& what) { return PersistentReserveIn(what); },
+          [](const cdb::PersistentReserveOut& what) { return PersistentReserveOut(what); },
           [](const cdb::ReadCapacity10&) { return ReadCapacity10(); },
           [](const cdb::ReadCapacity16& what) { return ReadCapacity16(what.allocation_length); },
           [&](const cdb::Read& what) {

@@ -8,6 +8,8 @@
 
 using namespace usbtwin;        // NOLINT
 using namespace usbtwin::scsi;  // NOLINT
+using wire::scsi::ReserveIn;
+using wire::scsi::ReserveOut;
 
 namespace {
 
@@ -80,6 +82,39 @@ const CommandCase kCommands[] = {
                     .page = 0x3f,
                     .allocation_length = 0x102},
      {Direction::kIn, 0x102}},
+    {"mode_select_6",
+     "15 11 0000 18 00",
+     ModeSelect6({.save = true, .parameter_list_length = 24}),
+     cdb::ModeSelect{.save = true, .parameter_list_length = 24},
+     {Direction::kOut, 24}},
+    {"mode_select_10",
+     "55 10 0000000000 0102 00",
+     ModeSelect10({.ten = true, .parameter_list_length = 0x102}),
+     cdb::ModeSelect{.ten = true, .parameter_list_length = 0x102},
+     {Direction::kOut, 0x102}},
+    {"log_sense",
+     "4d 00 40 ff 00 0102 0304 00",
+     LogSense({.subpage = 0xff, .parameter = 0x102, .allocation_length = 0x304}),
+     cdb::LogSense{.subpage = 0xff, .parameter = 0x102, .allocation_length = 0x304},
+     {Direction::kIn, 0x304}},
+    {"reserve_6", "16 00 000000 00", Reserve6(), cdb::Reserve6{}, {}},
+    {"release_6", "17 00 000000 00", Release6(), cdb::Release6{}, {}},
+    {"persistent_reserve_in",
+     "5e 03 0000000000 0100 00",
+     PersistentReserveIn({.action = ReserveIn::kReadFullStatus, .allocation_length = 256}),
+     cdb::PersistentReserveIn{.action = ReserveIn::kReadFullStatus, .allocation_length = 256},
+     {Direction::kIn, 256}},
+    {"persistent_reserve_out",
+     "5f 05 18 0000 00000018 00",
+     PersistentReserveOut({.action = ReserveOut::kPreemptAndAbort,
+                           .scope = 1,
+                           .type = 8,
+                           .parameter_list_length = 24}),
+     cdb::PersistentReserveOut{.action = ReserveOut::kPreemptAndAbort,
+                               .scope = 1,
+                               .type = 8,
+                               .parameter_list_length = 24},
+     {Direction::kOut, 24}},
     {"read_capacity_10",
      "25 00 00000000 0000 00 00",
      ReadCapacity10(),
@@ -303,6 +338,19 @@ const RefusedCase kRefused[] = {
      "70 00 05 00000000 0a 00000000 24 00 00 ca0001"},
     {"verify_16_of_one_block_against_many", "8f 06 0000000000000000 00000001 00 00",
      "70 00 05 00000000 0a 00000000 24 00 00 ca0001"},
+    {"mode_select_of_the_vendors_format", "15 00 0000 18 00",
+     "70 00 05 00000000 0a 00000000 24 00 00 cc0001"},
+    {"mode_select_of_the_defaults", "55 12 0000000000 0000 00",
+     "70 00 05 00000000 0a 00000000 24 00 00 c90001"},
+    {"log_sense_saving", "4d 01 42 00 00 0000 00ff 00",
+     "70 00 05 00000000 0a 00000000 24 00 00 c80001"},
+    {"reserve_for_a_third_party", "16 10 000000 00",
+     "70 00 05 00000000 0a 00000000 24 00 00 cc0001"},
+    {"release_of_an_extent", "17 01 000000 00", "70 00 05 00000000 0a 00000000 24 00 00 c80001"},
+    {"register_and_move", "5f 07 00 0000 00000018 00",
+     "70 00 05 00000000 0a 00000000 24 00 00 cc0001"},
+    {"an_unknown_reserve_in", "5e 04 0000000000 0100 00",
+     "70 00 05 00000000 0a 00000000 24 00 00 cc0001"},
     {"maintenance_in_of_an_unknown_action", "a3 1f 00 00 0000 00000010 00 00",
      "70 00 05 00000000 0a 00000000 24 00 00 cc0001"},
     {"write_and_verify_with_protection", "2e 20 00000000 00 0001 00",
@@ -407,6 +455,7 @@ BOOST_AUTO_TEST_CASE(bits_that_no_usage_data_names_change_nothing) {
     std::vector<uint8_t> plain(info.usage.size());
     plain[0] = info.opcode;
     if (info.has_service_action) plain[1] = info.service_action;
+    if (info.opcode == 0x15 || info.opcode == 0x55) plain[1] = 0x10;  // PF is needed
     const auto meaning = ParseCdb(plain);
     BOOST_REQUIRE(meaning.has_value());
     std::vector<uint8_t> noisy = plain;

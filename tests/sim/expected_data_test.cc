@@ -56,14 +56,14 @@ BOOST_AUTO_TEST_CASE(units_say_what_they_are) {
   const scsi::Cdb sense = scsi::ModeSense6({.page = 0x3f, .allocation_length = 192});
   BOOST_TEST(Is(0, sense,
                 "37 00 10 08  00001000 00000200"
-                "08 12 04 0000000000000000000000000000000000"
-                "0a 0a 02 10 00000000 ffff 0000"
-                "1c 0a 08 00 0000000000000000"_hex));
+                "88 12 04 0000000000000000000000000000000000"
+                "8a 0a 02 10 00400000 ffff 0000"
+                "9c 0a 08 00 0000000000000000"_hex));
   BOOST_TEST(Is(1, sense,
                 "37 00 90 08  00020000 00001000"
-                "08 12 00 0000000000000000000000000000000000"
-                "0a 0a 02 10 00000000 ffff 0000"
-                "1c 0a 08 00 0000000000000000"_hex));
+                "88 12 00 0000000000000000000000000000000000"
+                "8a 0a 02 10 00400000 ffff 0000"
+                "9c 0a 08 00 0000000000000000"_hex));
   BOOST_TEST(Is(1, scsi::ReadCapacity10(), "0001ffff 00001000"_hex));
   BOOST_TEST(SameBytes(data.lying_capacity(1), "0003ffff 00001000"_hex));
   BOOST_TEST(data.Find(0, scsi::TestUnitReady().view()).empty());
