@@ -49,6 +49,14 @@ Reservations::Access AccessOf(const scsi::Meaning& meaning) {
   return Access::kWrite;
 }
 
+// What can be asked while the medium is erased; SANITIZE and FORMAT UNIT look themselves.
+bool AllowedWhileErasing(const scsi::Meaning& meaning) {
+  namespace cdb = scsi::cdb;
+  return IsAnyOf<cdb::Inquiry, cdb::ReportLuns, cdb::RequestSense, cdb::LogSense, cdb::ModeSense,
+                 cdb::PersistentReserveIn, cdb::ReportOpcodes, cdb::ReportTaskFunctions,
+                 cdb::Sanitize, cdb::FormatUnit>(meaning);
+}
+
 }  // namespace
 
 Disk::Disk(Clock& clock, BlockStore& store, const DiskOptions& options)
@@ -57,7 +65,8 @@ Disk::Disk(Clock& clock, BlockStore& store, const DiskOptions& options)
       options_(options),
       blocks_count_(store.size() / options.block_size),
       medium_(blocks_count_ == 0 ? Medium::kAbsent : Medium::kReady),
-      modes_(options) {
+      modes_(options),
+      erasure_(clock, store, blocks_count_ * options.block_size, *this) {
   CHECK(options_.block_size == 512 || options_.block_size == scsi::kBlockLengthMax);
 }
 
@@ -114,6 +123,9 @@ void Disk::Begin(Command& command) {
     return Fail(command, TakeAttention(nexus));
   }
   if (!meaning) return Fail(command, meaning.error());
+  if (const auto sense = ErasureSense(); sense && !AllowedWhileErasing(*meaning)) {
+    return Fail(command, *sense);
+  }
   std::visit([&](const auto& what) { Run(command, what); }, *meaning);
 }
 
@@ -130,6 +142,7 @@ void Disk::Post(Command& command, Command::Step step) {
 }
 
 void Disk::HandleEnded(const Command& command) {
+  if (erase_waiter_ == &command) erase_waiter_ = nullptr;
   if (tasks_.Remove(command)) StartCommands();
 }
 
@@ -213,6 +226,7 @@ void Disk::ForgetSense(uint8_t initiator) {
 
 void Disk::Reset() {
   if (medium_ == Medium::kStopped) medium_ = Medium::kReady;
+  low_power_code_ = 0;
   for (Nexus& nexus : nexuses_) nexus = Nexus{};
   modes_.Reset();
   reservations_.Reset();
@@ -261,6 +275,7 @@ Sense Disk::TakeAttention(Nexus& nexus) {
 }
 
 Sense Disk::ReadinessSense() const {
+  if (const auto sense = ErasureSense()) return *sense;
   switch (medium_) {
     case Medium::kReady: break;
     case Medium::kStopped:  // initializing command required
@@ -273,7 +288,10 @@ Sense Disk::ReadinessSense() const {
 }
 
 bool Disk::EnterReady(Command& command) {
-  if (ready()) return true;
+  if (ready()) {
+    low_power_code_ = 0;
+    return true;
+  }
   Fail(command, ReadinessSense());
   return false;
 }
@@ -296,7 +314,7 @@ void Disk::InsertMedium() {
 }
 
 bool Disk::RemoveMedium() {
-  if (!options_.removable || removal_prevented()) return false;
+  if (!options_.removable || removal_prevented() || erasure_.running()) return false;
   medium_ = Medium::kAbsent;
   return true;
 }
@@ -310,7 +328,8 @@ void Disk::SetWriteProtected(bool write_protected) {
 // ---- Commands that concern the unit as a whole ------------------------------------------------
 
 void Disk::Run(Command& command, const scsi::cdb::TestUnitReady&) {
-  if (EnterReady(command)) Finish(command);
+  if (!ready()) return Fail(command, ReadinessSense());
+  Finish(command);
 }
 
 void Disk::Run(Command& command, const scsi::cdb::RequestSense& what) {
@@ -320,6 +339,8 @@ void Disk::Run(Command& command, const scsi::cdb::RequestSense& what) {
     sense = nexus.sense;
   } else if (nexus.attentions != 0) {
     sense = TakeAttention(nexus);
+  } else if (sense.key == SenseKey::kNoSense && low_power_code_ != 0) {
+    sense = {.asc = 0x5e, .ascq = low_power_code_};
   } else if (sense.key == SenseKey::kNoSense && modes_.exceptions_tested()) {
     sense = {.asc = 0x5d, .ascq = 0xff};  // failure prediction threshold exceeded (false)
   }
@@ -342,33 +363,6 @@ void Disk::Run(Command& command, const scsi::cdb::ReportLuns& what) {
   Reply reply;
   AppendLuns(what.select == wire::scsi::kSelectReportWellKnown ? 0 : 1, reply);
   Answer(command, reply, what.allocation_length);
-}
-
-void Disk::Run(Command& command, const scsi::cdb::StartStopUnit& what) {
-  // No power conditions are offered: there is no mode page for them either.
-  if (what.power_condition != 0) return Fail(command, scsi::InvalidFieldInCdb(4, 7));
-  if (what.load_eject && !options_.removable) return Fail(command, scsi::InvalidFieldInCdb(4, 1));
-  const bool inside = medium_ == Medium::kReady || medium_ == Medium::kStopped;
-  if (what.start) {
-    if (inside) {
-      if (medium_ == Medium::kStopped) ++log_.starts_count;
-      medium_ = Medium::kReady;
-    } else if (what.load_eject && medium_ == Medium::kEjected) {
-      Load();
-    } else {
-      return Fail(command, ReadinessSense());
-    }
-    return Finish(command);
-  }
-  if (!inside) return Finish(command);
-  if (what.load_eject && removal_prevented()) {  // medium removal prevented
-    return Fail(command, {.key = SenseKey::kIllegalRequest, .asc = 0x53, .ascq = 0x02});
-  }
-  // What is cached is written first, unless the host says not to. SBC-3, 5, "START STOP UNIT".
-  SetFlush(command, what.load_eject ? Work::kEject : Work::kStop, 0, 0);
-  if (!what.no_flush) return Drive(command);
-  command.store_op.outcome = StoreOutcome::kOk;
-  Advance(command);
 }
 
 void Disk::Run(Command& command, const scsi::cdb::PreventAllowMediumRemoval& what) {

@@ -19,6 +19,7 @@
 
 #include "emulator/disk_log.h"
 #include "emulator/disk_options.h"
+#include "emulator/erasure.h"
 #include "emulator/logical_unit.h"
 #include "emulator/mode_pages.h"
 #include "emulator/reply.h"
@@ -29,7 +30,7 @@
 
 namespace usbtwin::emulator {
 
-class Disk final : public scsi::LogicalUnit, private StoreSink {
+class Disk final : public scsi::LogicalUnit, private StoreSink, private Erasure::Owner {
  public:
   // Bytes in one READ, WRITE or comparing VERIFY; told to hosts as MAXIMUM TRANSFER LENGTH.
   static constexpr uint32_t kTransferMax = uint32_t{1} << 31;
@@ -59,7 +60,14 @@ class Disk final : public scsi::LogicalUnit, private StoreSink {
   bool RemoveMedium();
   void SetWriteProtected(bool write_protected);
 
-  bool ready() const { return medium_ == Medium::kReady; }
+  // For when the disk is put away: an erasure that goes on by itself stops where it is. Idle once
+  // the store has answered it.
+  void StopErasing() { erasure_.Stop(); }
+  bool idle() const { return erasure_.idle(); }
+
+  bool ready() const {
+    return medium_ == Medium::kReady && !erasure_.running() && !sanitize_failed_;
+  }
   bool write_protected() const;
   uint64_t blocks_count() const { return blocks_count_; }
 
@@ -95,6 +103,7 @@ class Disk final : public scsi::LogicalUnit, private StoreSink {
     kFlush,         // SYNCHRONIZE CACHE
     kStop,          // flushes, then stops
     kEject,         // flushes, then ejects
+    kErase,         // waits for the end of SANITIZE or FORMAT UNIT
   };
 
   // Unit attention conditions an initiator has not heard of, most important first. SAM-5, 5.14.
@@ -118,8 +127,18 @@ class Disk final : public scsi::LogicalUnit, private StoreSink {
   void Run(scsi::Command& command, const scsi::cdb::TestUnitReady& what);
   void Run(scsi::Command& command, const scsi::cdb::RequestSense& what);
   void Run(scsi::Command& command, const scsi::cdb::ReportLuns& what);
-  void Run(scsi::Command& command, const scsi::cdb::StartStopUnit& what);
   void Run(scsi::Command& command, const scsi::cdb::PreventAllowMediumRemoval& what);
+  // disk_power.cc
+  void Run(scsi::Command& command, const scsi::cdb::StartStopUnit& what);
+  void StartOrStop(scsi::Command& command, const scsi::cdb::StartStopUnit& what);
+  void SetPower(scsi::Command& command, const scsi::cdb::StartStopUnit& what);
+  // disk_erase.cc
+  void Run(scsi::Command& command, const scsi::cdb::Sanitize& what);
+  void Run(scsi::Command& command, const scsi::cdb::FormatUnit& what);
+  bool EnterErasable(scsi::Command& command);
+  void Erase(scsi::Command& command, Erasure::Plan plan, bool immediate);
+  void HandleErased() override;
+  std::optional<scsi::Sense> ErasureSense() const;
   // disk_reserve.cc
   void Run(scsi::Command& command, const scsi::cdb::Reserve6& what);
   void Run(scsi::Command& command, const scsi::cdb::Release6& what);
@@ -168,6 +187,8 @@ class Disk final : public scsi::LogicalUnit, private StoreSink {
   void Apply(scsi::Command& command, const scsi::cdb::WriteBuffer& what);
   void Apply(scsi::Command& command, const scsi::cdb::ModeSelect& what);
   void Apply(scsi::Command& command, const scsi::cdb::PersistentReserveOut& what);
+  void Apply(scsi::Command& command, const scsi::cdb::Sanitize& what);
+  void Apply(scsi::Command& command, const scsi::cdb::FormatUnit& what);
 
   // A command has its turn.
   void Begin(scsi::Command& command);
@@ -257,12 +278,16 @@ class Disk final : public scsi::LogicalUnit, private StoreSink {
   const uint64_t blocks_count_;
   Medium medium_;
   bool write_protect_switch_ = false;
+  bool sanitize_failed_ = false;
+  uint8_t low_power_code_ = 0;  // how REQUEST SENSE calls the power condition; 0: active
   std::array<Nexus, scsi::kInitiatorsMax> nexuses_;
   ModePages modes_;
   Reservations reservations_;
   DiskLog log_;
   TaskSet tasks_;
   bool starting_ = false;
+  Erasure erasure_;
+  scsi::Command* erase_waiter_ = nullptr;  // null where nobody waits
   StoreGate gate_;
   bool driving_waiting_ = false;
   std::array<uint8_t, kBufferLength> buffer_{};  // WRITE BUFFER, data mode

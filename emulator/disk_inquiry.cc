@@ -18,6 +18,7 @@ constexpr std::array kVitalPages = {
     VpdPage::kSupportedPages,
     VpdPage::kUnitSerialNumber,
     VpdPage::kDeviceIdentification,
+    VpdPage::kPowerCondition,
     VpdPage::kBlockLimits,
     VpdPage::kBlockDeviceCharacteristics,
     VpdPage::kLogicalBlockProvisioning,
@@ -83,6 +84,14 @@ bool Disk::AppendVitalPage(uint8_t page, Reply& reply) const {
       reply.Append(TextBytes(SerialOf(options_)));
       return true;
     case VpdPage::kDeviceIdentification: AppendIdentification(reply); return true;
+    case VpdPage::kPowerCondition: {
+      wire::scsi::PowerConditionPage power{};  // coming back takes no time
+      power.header = HeaderOf(VpdPage::kPowerCondition, sizeof(power) - sizeof(VpdHeader));
+      power.standby = 0x03;
+      power.idle = 0x07;
+      reply.Append(power);
+      return true;
+    }
     case VpdPage::kBlockLimits: {
       wire::scsi::BlockLimitsPage limits{};
       limits.header = HeaderOf(VpdPage::kBlockLimits, sizeof(limits) - sizeof(VpdHeader));

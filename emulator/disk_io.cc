@@ -315,8 +315,9 @@ bool Disk::Advance(Command& command) {
     case Work::kFlush:
     case Work::kStop:
     case Work::kEject: return AdvanceFlush(command, failed);
+    case Work::kErase:
     case Work::kGather:
-    case Work::kNone: CHECK(work(command) != Work::kNone && work(command) != Work::kGather);
+    case Work::kNone: CHECK_LT(work(command), Work::kNone);  // they have no store operations
   }
   return false;
 }

@@ -162,9 +162,22 @@ struct FieldsOf {
   Fields operator()(const cdb::StartStopUnit& unit) const {
     return {{"immediate", unit.immediate},
             {"power_condition", unit.power_condition},
+            {"power_condition_modifier", unit.modifier},
             {"no_flush", unit.no_flush},
             {"load_eject", unit.load_eject},
             {"start", unit.start}};
+  }
+  Fields operator()(const cdb::FormatUnit& format) const {
+    return {{"long_list", format.long_list},
+            {"format_data", format.has_list},
+            {"complete_list", format.complete},
+            {"defect_list_format", format.defect_format}};
+  }
+  Fields operator()(const cdb::Sanitize& sanitize) const {
+    return {{"service_action", static_cast<uint64_t>(sanitize.action)},
+            {"immediate", sanitize.immediate},
+            {"allow_unrestricted_exit", sanitize.unrestricted},
+            {"parameter_list_length", sanitize.parameter_list_length}};
   }
   Fields operator()(const cdb::PreventAllowMediumRemoval& removal) const {
     return {{"prevent", removal.prevent}};

@@ -329,7 +329,9 @@ Cdb ReportLuns(uint8_t select, uint32_t allocation_length) {
 Cdb StartStopUnit(const cdb::StartStopUnit& request) {
   CHECK_LE(request.power_condition, 0x0f);
   raw::StartStopUnitCommand layout{};
+  CHECK_LE(request.modifier, raw::kPowerModifierMask);
   if (request.immediate) layout.flags = raw::kStartStopImmediate;
+  layout.modifier = request.modifier;
   layout.action = static_cast<uint8_t>(request.power_condition << raw::kPowerConditionShift |
                                        (request.no_flush ? raw::kNoFlush : 0) |
                                        (request.load_eject ? raw::kLoadEject : 0) |
@@ -341,6 +343,24 @@ Cdb PreventAllowMediumRemoval(bool prevent) {
   raw::PreventAllowCommand layout{};
   layout.prevent = prevent ? 1 : 0;
   return Build(raw::Opcode::kPreventAllowMediumRemoval, layout);
+}
+
+Cdb FormatUnit(const cdb::FormatUnit& request) {
+  CHECK_LE(request.defect_format, raw::kDefectFormatMask);
+  raw::FormatUnitCommand layout{};
+  layout.flags = static_cast<uint8_t>(
+      (request.long_list ? raw::kFormatLongList : 0) | (request.has_list ? raw::kFormatData : 0) |
+      (request.complete ? raw::kFormatComplete : 0) | request.defect_format);
+  return Build(raw::Opcode::kFormatUnit, layout);
+}
+
+Cdb Sanitize(const cdb::Sanitize& request) {
+  raw::SanitizeCommand layout{};
+  layout.flags = static_cast<uint8_t>((request.immediate ? raw::kSanitizeImmediate : 0) |
+                                      (request.unrestricted ? raw::kSanitizeUnrestricted : 0) |
+                                      static_cast<uint8_t>(request.action));
+  layout.parameter_list_length = request.parameter_list_length;
+  return Build(raw::Opcode::kSanitize, layout);
 }
 
 }  // namespace usbtwin::scsi

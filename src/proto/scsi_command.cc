@@ -131,6 +131,13 @@ DataPhase ExpectedData(const Meaning& meaning, uint32_t block_size) {
           [&](const cdb::ReportTaskFunctions& what) { return in(what.allocation_length); },
           [&](const cdb::ReportLuns& what) { return in(what.allocation_length); },
           [](const cdb::StartStopUnit&) { return DataPhase{}; },
+          [](const cdb::FormatUnit& what) {
+            // The header; a list of defects would follow it.
+            if (!what.has_list) return DataPhase{};
+            return DataPhase{Direction::kOut, what.long_list ? sizeof(raw::FormatLongHeader)
+                                                             : sizeof(raw::FormatShortHeader)};
+          },
+          [&](const cdb::Sanitize& what) { return out(what.parameter_list_length); },
           [](const cdb::PreventAllowMediumRemoval&) { return DataPhase{}; },
       },
       meaning);

@@ -114,5 +114,7 @@ Cdb ReportTaskFunctions(const cdb::ReportTaskFunctions& request);
 Cdb ReportLuns(uint8_t select, uint32_t allocation_length);
 Cdb StartStopUnit(const cdb::StartStopUnit& request);
 Cdb PreventAllowMediumRemoval(bool prevent);
+Cdb FormatUnit(const cdb::FormatUnit& request);
+Cdb Sanitize(const cdb::Sanitize& request);
 
 }  // namespace usbtwin::scsi

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "wire/scsi_reservation.h"
+#include "wire/scsi_unit.h"
 
 namespace usbtwin::scsi::cdb {
 
@@ -185,10 +186,25 @@ struct ReportLuns {
 struct StartStopUnit {
   bool immediate = false;
   uint8_t power_condition = 0;
+  uint8_t modifier = 0;  // POWER CONDITION MODIFIER
   bool no_flush = false;
   bool load_eject = false;  // LOEJ
   bool start = false;
   bool operator==(const StartStopUnit&) const = default;
+};
+struct FormatUnit {
+  bool long_list = false;  // LONGLIST: the longer header
+  bool has_list = false;   // FMTDATA: a parameter list is sent
+  bool complete = false;   // CMPLST: the list of defects it has is all there is
+  uint8_t defect_format = 0;
+  bool operator==(const FormatUnit&) const = default;
+};
+struct Sanitize {
+  wire::scsi::SanitizeAction action{};
+  bool immediate = false;
+  bool unrestricted = false;  // AUSE: a failure can be left by EXIT FAILURE MODE
+  uint16_t parameter_list_length = 0;
+  bool operator==(const Sanitize&) const = default;
 };
 struct PreventAllowMediumRemoval {
   bool prevent = false;
@@ -207,6 +223,7 @@ using Meaning =
                  cdb::CompareAndWrite, cdb::OrWrite, cdb::WriteSame, cdb::Unmap, cdb::GetLbaStatus,
                  cdb::PreFetch, cdb::SynchronizeCache, cdb::ReadDefectData, cdb::ReadBuffer,
                  cdb::WriteBuffer, cdb::ReportOpcodes, cdb::ReportTaskFunctions, cdb::ReportLuns,
-                 cdb::StartStopUnit, cdb::PreventAllowMediumRemoval>;
+                 cdb::StartStopUnit, cdb::PreventAllowMediumRemoval, cdb::FormatUnit,
+                 cdb::Sanitize>;
 
 }  // namespace usbtwin::scsi

@@ -137,6 +137,7 @@ Parsed ParseStartStopUnit(Bytes cdb) {
   return Meaning(cdb::StartStopUnit{
       .immediate = (layout.flags & raw::kStartStopImmediate) != 0,
       .power_condition = static_cast<uint8_t>(layout.action >> raw::kPowerConditionShift),
+      .modifier = static_cast<uint8_t>(layout.modifier & raw::kPowerModifierMask),
       .no_flush = (layout.action & raw::kNoFlush) != 0,
       .load_eject = (layout.action & raw::kLoadEject) != 0,
       .start = (layout.action & raw::kStart) != 0});
@@ -147,6 +148,25 @@ Parsed ParsePreventAllow(Bytes cdb) {
   // 10b and 11b, persistent prevention, are obsolete.
   if (prevent > 1) return InvalidFieldInCdb(4, 1);
   return Meaning(cdb::PreventAllowMediumRemoval{.prevent = prevent == 1});
+}
+
+Parsed ParseFormatUnit(Bytes cdb) {
+  const uint8_t flags = As<raw::FormatUnitCommand>(cdb).flags;
+  if ((flags & raw::kFormatProtection) != 0) return InvalidProtection();
+  return Meaning(
+      cdb::FormatUnit{.long_list = (flags & raw::kFormatLongList) != 0,
+                      .has_list = (flags & raw::kFormatData) != 0,
+                      .complete = (flags & raw::kFormatComplete) != 0,
+                      .defect_format = static_cast<uint8_t>(flags & raw::kDefectFormatMask)});
+}
+
+Parsed ParseSanitize(Bytes cdb) {
+  const auto& layout = As<raw::SanitizeCommand>(cdb);
+  return Meaning(cdb::Sanitize{
+      .action = static_cast<raw::SanitizeAction>(layout.flags & raw::kServiceActionMask),
+      .immediate = (layout.flags & raw::kSanitizeImmediate) != 0,
+      .unrestricted = (layout.flags & raw::kSanitizeUnrestricted) != 0,
+      .parameter_list_length = layout.parameter_list_length});
 }
 
 constexpr auto kRead6 = ParseTransfer<cdb::Read, raw::BlockCommand6>;
@@ -161,9 +181,10 @@ constexpr auto kOrWrite16 = ParseTransfer<cdb::OrWrite, raw::BlockCommand16>;
 constexpr auto kCompareAndWrite = ParseTransfer<cdb::CompareAndWrite, raw::CompareAndWriteCommand>;
 
 const CommandRow kRows[] = {
+    Row("04 ff 000000 04"_hex, ParseFormatUnit),
     Row("08 1fffff ff 04"_hex, kRead6),
     Row("0a 1fffff ff 04"_hex, kWrite6),
-    Row("1b 01 00 00 f7 04"_hex, ParseStartStopUnit),
+    Row("1b 01 00 0f f7 04"_hex, ParseStartStopUnit),
     Row("1e 000000 03 04"_hex, ParsePreventAllow),
     Row("25 00 ffffffff 0000 01 04"_hex, ParseReadCapacity10),
     Row("28 f8 ffffffff 00 ffff 04"_hex, kRead10),
@@ -175,6 +196,9 @@ const CommandRow kRows[] = {
     Row("37 00 1f 00000000 ffff 04"_hex, ParseReadDefectData10),
     Row("41 fe ffffffff 00 ffff 04"_hex, ParseWriteSame<raw::BlockCommand10>),
     Row("42 01 00000000 00 ffff 04"_hex, ParseUnmap),
+    ActionRow("48 a1 0000000000 ffff 04"_hex, ParseSanitize),  // overwrite
+    ActionRow("48 a2 0000000000 ffff 04"_hex, ParseSanitize),  // block erase
+    ActionRow("48 bf 0000000000 ffff 04"_hex, ParseSanitize),  // exit failure mode
     Row("88 f8 ffffffffffffffff ffffffff 00 04"_hex, kRead16),
     Row("89 f8 ffffffffffffffff 000000 ff 00 04"_hex, kCompareAndWrite),
     Row("8a f8 ffffffffffffffff ffffffff 00 04"_hex, kWrite16),

@@ -167,6 +167,21 @@ void AddDefectData(Lines& lines, uint8_t flags, uint32_t allocation_length) {
              flags & scsi::kDefectFormatMask, allocation_length);
 }
 
+void AddSanitize(Lines& lines, Bytes cdb) {
+  const auto& command = *View<scsi::SanitizeCommand>(cdb);
+  const unsigned action = command.flags & scsi::kServiceActionMask;
+  switch (action) {
+    case 0x01: lines.More(" OVERWRITE"); break;
+    case 0x02: lines.More(" BLOCK ERASE"); break;
+    case 0x03: lines.More(" CRYPTOGRAPHIC ERASE"); break;
+    case 0x1f: lines.More(" EXIT FAILURE MODE"); break;
+    default: lines.More(" action %02x", action);
+  }
+  lines.More("%s parameters %u",
+             (command.flags & scsi::kSanitizeImmediate) != 0 ? " immediate" : "",
+             unsigned{command.parameter_list_length});
+}
+
 void AddReserveIn(Lines& lines, Bytes cdb) {
   constexpr const char* kActions[] = {"READ KEYS", "READ RESERVATION", "REPORT CAPABILITIES",
                                       "READ FULL STATUS"};
@@ -219,6 +234,62 @@ void AddMaintenanceIn(Lines& lines, Bytes cdb) {
   lines.More(" allocation %u", unsigned{command.allocation_length});
 }
 
+// The fields of commands for disks with more to say. False: there is nothing to be said of it.
+bool AddRareFields(Lines& lines, Bytes cdb) {
+  switch (static_cast<Opcode>(cdb[0])) {
+    case Opcode::kUnmap:
+      lines.More(" parameters %u", unsigned{View<scsi::UnmapCommand>(cdb)->parameter_list_length});
+      return true;
+    case Opcode::kCompareAndWrite: {
+      const auto& command = *View<scsi::CompareAndWriteCommand>(cdb);
+      AddBlocks(lines, command.lba, command.length, command.flags);
+      return true;
+    }
+    case Opcode::kReadDefectData10: {
+      const auto& command = *View<scsi::ReadDefectData10Command>(cdb);
+      AddDefectData(lines, command.flags, command.allocation_length);
+      return true;
+    }
+    case Opcode::kReadDefectData12: {
+      const auto& command = *View<scsi::ReadDefectData12Command>(cdb);
+      AddDefectData(lines, command.flags, command.allocation_length);
+      return true;
+    }
+    case Opcode::kReadBuffer:
+    case Opcode::kWriteBuffer: {
+      const auto& command = *View<scsi::BufferCommand>(cdb);
+      lines.More(" mode %02x id %02x offset %u length %u", command.mode & scsi::kBufferModeMask,
+                 command.buffer_id, unsigned{command.offset}, unsigned{command.length});
+      return true;
+    }
+    case Opcode::kModeSelect6:
+      lines.More(" parameters %u", View<scsi::ModeSelect6Command>(cdb)->parameter_list_length);
+      return true;
+    case Opcode::kModeSelect10:
+      lines.More(" parameters %u",
+                 unsigned{View<scsi::ModeSelect10Command>(cdb)->parameter_list_length});
+      return true;
+    case Opcode::kLogSense: {
+      const auto& command = *View<scsi::LogSenseCommand>(cdb);
+      lines.More(" page %02x/%02x allocation %u", command.page & scsi::kModePageCodeMask,
+                 command.subpage, unsigned{command.allocation_length});
+      return true;
+    }
+    case Opcode::kFormatUnit: {
+      const unsigned flags = View<scsi::FormatUnitCommand>(cdb)->flags;
+      lines.More(" %s list", (flags & scsi::kFormatData) == 0       ? "without"
+                             : (flags & scsi::kFormatLongList) != 0 ? "long"
+                                                                    : "short");
+      return true;
+    }
+    case Opcode::kSanitize: AddSanitize(lines, cdb); return true;
+    case Opcode::kPersistentReserveIn: AddReserveIn(lines, cdb); return true;
+    case Opcode::kPersistentReserveOut: AddReserveOut(lines, cdb); return true;
+    case Opcode::kMaintenanceIn: AddMaintenanceIn(lines, cdb); return true;
+    default: return false;
+  }
+}
+
 // The fields of a command block that is as long as its group says.
 void AddFields(Lines& lines, Bytes cdb) {
   if (NamesBlocks(cdb[0])) {
@@ -250,7 +321,14 @@ void AddFields(Lines& lines, Bytes cdb) {
       return;
     }
     case Opcode::kStartStopUnit: {
-      const uint8_t action = View<scsi::StartStopUnitCommand>(cdb)->action;
+      const auto& command = *View<scsi::StartStopUnitCommand>(cdb);
+      const uint8_t action = command.action;
+      const unsigned condition = action >> scsi::kPowerConditionShift;
+      if (condition != 0) {
+        lines.More(" power condition %x/%x", condition,
+                   command.modifier & scsi::kPowerModifierMask);
+        return;
+      }
       lines.More(" %s%s", (action & scsi::kStart) != 0 ? "start" : "stop",
                  (action & scsi::kLoadEject) != 0 ? " and load or eject" : "");
       return;
@@ -260,47 +338,6 @@ void AddFields(Lines& lines, Bytes cdb) {
                             ? "prevent"
                             : "allow");
       return;
-    case Opcode::kUnmap:
-      lines.More(" parameters %u", unsigned{View<scsi::UnmapCommand>(cdb)->parameter_list_length});
-      return;
-    case Opcode::kCompareAndWrite: {
-      const auto& command = *View<scsi::CompareAndWriteCommand>(cdb);
-      AddBlocks(lines, command.lba, command.length, command.flags);
-      return;
-    }
-    case Opcode::kReadDefectData10: {
-      const auto& command = *View<scsi::ReadDefectData10Command>(cdb);
-      AddDefectData(lines, command.flags, command.allocation_length);
-      return;
-    }
-    case Opcode::kReadDefectData12: {
-      const auto& command = *View<scsi::ReadDefectData12Command>(cdb);
-      AddDefectData(lines, command.flags, command.allocation_length);
-      return;
-    }
-    case Opcode::kReadBuffer:
-    case Opcode::kWriteBuffer: {
-      const auto& command = *View<scsi::BufferCommand>(cdb);
-      lines.More(" mode %02x id %02x offset %u length %u", command.mode & scsi::kBufferModeMask,
-                 command.buffer_id, unsigned{command.offset}, unsigned{command.length});
-      return;
-    }
-    case Opcode::kModeSelect6:
-      lines.More(" parameters %u", View<scsi::ModeSelect6Command>(cdb)->parameter_list_length);
-      return;
-    case Opcode::kModeSelect10:
-      lines.More(" parameters %u",
-                 unsigned{View<scsi::ModeSelect10Command>(cdb)->parameter_list_length});
-      return;
-    case Opcode::kLogSense: {
-      const auto& command = *View<scsi::LogSenseCommand>(cdb);
-      lines.More(" page %02x/%02x allocation %u", command.page & scsi::kModePageCodeMask,
-                 command.subpage, unsigned{command.allocation_length});
-      return;
-    }
-    case Opcode::kPersistentReserveIn: AddReserveIn(lines, cdb); return;
-    case Opcode::kPersistentReserveOut: AddReserveOut(lines, cdb); return;
-    case Opcode::kMaintenanceIn: AddMaintenanceIn(lines, cdb); return;
     case Opcode::kReportLuns:
       lines.More(" select %02x allocation %u", View<scsi::ReportLunsCommand>(cdb)->select,
                  unsigned{View<scsi::ReportLunsCommand>(cdb)->allocation_length});
@@ -318,8 +355,9 @@ void AddFields(Lines& lines, Bytes cdb) {
       lines.More(" allocation %u", unsigned{command.allocation_length});
       return;
     }
-    default: break;  // the name and the bytes must do
+    default: break;
   }
+  if (AddRareFields(lines, cdb)) return;  // otherwise the name and the bytes must do
   const Bytes fields = Drop(cdb, 1);
   if (AnySet(fields)) lines.Hex(cdb);
 }

@@ -19,6 +19,10 @@ constexpr const char* kSenseKeys[] = {
 void AddKeySpecific(Lines& lines, unsigned key, Bytes specific) {
   if ((specific[0] & scsi::kKeySpecificValid) == 0) return;
   const unsigned value = static_cast<unsigned>(specific[1] << 8 | specific[2]);
+  if (key == 0 || key == 2) {  // SPC-4, 4.5.2.4.4
+    lines.More(", progress %u of 65536", value);
+    return;
+  }
   if (key != 5) {
     lines.More(", key specific %02x %04x", specific[0], value);
     return;

@@ -270,6 +270,7 @@ struct StartStopUnitCommand {
 static_assert(WireStruct<StartStopUnitCommand> && sizeof(StartStopUnitCommand) == 6);
 inline constexpr uint8_t kStartStopImmediate = 0x01;
 inline constexpr uint8_t kPowerConditionShift = 4;
+inline constexpr uint8_t kPowerModifierMask = 0x0f;  // POWER CONDITION MODIFIER
 inline constexpr uint8_t kNoFlush = 0x04;
 inline constexpr uint8_t kLoadEject = 0x02;
 inline constexpr uint8_t kStart = 0x01;

@@ -40,6 +40,7 @@ enum class VpdPage : uint8_t {
   kSupportedPages = 0x00,
   kUnitSerialNumber = 0x80,
   kDeviceIdentification = 0x83,
+  kPowerCondition = 0x8a,
   kBlockLimits = 0xb0,
   kBlockDeviceCharacteristics = 0xb1,
   kLogicalBlockProvisioning = 0xb2,
@@ -69,6 +70,21 @@ inline constexpr uint8_t kDesignatorVendorSpecific = 0;
 inline constexpr uint8_t kDesignatorT10Vendor = 1;
 inline constexpr uint8_t kDesignatorNaa = 3;
 inline constexpr uint8_t kDesignatorScsiName = 8;
+
+// Power Condition VPD page, 8Ah: the power conditions that START STOP UNIT can name, and how long
+// it takes to come back from each, in milliseconds. SPC-4, 7.8.
+struct PowerConditionPage {
+  VpdHeader header;  // PAGE LENGTH 0Eh
+  uint8_t standby;   // bit 1: STANDBY_Y; bit 0: STANDBY_Z
+  uint8_t idle;      // bit 2: IDLE_C; bit 1: IDLE_B; bit 0: IDLE_A
+  Be16 stopped_recovery;
+  Be16 standby_z_recovery;
+  Be16 standby_y_recovery;
+  Be16 idle_a_recovery;
+  Be16 idle_b_recovery;
+  Be16 idle_c_recovery;
+};
+static_assert(WireStruct<PowerConditionPage> && sizeof(PowerConditionPage) == 18);
 
 // Block Limits VPD page, B0h. SBC-3, 6.6.3. Zero means "not reported".
 struct BlockLimitsPage {

@@ -114,6 +114,68 @@ struct DefectHeader12 {
 };
 static_assert(WireStruct<DefectHeader12> && sizeof(DefectHeader12) == 8);
 
+// ---- Erasing ----------------------------------------------------------------------------------
+
+// SBC-3, 5, "FORMAT UNIT command".
+struct FormatUnitCommand {
+  uint8_t opcode;
+  uint8_t
+      flags;  // bits 7..6: FMTPINFO; 5: LONGLIST; 4: FMTDATA; 3: CMPLST; 2..0: DEFECT LIST FORMAT
+  std::array<uint8_t, 3> reserved2;
+  uint8_t control;
+};
+static_assert(WireStruct<FormatUnitCommand> && sizeof(FormatUnitCommand) == 6);
+inline constexpr uint8_t kFormatProtection = 0xc0;  // FMTPINFO
+inline constexpr uint8_t kFormatLongList = 0x20;    // LONGLIST
+inline constexpr uint8_t kFormatData = 0x10;        // FMTDATA
+inline constexpr uint8_t kFormatComplete = 0x08;    // CMPLST
+
+// FORMAT UNIT parameter list headers; the second one where LONGLIST says so.
+struct FormatShortHeader {
+  uint8_t protection;  // bits 2..0: PROTECTION FIELDS USAGE
+  uint8_t flags;       // bit 7: FOV; 5: DCRT; 3: IP; 1: IMMED
+  Be16 defects_length;
+};
+static_assert(WireStruct<FormatShortHeader> && sizeof(FormatShortHeader) == 4);
+struct FormatLongHeader {
+  uint8_t protection;
+  uint8_t flags;
+  uint8_t reserved2;
+  uint8_t protection_interval;
+  Be32 defects_length;
+};
+static_assert(WireStruct<FormatLongHeader> && sizeof(FormatLongHeader) == 8);
+inline constexpr uint8_t kFormatPattern = 0x08;    // IP
+inline constexpr uint8_t kFormatImmediate = 0x02;  // IMMED
+
+// SBC-3, 5, "SANITIZE command".
+struct SanitizeCommand {
+  uint8_t opcode;
+  uint8_t flags;  // bit 7: IMMED; bit 5: AUSE; bits 4..0: SERVICE ACTION
+  std::array<uint8_t, 5> reserved2;
+  Be16 parameter_list_length;
+  uint8_t control;
+};
+static_assert(WireStruct<SanitizeCommand> && sizeof(SanitizeCommand) == 10);
+inline constexpr uint8_t kSanitizeImmediate = 0x80;     // IMMED
+inline constexpr uint8_t kSanitizeUnrestricted = 0x20;  // AUSE
+enum class SanitizeAction : uint8_t {
+  kOverwrite = 0x01,
+  kBlockErase = 0x02,
+  kExitFailureMode = 0x1f,
+};
+
+// Parameter list of the overwrite service action; the initialization pattern follows.
+struct OverwriteHeader {
+  uint8_t flags;  // bit 7: INVERT; bits 6..5: TEST; bits 4..0: OVERWRITE COUNT
+  uint8_t reserved1;
+  Be16 pattern_length;  // INITIALIZATION PATTERN LENGTH: bytes
+};
+static_assert(WireStruct<OverwriteHeader> && sizeof(OverwriteHeader) == 4);
+inline constexpr uint8_t kOverwriteInvert = 0x80;
+inline constexpr uint8_t kOverwriteTestMask = 0x60;
+inline constexpr uint8_t kOverwriteCountMask = 0x1f;
+
 // ---- Buffers ----------------------------------------------------------------------------------
 
 // READ BUFFER and WRITE BUFFER. SPC-4, 6.18 and 6.49.

@@ -1,3 +1,5 @@
+#include "emulator/disk_log.h"
+
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>

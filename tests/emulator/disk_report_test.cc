@@ -56,6 +56,11 @@ const RefusedCase kRefused[] = {
      "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 ca 00 02"},
     {"an_opcode_without_actions_with_one", "a3 0c 02 28 0000 00000100 00 00",
      "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 ca 00 02"},
+    // TPGS of INQUIRY is zero: there are no target port groups to report.
+    {"target_port_groups", "a3 0a 00 00 0000 00000100 00 00",
+     "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cc 00 01"},
+    {"receive_copy_results", "84 03 00 00 00 00 00 00 00 00 00 00 01 00 00 00",
+     "70 00 05 00 00 00 00 0a 00 00 00 00 20 00 00 c0 00 00"},
     {"reserved_options", "a3 0c 07 28 0000 00000100 00 00",
      "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 ca 00 02"},
 };
@@ -112,7 +117,8 @@ BOOST_AUTO_TEST_CASE(every_listed_command_is_known_and_no_other) {
     rig.host.Do(scsi::ReportOpcodes(
         {.options = 3, .opcode = code, .service_action = bytes[1], .allocation_length = 4}));
     BOOST_TEST(rig.host.in_hex().substr(0, 5) == (known ? "00 03" : "00 01"));
-    rig.host.Do("1b 00 00 00 01 00");  // it may have been told to stop
+    rig.clock.Advance(std::chrono::seconds(1));  // it may have been told to erase itself
+    rig.host.Do("1b 00 00 00 01 00");            // or to stop
   }
 }
 

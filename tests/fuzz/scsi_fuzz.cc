@@ -67,6 +67,8 @@ Cdb Rebuild(const Meaning& meaning) {
             return ReportLuns(what.select, what.allocation_length);
           },
           [](const cdb::StartStopUnit& what) { return StartStopUnit(what); },
+          [](const cdb::FormatUnit& what) { return FormatUnit(what); },
+          [](const cdb::Sanitize& what) { return Sanitize(what); },
           [](const cdb::PreventAllowMediumRemoval& what) {
             return PreventAllowMediumRemoval(what.prevent);
           },

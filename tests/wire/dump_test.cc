@@ -152,6 +152,15 @@ BOOST_AUTO_TEST_CASE(command_blocks_by_name_with_blocks) {
       {{0x1a, 0, 0x3f, 0, 192, 0}, "MODE SENSE(6) page 3f/00 allocation 192\n"},
       {{0x5a, 0, 0x08, 0, 0, 0, 0, 1, 0, 0}, "MODE SENSE(10) page 08/00 allocation 256\n"},
       {{0x1b, 0, 0, 0, 2, 0}, "START STOP UNIT stop and load or eject\n"},
+      {{0x1b, 0, 0, 2, 0x20, 0}, "START STOP UNIT power condition 2/2\n"},
+      {{0x04, 0, 0, 0, 0, 0}, "FORMAT UNIT without list\n"},
+      {{0x04, 0x10, 0, 0, 0, 0}, "FORMAT UNIT short list\n"},
+      {{0x04, 0x30, 0, 0, 0, 0}, "FORMAT UNIT long list\n"},
+      {{0x48, 0x82, 0, 0, 0, 0, 0, 0, 0, 0}, "SANITIZE BLOCK ERASE immediate parameters 0\n"},
+      {{0x48, 0x01, 0, 0, 0, 0, 0, 0, 8, 0}, "SANITIZE OVERWRITE parameters 8\n"},
+      {{0x48, 0x03, 0, 0, 0, 0, 0, 0, 0, 0}, "SANITIZE CRYPTOGRAPHIC ERASE parameters 0\n"},
+      {{0x48, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0}, "SANITIZE EXIT FAILURE MODE parameters 0\n"},
+      {{0x48, 0x09, 0, 0, 0, 0, 0, 0, 0, 0}, "SANITIZE action 09 parameters 0\n"},
       {{0x1e, 0, 0, 0, 1, 0}, "PREVENT ALLOW MEDIUM REMOVAL prevent\n"},
       {{0x42, 0, 0, 0, 0, 0, 0, 0, 24, 0}, "UNMAP parameters 24\n"},
       {{0xa0, 0, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0}, "REPORT LUNS select 02 allocation 256\n"},
@@ -223,6 +232,9 @@ BOOST_AUTO_TEST_CASE(sense_data_of_both_formats) {
   BOOST_TEST(DumpSense("73 05 24 00 000000 0c 02 06 0000 8f 0007 00 80 02 aabb"_hex) ==
              "sense descriptor deferred: key 5 (illegal request) asc 24 ascq 00, parameter byte 7 "
              "bit 7, descriptor 80: 80 02 aa bb\n");
+  BOOST_TEST(
+      DumpSense("72 02 04 1b 000000 08 02 06 0000 80 4000 00"_hex) ==
+      "sense descriptor current: key 2 (not ready) asc 04 ascq 1b, progress 16384 of 65536\n");
   BOOST_TEST(DumpSense("7f 00"_hex) == "odd: sense of response code 7f: 7f 00\n");
   BOOST_TEST(DumpSense({}) == "no sense data\n");
   BOOST_TEST(DumpSense("70 00"_hex) == "fixed sense, truncated: 2 of 18 bytes: 70 00\n");
