@@ -40,6 +40,11 @@ struct StoreOp final : Deferred {
   void Run() override { sink->OnStoreDone(*this); }
 };
 
+struct StoreExtent {
+  bool mapped = true;
+  uint64_t length = 0;  // bytes, at least one unless the store ends here
+};
+
 class BlockStore {
  public:
   static constexpr uint32_t kWindowMax = 1 << 20;  // bytes in one read
@@ -50,6 +55,9 @@ class BlockStore {
   // Unmapped ranges read as zeros. A store that cannot unmap writes zeros.
   // True: answered already, the sink is not called. False: the sink is called later, once.
   virtual bool Submit(StoreOp& op) = 0;
+  // What lies from byte `offset` on, and how far: bytes that have been written, or a hole. A store
+  // that does not know its holes says that it has none. GET LBA STATUS asks.
+  virtual StoreExtent ExtentAt(uint64_t offset) const { return {.length = size() - offset}; }
 };
 
 }  // namespace usbtwin::emulator

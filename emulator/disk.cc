@@ -20,6 +20,45 @@ bool IgnoresAttention(uint8_t opcode) {
          opcode == static_cast<uint8_t>(Opcode::kRequestSense);
 }
 
+template <class... Meanings>
+bool IsAnyOf(const scsi::Meaning& meaning) {
+  return (std::holds_alternative<Meanings>(meaning) || ...);
+}
+
+// What reservations make of a command. SPC-4, 5.13.1, and SBC-3, 4.17; PERSISTENT RESERVE OUT,
+// RESERVE and RELEASE decide for themselves.
+Reservations::Access AccessOf(const scsi::Meaning& meaning) {
+  using Access = Reservations::Access;
+  namespace cdb = scsi::cdb;
+  if (const auto* prevent = std::get_if<cdb::PreventAllowMediumRemoval>(&meaning)) {
+    return prevent->prevent ? Access::kWrite : Access::kIdentify;
+  }
+  if (const auto* unit = std::get_if<cdb::StartStopUnit>(&meaning)) {
+    const bool starts = unit->start && !unit->load_eject && unit->power_condition == 0;
+    return starts ? Access::kAsk : Access::kWrite;
+  }
+  if (IsAnyOf<cdb::Inquiry, cdb::ReportLuns, cdb::RequestSense, cdb::ReadCapacity10,
+              cdb::ReadCapacity16, cdb::Reserve6, cdb::Release6, cdb::PersistentReserveIn,
+              cdb::PersistentReserveOut>(meaning)) {
+    return Access::kIdentify;
+  }
+  if (IsAnyOf<cdb::TestUnitReady, cdb::LogSense>(meaning)) return Access::kAsk;
+  if (IsAnyOf<cdb::Read, cdb::Verify, cdb::PreFetch, cdb::GetLbaStatus, cdb::ReadDefectData,
+              cdb::ReadBuffer, cdb::ModeSense, cdb::ReportOpcodes, cdb::ReportTaskFunctions>(
+          meaning)) {
+    return Access::kRead;
+  }
+  return Access::kWrite;
+}
+
+// What can be asked while the medium is erased; SANITIZE and FORMAT UNIT look themselves.
+bool AllowedWhileErasing(const scsi::Meaning& meaning) {
+  namespace cdb = scsi::cdb;
+  return IsAnyOf<cdb::Inquiry, cdb::ReportLuns, cdb::RequestSense, cdb::LogSense, cdb::ModeSense,
+                 cdb::PersistentReserveIn, cdb::ReportOpcodes, cdb::ReportTaskFunctions,
+                 cdb::Sanitize, cdb::FormatUnit>(meaning);
+}
+
 }  // namespace
 
 Disk::Disk(Clock& clock, BlockStore& store, const DiskOptions& options)
@@ -27,12 +66,15 @@ Disk::Disk(Clock& clock, BlockStore& store, const DiskOptions& options)
       store_(store),
       options_(options),
       blocks_count_(store.size() / options.block_size),
-      medium_(blocks_count_ == 0 ? Medium::kAbsent : Medium::kReady) {
+      medium_(blocks_count_ == 0 ? Medium::kAbsent : Medium::kReady),
+      modes_(options),
+      erasure_(clock, store, blocks_count_ * options.block_size, *this) {
   CHECK(options_.block_size == 512 || options_.block_size == scsi::kBlockLengthMax);
 }
 
 bool Disk::write_protected() const {
-  return options_.read_only || write_protect_switch_ || !store_.writable();
+  return options_.read_only || write_protect_switch_ || !store_.writable() ||
+         modes_.write_protected();
 }
 
 void Disk::Execute(Command& command) {
@@ -44,6 +86,9 @@ void Disk::Execute(Command& command) {
   command.length_out = 0;
   command.data.Reset();
   command.aborted = false;
+  command.taking = false;
+  command.write_through = false;
+  command.gathered.clear();
   command.length_total = 0;
   command.length_done = 0;
   command.pending = {};
@@ -51,25 +96,58 @@ void Disk::Execute(Command& command) {
   command.store_op.sink = this;
   command.store_op.owner = &command;
   set_work(command, Work::kNone);
+  command.descriptor_sense = modes_.descriptor_sense();
+  if (tasks_.full()) {
+    command.status = Status::kTaskSetFull;
+    return Post(command, Command::Step::kExecuted);
+  }
+  tasks_.Add(command);
+  StartCommands();
+}
 
+void Disk::StartCommands() {
+  if (starting_) return;
+  starting_ = true;
+  while (Command* command = tasks_.Start()) Begin(*command);
+  starting_ = false;
+}
+
+void Disk::Begin(Command& command) {
   Nexus& nexus = nexuses_[command.initiator];
   const uint8_t opcode = command.command_block[0];
   if (opcode != static_cast<uint8_t>(Opcode::kRequestSense)) nexus.sense_kept = false;
+  const auto meaning = scsi::ParseCdb(command.cdb());
+  // Reservation conflict takes precedence over whatever else there is to tell. SAM-5, 5.3.
+  if (meaning && reservations_.Conflicts(command.initiator, AccessOf(*meaning))) {
+    return Conflict(command);
+  }
   if (nexus.attentions != 0 && !IgnoresAttention(opcode)) {
     return Fail(command, TakeAttention(nexus));
   }
-  const auto meaning = scsi::ParseCdb(command.cdb());
   if (!meaning) return Fail(command, meaning.error());
   const bool verifies = std::holds_alternative<scsi::cdb::Verify>(*meaning);
   if (canary::Planted(canary::Canary::kVerifyWithoutReading) && verifies) return Finish(command);
+  if (const auto sense = ErasureSense(); sense && !AllowedWhileErasing(*meaning)) {
+    return Fail(command, *sense);
+  }
   std::visit([&](const auto& what) { Run(command, what); }, *meaning);
 }
 
 // ---- How commands end -------------------------------------------------------------------------
 
+// Whatever is posted, the command does nothing with the store until the transport has answered.
 void Disk::Post(Command& command, Command::Step step) {
+  if (step == Command::Step::kDataTaken) command.taking = false;
   command.step = step;
   clock_.Post(command);
+  gate_.Leave(command);
+  DriveWaiting();
+  if (work(command) == Work::kNone && step != Command::Step::kDataTaken) HandleEnded(command);
+}
+
+void Disk::HandleEnded(const Command& command) {
+  if (erase_waiter_ == &command) erase_waiter_ = nullptr;
+  if (tasks_.Remove(command)) StartCommands();
 }
 
 void Disk::Refuse(Command& command, const Sense& sense) {
@@ -85,41 +163,49 @@ void Disk::Refuse(Command& command, const Sense& sense) {
 void Disk::Fail(Command& command, const Sense& sense) {
   Refuse(command, sense);
   command.length_in = 0;
-  set_work(command, Work::kNone);
-  Post(command, Command::Step::kExecuted);
+  Finish(command);
 }
 
 void Disk::Finish(Command& command) {
   set_work(command, Work::kNone);
-  Post(command, Command::Step::kExecuted);
+  Post(command, command.taking ? Command::Step::kDataTakenLast : Command::Step::kExecuted);
 }
 
-void Disk::FinishAborted(Command& command, Command::Step step) {
+void Disk::Conflict(Command& command) {
+  command.status = Status::kReservationConflict;
+  command.length_in = 0;
+  Finish(command);
+}
+
+void Disk::FinishAborted(Command& command) {
+  const auto step = command.taking ? Command::Step::kDataTakenLast : Command::Step::kExecuted;
   command.status = Status::kTaskAborted;
   command.data.Reset();
   command.length_in = 0;
   set_work(command, Work::kNone);
   if (command.linked()) {
     command.step = step;
+    HandleEnded(command);
   } else {
     Post(command, step);
   }
 }
 
-void Disk::Answer(Command& command, const Reply& reply, uint32_t allocation_length) {
-  command.data = replies_.Lend(Take(reply.view(), allocation_length));
+void Disk::Answer(Command& command, Bytes data, uint32_t allocation_length) {
+  command.data = replies_.Lend(Take(data, allocation_length));
   command.length_in = command.data.length();
   Finish(command);
 }
 
 void Disk::Abort(Command& command) {
+  if (tasks_.IsDormant(command)) return FinishAborted(command);
   if (command.store_busy) {
     command.aborted = true;
     return;
   }
   if (!command.linked()) {
     // It waits for data or for NextWindow, or it is not ours any more.
-    if (work(command) != Work::kNone) FinishAborted(command, Command::Step::kExecuted);
+    if (work(command) != Work::kNone) FinishAborted(command);
     return;
   }
   switch (command.step) {
@@ -128,10 +214,10 @@ void Disk::Abort(Command& command) {
     case Command::Step::kExecuted:
     case Command::Step::kWindow:
       // Decided, unless windows were to follow.
-      if (work(command) != Work::kNone) FinishAborted(command, Command::Step::kExecuted);
+      if (work(command) != Work::kNone) FinishAborted(command);
       return;
-    case Command::Step::kDataWanted: return FinishAborted(command, Command::Step::kExecuted);
-    case Command::Step::kDataTaken: return FinishAborted(command, Command::Step::kDataTakenLast);
+    case Command::Step::kDataWanted: return FinishAborted(command);
+    case Command::Step::kDataTaken: command.taking = true; return FinishAborted(command);
   }
 }
 
@@ -144,7 +230,10 @@ void Disk::ForgetSense(uint8_t initiator) {
 
 void Disk::Reset() {
   if (medium_ == Medium::kStopped) medium_ = Medium::kReady;
+  low_power_code_ = 0;
   for (Nexus& nexus : nexuses_) nexus = Nexus{};
+  modes_.Reset();
+  reservations_.Reset();
 }
 
 // Alone, without a Target in front of it, a disk is LUN 0.
@@ -154,6 +243,16 @@ void Disk::ResetUnit(uint64_t lun) {
 
 void Disk::Announce(Attention attention) {
   for (Nexus& nexus : nexuses_) nexus.attentions |= attention;
+}
+
+void Disk::Announce(Attention attention, uint16_t initiators) {
+  for (uint8_t initiator = 0; initiator < nexuses_.size(); ++initiator) {
+    if ((initiators >> initiator & 1) != 0) nexuses_[initiator].attentions |= attention;
+  }
+}
+
+void Disk::AbortOf(uint16_t initiators) {
+  for (Command* command : tasks_.Of(initiators)) Abort(*command);
 }
 
 Sense Disk::TakeAttention(Nexus& nexus) {
@@ -168,11 +267,24 @@ Sense Disk::TakeAttention(Nexus& nexus) {
       sense.asc = 0x2a;  // mode parameters changed
       sense.ascq = 0x01;
       break;
+    case kAttentionPreempted:
+      sense.asc = 0x2a;
+      sense.ascq = 0x03;
+      break;
+    case kAttentionReleased:
+      sense.asc = 0x2a;
+      sense.ascq = 0x04;
+      break;
+    case kAttentionRegistrations:
+      sense.asc = 0x2a;
+      sense.ascq = 0x05;
+      break;
   }
   return sense;
 }
 
 Sense Disk::ReadinessSense() const {
+  if (const auto sense = ErasureSense()) return *sense;
   switch (medium_) {
     case Medium::kReady: break;
     case Medium::kStopped:  // initializing command required
@@ -185,7 +297,10 @@ Sense Disk::ReadinessSense() const {
 }
 
 bool Disk::EnterReady(Command& command) {
-  if (ready()) return true;
+  if (ready()) {
+    low_power_code_ = 0;
+    return true;
+  }
   Fail(command, ReadinessSense());
   return false;
 }
@@ -208,7 +323,7 @@ void Disk::InsertMedium() {
 }
 
 bool Disk::RemoveMedium() {
-  if (!options_.removable || removal_prevented()) return false;
+  if (!options_.removable || removal_prevented() || erasure_.running()) return false;
   medium_ = Medium::kAbsent;
   return true;
 }
@@ -222,7 +337,8 @@ void Disk::SetWriteProtected(bool write_protected) {
 // ---- Commands that concern the unit as a whole ------------------------------------------------
 
 void Disk::Run(Command& command, const scsi::cdb::TestUnitReady&) {
-  if (EnterReady(command)) Finish(command);
+  if (!ready()) return Fail(command, ReadinessSense());
+  Finish(command);
 }
 
 void Disk::Run(Command& command, const scsi::cdb::RequestSense& what) {
@@ -232,6 +348,10 @@ void Disk::Run(Command& command, const scsi::cdb::RequestSense& what) {
     sense = nexus.sense;
   } else if (nexus.attentions != 0) {
     sense = TakeAttention(nexus);
+  } else if (sense.key == SenseKey::kNoSense && low_power_code_ != 0) {
+    sense = {.asc = 0x5e, .ascq = low_power_code_};
+  } else if (sense.key == SenseKey::kNoSense && modes_.exceptions_tested()) {
+    sense = {.asc = 0x5d, .ascq = 0xff};  // failure prediction threshold exceeded (false)
   }
   nexus.sense_kept = false;
 
@@ -252,32 +372,6 @@ void Disk::Run(Command& command, const scsi::cdb::ReportLuns& what) {
   Reply reply;
   AppendLuns(what.select == wire::scsi::kSelectReportWellKnown ? 0 : 1, reply);
   Answer(command, reply, what.allocation_length);
-}
-
-void Disk::Run(Command& command, const scsi::cdb::StartStopUnit& what) {
-  // No power conditions are offered: there is no mode page for them either.
-  if (what.power_condition != 0) return Fail(command, scsi::InvalidFieldInCdb(4, 7));
-  if (what.load_eject && !options_.removable) return Fail(command, scsi::InvalidFieldInCdb(4, 1));
-  const bool inside = medium_ == Medium::kReady || medium_ == Medium::kStopped;
-  if (what.start) {
-    if (inside) {
-      medium_ = Medium::kReady;
-    } else if (what.load_eject && medium_ == Medium::kEjected) {
-      Load();
-    } else {
-      return Fail(command, ReadinessSense());
-    }
-    return Finish(command);
-  }
-  if (!inside) return Finish(command);
-  if (what.load_eject && removal_prevented()) {  // medium removal prevented
-    return Fail(command, {.key = SenseKey::kIllegalRequest, .asc = 0x53, .ascq = 0x02});
-  }
-  // What is cached is written first, unless the host says not to. SBC-3, 5, "START STOP UNIT".
-  SetFlush(command, what.load_eject ? Work::kEject : Work::kStop, 0, 0);
-  if (!what.no_flush) return Drive(command);
-  command.store_op.outcome = StoreOutcome::kOk;
-  Advance(command);
 }
 
 void Disk::Run(Command& command, const scsi::cdb::PreventAllowMediumRemoval& what) {

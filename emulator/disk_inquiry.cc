@@ -18,6 +18,7 @@ constexpr std::array kVitalPages = {
     VpdPage::kSupportedPages,
     VpdPage::kUnitSerialNumber,
     VpdPage::kDeviceIdentification,
+    VpdPage::kPowerCondition,
     VpdPage::kBlockLimits,
     VpdPage::kBlockDeviceCharacteristics,
     VpdPage::kLogicalBlockProvisioning,
@@ -83,12 +84,28 @@ bool Disk::AppendVitalPage(uint8_t page, Reply& reply) const {
       reply.Append(TextBytes(SerialOf(options_)));
       return true;
     case VpdPage::kDeviceIdentification: AppendIdentification(reply); return true;
+    case VpdPage::kPowerCondition: {
+      wire::scsi::PowerConditionPage power{};  // coming back takes no time
+      power.header = HeaderOf(VpdPage::kPowerCondition, sizeof(power) - sizeof(VpdHeader));
+      power.standby = 0x03;
+      power.idle = 0x07;
+      reply.Append(power);
+      return true;
+    }
     case VpdPage::kBlockLimits: {
       wire::scsi::BlockLimitsPage limits{};
       limits.header = HeaderOf(VpdPage::kBlockLimits, sizeof(limits) - sizeof(VpdHeader));
+      limits.flags4 = wire::scsi::kWriteSameNeedsLength;
+      limits.compare_write_max =
+          static_cast<uint8_t>(std::min(kSwapMax / block_size, uint32_t{UINT8_MAX}));
       limits.transfer_granularity = static_cast<uint16_t>(4096 / block_size);
       limits.transfer_max = kTransferMax / block_size;
       limits.transfer_optimal = BlockStore::kWindowMax / block_size;
+      limits.unmap_blocks_max = static_cast<uint32_t>(kUnmapMax / block_size);
+      limits.unmap_descriptors_max = kUnmapDescriptorsMax;
+      limits.unmap_granularity = kUnmapGranularity / block_size;
+      limits.unmap_alignment = wire::scsi::kUnmapAlignmentValid;  // from block 0 on
+      limits.write_same_max = kWriteSameMax / block_size;
       reply.Append(limits);
       return true;
     }
@@ -101,9 +118,12 @@ bool Disk::AppendVitalPage(uint8_t page, Reply& reply) const {
       return true;
     }
     case VpdPage::kLogicalBlockProvisioning: {
-      wire::scsi::ProvisioningPage provisioning{};  // fully provisioned, nothing can be unmapped
+      wire::scsi::ProvisioningPage provisioning{};
       provisioning.header =
           HeaderOf(VpdPage::kLogicalBlockProvisioning, sizeof(provisioning) - sizeof(VpdHeader));
+      provisioning.flags5 = wire::scsi::kProvisioningUnmap | wire::scsi::kProvisioningSame16 |
+                            wire::scsi::kProvisioningSame10 | wire::scsi::kProvisioningReadsZero;
+      provisioning.type = wire::scsi::kProvisioningThin;
       reply.Append(provisioning);
       return true;
     }

@@ -1,5 +1,5 @@
-// The commands of a Disk that reach its store: capacity, READ, WRITE, VERIFY, SYNCHRONIZE CACHE,
-// and the walk through the store operations each of them needs.
+// The plain commands of a Disk that reach its store: capacity, READ, WRITE, SYNCHRONIZE CACHE; and
+// the walk through the store operations that each such command needs.
 #include "base/canary.h"
 #include "emulator/disk.h"
 
@@ -28,6 +28,7 @@ void Disk::Run(Command& command, const scsi::cdb::ReadCapacity16& what) {
   wire::scsi::Capacity16 capacity{};
   capacity.lba_final = blocks_count_ - 1;
   capacity.block_length = options_.block_size;
+  capacity.provisioning = wire::scsi::kProvisioningEnabled | wire::scsi::kUnmappedReadsZero;
   Reply reply;
   reply.Append(capacity);
   Answer(command, reply, what.allocation_length);
@@ -73,30 +74,25 @@ void Disk::Run(Command& command, const scsi::cdb::Read& what) {
   Drive(command);
 }
 
-void Disk::Run(Command& command, const scsi::cdb::Write& what) {
-  if (!EnterReady(command)) return;
-  if (write_protected()) {
-    return Fail(command, {.key = SenseKey::kDataProtect, .asc = 0x27});
-  }
-  if (!EnterTransfer(command, what.range)) return;
-  const bool through = what.force_unit_access || !options_.write_cache;
-  WantData(command, through ? Work::kWriteThrough : Work::kWrite);
+bool Disk::EnterWritable(Command& command) {
+  if (!EnterReady(command)) return false;
+  if (!write_protected()) return true;
+  // Hardware write protected is not told from anything else; software write protect is.
+  const uint8_t ascq = modes_.write_protected() ? 0x02 : 0x00;
+  Fail(command, {.key = SenseKey::kDataProtect, .asc = 0x27, .ascq = ascq});
+  return false;
 }
 
-void Disk::Run(Command& command, const scsi::cdb::Verify& what) {
-  if (what.compare) {
-    if (EnterTransfer(command, what.range)) WantData(command, Work::kCompare);
-    return;
-  }
-  if (!EnterRange(command, what.range)) return;
-  if (what.range.blocks_count == 0) return Finish(command);
-  // No data moves, so the range may be longer than any transfer: the operation walks through it,
-  // and `store_offset` is where it ends.
-  const uint64_t start = command.store_offset;
-  command.store_offset += uint64_t{what.range.blocks_count} * options_.block_size;
-  command.store_op.offset = start;
-  SetVerify(command);
-  Drive(command);
+void Disk::Run(Command& command, const scsi::cdb::Write& what) {
+  if (!EnterWritable(command) || !EnterTransfer(command, what.range)) return;
+  command.write_through = what.force_unit_access || !modes_.write_cache();
+  WantData(command, Work::kWrite);
+}
+
+// There is no cache of ours to fetch into, so that the blocks never all fit. SBC-3, 5, "PRE-FETCH
+// (10) command".
+void Disk::Run(Command& command, const scsi::cdb::PreFetch& what) {
+  if (EnterRange(command, what.range)) Finish(command);
 }
 
 void Disk::Run(Command& command, const scsi::cdb::SynchronizeCache& what) {
@@ -119,6 +115,28 @@ void Disk::WantData(Command& command, Work work) {
   Post(command, Command::Step::kDataWanted);
 }
 
+void Disk::Gather(Command& command, uint32_t length) {
+  command.length_total = length;
+  command.gathered.reserve(length);
+  WantData(command, Work::kGather);
+}
+
+void Disk::HandleGathered(Command& command, Bytes bytes) {
+  command.gathered.insert(command.gathered.end(), bytes.begin(), bytes.end());
+  if (command.length_done < command.length_total) return Post(command, Command::Step::kDataTaken);
+  const auto meaning = scsi::ParseCdb(command.cdb());
+  CHECK(meaning.has_value());
+  std::visit(
+      [&](const auto& what) {
+        if constexpr (requires { Apply(command, what); }) {
+          Apply(command, what);
+        } else {
+          CHECK(work(command) != Work::kGather);
+        }
+      },
+      *meaning);
+}
+
 void Disk::NextWindow(Command& command) {
   CHECK(work(command) == Work::kRead);
   CHECK(!command.linked());
@@ -133,6 +151,8 @@ void Disk::HandleData(Command& command, uint32_t offset, Bytes bytes) {
   CHECK_EQ(offset, command.length_done);
   CHECK_LE(bytes.size(), command.length_total - command.length_done);
   command.length_done += static_cast<uint32_t>(bytes.size());
+  command.taking = true;
+  if (work(command) == Work::kGather) return HandleGathered(command, bytes);
   if (!ready() && command.status == Status::kGood) Refuse(command, ReadinessSense());
   if (command.status != Status::kGood || bytes.empty()) {
     if (HandleTaken(command)) Drive(command);
@@ -143,7 +163,8 @@ void Disk::HandleData(Command& command, uint32_t offset, Bytes bytes) {
     return Drive(command);
   }
   command.pending = bytes;
-  if (SetWrite(command) || HandleTaken(command)) Drive(command);
+  const bool set = work(command) == Work::kOrTake ? SetOr(command) : SetWrite(command);
+  if (set || HandleTaken(command)) Drive(command);
 }
 
 bool Disk::HandleTaken(Command& command) {
@@ -151,12 +172,15 @@ bool Disk::HandleTaken(Command& command) {
     Post(command, Command::Step::kDataTaken);
     return false;
   }
-  if (work(command) == Work::kWriteThrough && command.status == Status::kGood) {
-    SetFlush(command, Work::kWriteFlush, command.store_offset, command.length_total);
+  return FinishWritten(command, command.store_offset, command.length_total);
+}
+
+bool Disk::FinishWritten(Command& command, uint64_t offset, uint64_t length) {
+  if (command.write_through && command.status == Status::kGood) {
+    SetFlush(command, Work::kWriteFlush, offset, length);
     return true;
   }
-  set_work(command, Work::kNone);
-  Post(command, Command::Step::kDataTakenLast);
+  Finish(command);
   return false;
 }
 
@@ -169,23 +193,6 @@ void Disk::SetRead(Command& command) {
   op.offset = command.store_offset + command.length_done;
   op.length = std::min(BlockStore::kWindowMax, command.length_total - command.length_done);
   op.data = {};
-}
-
-void Disk::SetVerify(Command& command) {
-  set_work(command, Work::kVerify);
-  StoreOp& op = command.store_op;
-  op.kind = StoreOp::Kind::kRead;
-  op.length = std::min<uint64_t>(BlockStore::kWindowMax, command.store_offset - op.offset);
-  op.data = {};
-}
-
-// The host's bytes wait in `data`, which a read does not use.
-void Disk::SetCompare(Command& command, uint64_t offset, Bytes expected) {
-  StoreOp& op = command.store_op;
-  op.kind = StoreOp::Kind::kRead;
-  op.offset = offset;
-  op.length = std::min<uint64_t>(BlockStore::kWindowMax, expected.size());
-  op.data = expected;
 }
 
 // What was written so far is `length_out`: a write that fails is the last one.
@@ -225,37 +232,92 @@ void Disk::SetFlush(Command& command, Work work, uint64_t offset, uint64_t lengt
   op.data = {};
 }
 
+void Disk::Pause(Command& command, Work work) {
+  set_work(command, work);
+  command.store_busy = true;
+  clock_.Post(command.store_op);
+}
+
 void Disk::Drive(Command& command) {
+  const auto exclusive = [&] {
+    const Work now = work(command);
+    return now == Work::kSwapRead || now == Work::kOrRead || now == Work::kCheckedWrite;
+  };
   do {
     command.store_op.outcome = StoreOutcome::kOk;
+    if (!gate_.Enter(command, exclusive())) {
+      command.store_busy = true;
+      return;
+    }
     if (!store_.Submit(command.store_op)) {
       command.store_busy = true;
+      gate_.HandleSubmitted();
       return;
     }
   } while (Advance(command));
 }
 
+void Disk::DriveWaiting() {
+  if (driving_waiting_) return;
+  driving_waiting_ = true;
+  while (Command* command = gate_.Next()) {
+    command->store_busy = false;
+    Drive(*command);
+  }
+  driving_waiting_ = false;
+}
+
 void Disk::OnStoreDone(StoreOp& op) {
   Command& command = *static_cast<Command*>(op.owner);
   command.store_busy = false;
+  if (!Paused(command)) gate_.HandleAnswered();
   if (Advance(command)) Drive(command);
+  DriveWaiting();
+}
+
+// What the log pages tell.
+void Disk::Count(const Command& command) {
+  const StoreOp& op = command.store_op;
+  const auto add = [&op](DiskLog::Counters& counters) {
+    if (op.outcome == StoreOutcome::kOk) {
+      counters.length += op.length;
+    } else {
+      ++counters.errors_count;
+    }
+  };
+  const Work now = work(command);
+  const bool verifies = now == Work::kVerify || now == Work::kCompare || now == Work::kCheck;
+  if (op.kind == StoreOp::Kind::kRead) add(verifies ? log_.verifies : log_.reads);
+  if (op.kind == StoreOp::Kind::kWrite) add(log_.writes);
 }
 
 bool Disk::Advance(Command& command) {
   const bool failed = command.store_op.outcome != StoreOutcome::kOk;
+  if (!Paused(command)) Count(command);
   switch (work(command)) {
     case Work::kReadFlush:
     case Work::kRead: return AdvanceRead(command, failed);
     case Work::kWrite:
-    case Work::kWriteThrough:
     case Work::kWriteFlush: return AdvanceWrite(command, failed);
-    case Work::kCompare: return AdvanceCompare(command, failed);
+    case Work::kCheckedWrite: return AdvanceCheckedWrite(command, failed);
+    case Work::kCompare:
+    case Work::kCheck: return AdvanceCompare(command, failed);
     case Work::kVerify:
     case Work::kVerifyPause: return AdvanceVerify(command, failed);
+    case Work::kFill:
+    case Work::kFillPause: return AdvanceFill(command, failed);
+    case Work::kUnmap: return AdvanceUnmap(command, failed);
+    case Work::kSwapRead:
+    case Work::kSwapWrite: return AdvanceSwap(command, failed);
+    case Work::kOrTake:
+    case Work::kOrRead:
+    case Work::kOrWrite: return AdvanceOr(command, failed);
     case Work::kFlush:
     case Work::kStop:
     case Work::kEject: return AdvanceFlush(command, failed);
-    case Work::kNone: CHECK(work(command) != Work::kNone);
+    case Work::kErase:
+    case Work::kGather:
+    case Work::kNone: CHECK_LT(work(command), Work::kNone);  // they have no store operations
   }
   return false;
 }
@@ -265,7 +327,7 @@ bool Disk::AdvanceRead(Command& command, bool failed) {
   const bool first = command.length_done == 0;
   const auto step = first ? Command::Step::kExecuted : Command::Step::kWindow;
   if (command.aborted) {
-    FinishAborted(command, Command::Step::kExecuted);
+    FinishAborted(command);
     return false;
   }
   if (failed) {
@@ -288,13 +350,12 @@ bool Disk::AdvanceRead(Command& command, bool failed) {
 
 bool Disk::AdvanceWrite(Command& command, bool failed) {
   if (command.aborted) {
-    FinishAborted(command, Command::Step::kDataTakenLast);
+    FinishAborted(command);
     return false;
   }
   if (failed) Refuse(command, StoreSense(command.store_op));
   if (work(command) == Work::kWriteFlush) {
-    set_work(command, Work::kNone);
-    Post(command, Command::Step::kDataTakenLast);
+    Finish(command);
     return false;
   }
   if (failed) return HandleTaken(command);
@@ -302,74 +363,12 @@ bool Disk::AdvanceWrite(Command& command, bool failed) {
   return SetWrite(command) || HandleTaken(command);
 }
 
-bool Disk::AdvanceCompare(Command& command, bool failed) {
-  StoreOp& op = command.store_op;
-  const Lease lease = std::move(op.lease);
-  if (command.aborted) {
-    FinishAborted(command, Command::Step::kDataTakenLast);
-    return false;
-  }
-  if (failed) {
-    Refuse(command, StoreSense(op));
-    return HandleTaken(command);
-  }
-  Bytes expected = op.data;
-  std::optional<uint64_t> differs;  // bytes from the start of the store
-  uint64_t position = op.offset;
-  lease.ForEach([&](Bytes piece) {
-    if (!differs && !SameBytes(piece, expected.first(piece.size()))) {
-      const auto place = std::mismatch(piece.begin(), piece.end(), expected.begin()).first;
-      differs = position + static_cast<uint64_t>(place - piece.begin());
-    }
-    expected = expected.subspan(piece.size());
-    position += piece.size();
-  });
-  if (differs) {  // miscompare during verify operation
-    Refuse(command, {.key = SenseKey::kMiscompare,
-                     .asc = 0x1d,
-                     .information_valid = true,
-                     .information = *differs / options_.block_size});
-    return HandleTaken(command);
-  }
-  command.length_out += static_cast<uint32_t>(op.length);
-  if (expected.empty()) return HandleTaken(command);
-  SetCompare(command, position, expected);
-  return true;
-}
-
-bool Disk::AdvanceVerify(Command& command, bool failed) {
-  StoreOp& op = command.store_op;
-  op.lease.Reset();
-  if (command.aborted) {
-    FinishAborted(command, Command::Step::kExecuted);
-    return false;
-  }
-  if (failed) {
-    Fail(command, StoreSense(op));
-    return false;
-  }
-  if (work(command) == Work::kVerifyPause) {
-    SetVerify(command);
-    return true;
-  }
-  op.offset += op.length;
-  if (op.offset == command.store_offset) {
-    Finish(command);
-    return false;
-  }
-  // A store that answers at once must not keep everybody else waiting for terabytes.
-  set_work(command, Work::kVerifyPause);
-  command.store_busy = true;
-  clock_.Post(op);
-  return false;
-}
-
 bool Disk::AdvanceFlush(Command& command, bool failed) {
   const Work done = work(command);
   if (failed) {
     Fail(command, StoreSense(command.store_op));
   } else if (command.aborted) {
-    FinishAborted(command, Command::Step::kExecuted);
+    FinishAborted(command);
   } else {
     if (done == Work::kStop && ready()) medium_ = Medium::kStopped;
     if (done == Work::kEject && medium_ != Medium::kAbsent) medium_ = Medium::kEjected;

@@ -1,57 +1,28 @@
-// MODE SENSE of a Disk: header, block descriptor and the three pages it has. Nothing can be
-// changed or saved, so the changeable pages are all zeros and there are no saved ones.
+// The parameters of a Disk: MODE SENSE, MODE SELECT and LOG SENSE.
 #include "emulator/disk.h"
 
 namespace usbtwin::emulator {
 
 using scsi::Command;
-using scsi::cdb::PageControl;
-using wire::scsi::ModePage;
-using wire::scsi::ModePageHeader;
+using scsi::Sense;
+using wire::scsi::BlockDescriptor;
+using wire::scsi::LongBlockDescriptor;
 
 namespace {
 
 constexpr uint8_t kSubpageAll = 0xff;
 
-template <class Page>
-void AppendPage(ModePage code, Page page, PageControl control, Reply& reply) {
-  if (control == PageControl::kChangeable) page = Page{};
-  page.header = {static_cast<uint8_t>(code), sizeof(Page) - sizeof(ModePageHeader)};
-  reply.Append(page);
-}
-
-wire::scsi::CachingPage CachingOf(const DiskOptions& options) {
-  wire::scsi::CachingPage page{};
-  if (options.write_cache) page.flags2 = wire::scsi::kWriteCacheEnabled;
-  return page;
-}
-
-wire::scsi::ControlPage ControlOf() {
-  wire::scsi::ControlPage page{};
-  page.flags2 = wire::scsi::kGlobalLogSaveDisable;
-  page.queueing = wire::scsi::kUnrestrictedReordering;
-  page.busy_timeout_max = uint16_t{0xffff};
-  return page;
-}
-
-wire::scsi::ExceptionsPage ExceptionsOf() {
-  wire::scsi::ExceptionsPage page{};
-  page.flags2 = wire::scsi::kExceptionsDisabled;
-  return page;
-}
-
 }  // namespace
 
 void Disk::Run(Command& command, const scsi::cdb::ModeSense& what) {
-  if (what.control == PageControl::kSaved) {  // saving parameters not supported
-    return Fail(command, {.key = scsi::SenseKey::kIllegalRequest, .asc = 0x39});
-  }
   if (what.subpage != 0 && what.subpage != kSubpageAll) {
     return Fail(command, scsi::InvalidFieldInCdb(3));
   }
   Reply body;
   const uint16_t descriptor_length = AppendBlockDescriptor(what, body);
-  if (!AppendModePages(what, body)) return Fail(command, scsi::InvalidFieldInCdb(2, 5));
+  if (!modes_.Append(what.page, what.control, body)) {
+    return Fail(command, scsi::InvalidFieldInCdb(2, 5));
+  }
 
   const auto device_specific = static_cast<uint8_t>(
       wire::scsi::kModeDpoFua | (write_protected() ? wire::scsi::kModeWriteProtected : 0));
@@ -76,39 +47,101 @@ void Disk::Run(Command& command, const scsi::cdb::ModeSense& what) {
   Answer(command, reply, what.allocation_length);
 }
 
+uint64_t Disk::DescribedBlocks() const {
+  const bool inside = medium_ == Medium::kReady || medium_ == Medium::kStopped;
+  return inside ? blocks_count_ : 0;
+}
+
 uint16_t Disk::AppendBlockDescriptor(const scsi::cdb::ModeSense& what, Reply& reply) const {
   if (what.disable_block_descriptors) return 0;
-  const bool inside = medium_ == Medium::kReady || medium_ == Medium::kStopped;
-  const uint64_t blocks_count = inside ? blocks_count_ : 0;
   if (what.long_lba) {
-    wire::scsi::LongBlockDescriptor descriptor{};
-    descriptor.blocks_count = blocks_count;
+    LongBlockDescriptor descriptor{};
+    descriptor.blocks_count = DescribedBlocks();
     descriptor.block_length = options_.block_size;
     reply.Append(descriptor);
     return sizeof(descriptor);
   }
-  wire::scsi::BlockDescriptor descriptor{};
-  descriptor.blocks_count = static_cast<uint32_t>(std::min<uint64_t>(blocks_count, UINT32_MAX));
+  BlockDescriptor descriptor{};
+  descriptor.blocks_count =
+      static_cast<uint32_t>(std::min<uint64_t>(DescribedBlocks(), UINT32_MAX));
   descriptor.block_length = options_.block_size;
   reply.Append(descriptor);
   return sizeof(descriptor);
 }
 
-// One page, or all of them in ascending order. False for a page the disk does not have.
-bool Disk::AppendModePages(const scsi::cdb::ModeSense& what, Reply& reply) const {
-  const auto wanted = static_cast<ModePage>(what.page);
-  const bool all = wanted == ModePage::kAll;
-  const uint32_t length_before = reply.length();
-  if (all || wanted == ModePage::kCaching) {
-    AppendPage(ModePage::kCaching, CachingOf(options_), what.control, reply);
+// ---- MODE SELECT ------------------------------------------------------------------------------
+
+void Disk::Run(Command& command, const scsi::cdb::ModeSelect& what) {
+  if (what.parameter_list_length == 0) return Finish(command);  // no error. SPC-4, 6.11
+  Gather(command, what.parameter_list_length);
+}
+
+void Disk::Apply(Command& command, const scsi::cdb::ModeSelect& what) {
+  const Bytes list = command.gathered;
+  const auto* six = wire::View<wire::scsi::ModeHeader6>(list);
+  const auto* ten = wire::View<wire::scsi::ModeHeader10>(list);
+  if (what.ten ? ten == nullptr : six == nullptr) return Fail(command, scsi::ListLengthError());
+  const uint8_t medium_type = what.ten ? ten->medium_type : six->medium_type;
+  if (medium_type != 0) return Fail(command, scsi::InvalidFieldInList(what.ten ? 2 : 1));
+  const bool long_lba = what.ten && (ten->flags4 & wire::scsi::kLongLba) != 0;
+  const size_t descriptor_length =
+      what.ten ? uint16_t{ten->block_descriptor_length} : six->block_descriptor_length;
+  size_t offset = what.ten ? sizeof(*ten) : sizeof(*six);
+  if (descriptor_length != 0) {
+    if (descriptor_length != (long_lba ? sizeof(LongBlockDescriptor) : sizeof(BlockDescriptor))) {
+      return Fail(command, scsi::InvalidFieldInList(what.ten ? 6 : 3));
+    }
+    if (list.size() - offset < descriptor_length) return Fail(command, scsi::ListLengthError());
+    if (const auto sense = JudgeBlockDescriptor(list, offset, long_lba)) {
+      return Fail(command, *sense);
+    }
+    offset += descriptor_length;
   }
-  if (all || wanted == ModePage::kControl) {
-    AppendPage(ModePage::kControl, ControlOf(), what.control, reply);
+  const bool cached = modes_.write_cache() && !write_protected();
+  const Result<bool, Sense> changed = modes_.Select(list, offset, what.save);
+  if (!changed) return Fail(command, changed.error());
+  command.length_out = command.length_total;
+  if (*changed) {
+    Announce(kAttentionMode, static_cast<uint16_t>(~(1u << command.initiator)));
   }
-  if (all || wanted == ModePage::kInformationalExceptions) {
-    AppendPage(ModePage::kInformationalExceptions, ExceptionsOf(), what.control, reply);
+  // Before the cache is given up, or the medium protected, what is cached goes there. SBC-3, 6.5.5.
+  command.write_through = cached && (!modes_.write_cache() || modes_.write_protected());
+  if (FinishWritten(command, 0, 0)) Drive(command);
+}
+
+// Neither the number of blocks nor their length can be changed. Zero blocks means as they are.
+std::optional<Sense> Disk::JudgeBlockDescriptor(Bytes list, size_t offset, bool long_lba) const {
+  const Bytes bytes = list.subspan(offset);
+  uint64_t blocks_count = 0;
+  uint64_t block_length = 0;
+  uint64_t blocks_max = DescribedBlocks();
+  if (long_lba) {
+    const auto& descriptor = *wire::View<LongBlockDescriptor>(bytes);
+    blocks_count = descriptor.blocks_count;
+    block_length = descriptor.block_length;
+  } else {
+    const auto& descriptor = *wire::View<BlockDescriptor>(bytes);
+    blocks_count = descriptor.blocks_count;
+    block_length = descriptor.block_length;
+    blocks_max = std::min<uint64_t>(blocks_max, UINT32_MAX);
   }
-  return reply.length() != length_before;
+  if (blocks_count != 0 && blocks_count != blocks_max) {
+    return scsi::InvalidFieldInList(static_cast<uint16_t>(offset));
+  }
+  if (block_length != options_.block_size) {
+    return scsi::InvalidFieldInList(static_cast<uint16_t>(offset + (long_lba ? 12 : 5)));
+  }
+  return std::nullopt;
+}
+
+// ---- LOG SENSE --------------------------------------------------------------------------------
+
+void Disk::Run(Command& command, const scsi::cdb::LogSense& what) {
+  Reply reply;
+  if (const auto sense = log_.Append(what, modes_.exceptions_tested(), reply)) {
+    return Fail(command, *sense);
+  }
+  Answer(command, reply, what.allocation_length);
 }
 
 }  // namespace usbtwin::emulator

@@ -38,6 +38,7 @@ class FaultyStore final : public BlockStore, private StoreSink {
   uint64_t size() const override { return store_.size(); }
   bool writable() const override { return store_.writable(); }
   bool Submit(StoreOp& op) override;
+  StoreExtent ExtentAt(uint64_t offset) const override { return store_.ExtentAt(offset); }
 
   // Power fails now. What waits here ends with an error and changes nothing; what the store is busy
   // with ends with an error whatever it changed. Each block written since it was last permanent is

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <array>
+#include <vector>
 
 #include "emulator/block_store.h"
 #include "proto/scsi_status.h"
@@ -38,24 +39,32 @@ inline constexpr size_t kCommandBlockLengthMax = 32;
 inline constexpr size_t kInitiatorsMax = 16;
 inline constexpr uint32_t kBlockLengthMax = 4096;  // of a logical block
 
+// TASK ATTRIBUTE: when a command may start among the others of its unit. SAM-5, 8.6. ACA is refused
+// by transports, as there is never such a condition.
+enum class TaskAttribute : uint8_t { kSimple, kOrdered, kHeadOfQueue };
+
 // One SCSI command on its way through a logical unit. Owned and reused by the transport.
 class Command final : public Deferred {
  public:
   // What is asked; set by the transport.
-  uint64_t lun = 0;        // logical unit number as an index, 0 for the first
-  uint8_t initiator = 0;   // which I_T nexus: unit attentions and sense are kept for each
+  uint64_t lun = 0;       // logical unit number as an index, 0 for the first
+  uint8_t initiator = 0;  // which I_T nexus: unit attentions and sense are kept for each
+  TaskAttribute attribute = TaskAttribute::kSimple;
   bool autosense = false;  // the transport delivers `sense` itself; otherwise REQUEST SENSE does
   bool queueing = false;   // the transport can bring more commands meanwhile: CmdQue of INQUIRY
+  // Task management functions the transport offers, as wire::scsi::TaskFunctions says them.
+  uint16_t task_functions = 0;
   std::array<uint8_t, kCommandBlockLengthMax> command_block{};
   uint8_t command_length = 0;  // bytes of command_block that came
   CommandSink* sink = nullptr;
 
   // What came of it; set by the unit.
   Status status = Status::kGood;
-  Sense sense;              // where status is kCheckCondition
-  uint32_t length_in = 0;   // bytes the unit produced or will produce for the host
-  uint32_t length_out = 0;  // bytes from the host that took effect, whole blocks
-  Lease data;               // the current window of data-in
+  Sense sense;                    // where status is kCheckCondition
+  bool descriptor_sense = false;  // a transport that delivers it does so in descriptor format
+  uint32_t length_in = 0;         // bytes the unit produced or will produce for the host
+  uint32_t length_out = 0;        // bytes from the host that took effect, whole blocks
+  Lease data;                     // the current window of data-in
 
   Bytes cdb() const { return Bytes(command_block).first(command_length); }
 
@@ -70,14 +79,17 @@ class Command final : public Deferred {
   };
   Step step = Step::kIdle;  // which sink call the posted command stands for
   bool aborted = false;
-  bool store_busy = false;    // store_op is with the store
-  uint8_t work = 0;           // what the unit does for it; 0 for nothing
-  uint64_t store_offset = 0;  // bytes: where the command's range begins in the store
-  uint32_t length_total = 0;  // bytes: of data this command moves in all
-  uint32_t length_done = 0;   // bytes: handed to or taken from the transport so far
-  Bytes pending;              // from the host, not yet with the store; borrowed until OnDataTaken
-  uint32_t block_filled = 0;  // bytes of `block`
+  bool store_busy = false;     // store_op is with the store, or waits for it
+  bool taking = false;         // a piece from the host is here: its OnDataTaken is still due
+  bool write_through = false;  // what was written is flushed before the status
+  uint8_t work = 0;            // what the unit does for it; 0 for nothing
+  uint64_t store_offset = 0;   // bytes: where the command's range begins in the store
+  uint32_t length_total = 0;   // bytes: of data this command moves in all
+  uint32_t length_done = 0;    // bytes: handed to or taken from the transport so far
+  Bytes pending;               // from the host, not yet with the store; borrowed until OnDataTaken
+  uint32_t block_filled = 0;   // bytes of `block`
   emulator::StoreOp store_op;
+  std::vector<uint8_t> gathered;  // from the host, where it must be whole before it is acted upon
   // Where a block that came in pieces is put together. Last, as it is large and seldom used.
   std::array<uint8_t, kBlockLengthMax> block{};
 

@@ -120,6 +120,19 @@ StoreOutcome MemoryStore::Unmap(uint64_t offset, uint64_t length) {
   return StoreOutcome::kOk;
 }
 
+// One page at a time, or whatever hole the table shows: the caller joins what is alike.
+StoreExtent MemoryStore::ExtentAt(uint64_t offset) const {
+  CHECK_LE(offset, size_);
+  const uint64_t left = size_ - offset;
+  if (left == 0) return {.length = 0};
+  const uint64_t index = offset / kPageLength;
+  uint64_t step = kPageLength;
+  if (FindLeaf(index) == nullptr) {
+    step = branches_[offset / kBranchLength] == nullptr ? kBranchLength : kLeafLength;
+  }
+  return {.mapped = Find(index) != nullptr, .length = std::min(left, step - offset % step)};
+}
+
 MemoryStore::Leaf* MemoryStore::FindLeaf(uint64_t index) const {
   const Branch* branch = branches_[index / kBranchPagesCount].get();
   if (branch == nullptr) return nullptr;

@@ -29,6 +29,7 @@ class MemoryStore final : public BlockStore {
   uint64_t size() const override { return size_; }
   bool writable() const override { return true; }
   bool Submit(StoreOp& op) override;
+  StoreExtent ExtentAt(uint64_t offset) const override;
 
   uint64_t memory_used() const { return pages_count_ * kPageLength; }
 

@@ -13,7 +13,7 @@ namespace usbtwin::emulator {
 
 class Reply {
  public:
-  static constexpr uint32_t kLengthMax = 256;
+  static constexpr uint32_t kLengthMax = 2048;
 
   template <wire::WireStruct T>
   void Append(const T& value) {
@@ -52,6 +52,7 @@ inline void AppendLuns(size_t units_count, Reply& reply) {
 class ReplyPool {
  public:
   static constexpr size_t kSlabsCount = 8;
+  static constexpr uint32_t kSlabLength = 256;  // nearly all replies
 
   // Never fails: with all slabs out, or more bytes than one holds, the lease owns a copy.
   Lease Lend(Bytes bytes) {
@@ -69,7 +70,7 @@ class ReplyPool {
 
  private:
   struct Slab {
-    std::array<uint8_t, Reply::kLengthMax> bytes{};
+    std::array<uint8_t, kSlabLength> bytes{};
     StaticPin pin{bytes};
   };
   std::array<Slab, kSlabsCount> slabs_;

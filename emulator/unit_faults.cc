@@ -17,10 +17,17 @@ bool IsAnyOf(const Meaning& meaning) {
   return (std::holds_alternative<Meanings>(meaning) || ...);
 }
 
+bool Writes(const Meaning& meaning) {
+  return IsAnyOf<scsi::cdb::Write, scsi::cdb::WriteAndVerify, scsi::cdb::CompareAndWrite,
+                 scsi::cdb::OrWrite, scsi::cdb::WriteSame, scsi::cdb::Unmap, scsi::cdb::FormatUnit,
+                 scsi::cdb::Sanitize>(meaning);
+}
+
 bool NeedsMedium(const Meaning& meaning) {
-  return IsAnyOf<scsi::cdb::TestUnitReady, scsi::cdb::ReadCapacity10, scsi::cdb::ReadCapacity16,
-                 scsi::cdb::Read, scsi::cdb::Write, scsi::cdb::Verify, scsi::cdb::SynchronizeCache>(
-      meaning);
+  return Writes(meaning) ||
+         IsAnyOf<scsi::cdb::TestUnitReady, scsi::cdb::ReadCapacity10, scsi::cdb::ReadCapacity16,
+                 scsi::cdb::Read, scsi::cdb::Verify, scsi::cdb::PreFetch, scsi::cdb::GetLbaStatus,
+                 scsi::cdb::SynchronizeCache>(meaning);
 }
 
 struct Refusal {
@@ -59,7 +66,7 @@ bool Lasts(Kind kind) {
 }
 
 bool Concerns(Kind kind, const Meaning& meaning) {
-  if (kind == Kind::kDataProtect) return IsAnyOf<scsi::cdb::Write>(meaning);
+  if (kind == Kind::kDataProtect) return Writes(meaning);
   return NeedsMedium(meaning);
 }
 

@@ -45,6 +45,28 @@ struct FieldsOf {
             {"subpage", sense.subpage},
             {"allocation_length", sense.allocation_length}};
   }
+  Fields operator()(const cdb::ModeSelect& select) const {
+    return {{"save", select.save}, {"parameter_list_length", select.parameter_list_length}};
+  }
+  Fields operator()(const cdb::LogSense& sense) const {
+    return {{"page_control", static_cast<uint64_t>(sense.control)},
+            {"page", sense.page},
+            {"subpage", sense.subpage},
+            {"parameter_pointer", sense.parameter},
+            {"allocation_length", sense.allocation_length}};
+  }
+  Fields operator()(const cdb::Reserve6&) const { return {}; }
+  Fields operator()(const cdb::Release6&) const { return {}; }
+  Fields operator()(const cdb::PersistentReserveIn& reserve) const {
+    return {{"service_action", static_cast<uint64_t>(reserve.action)},
+            {"allocation_length", reserve.allocation_length}};
+  }
+  Fields operator()(const cdb::PersistentReserveOut& reserve) const {
+    return {{"service_action", static_cast<uint64_t>(reserve.action)},
+            {"scope", reserve.scope},
+            {"type", reserve.type},
+            {"parameter_list_length", reserve.parameter_list_length}};
+  }
   Fields operator()(const cdb::ReadCapacity10&) const { return {}; }
   Fields operator()(const cdb::ReadCapacity16& capacity) const {
     return {{"allocation_length", capacity.allocation_length}};
@@ -66,6 +88,69 @@ struct FieldsOf {
     fields.push_back({"compare_with_data", verify.compare});
     return fields;
   }
+  Fields operator()(const cdb::WriteAndVerify& write) const {
+    Fields fields = RangeFields(write.range);
+    fields.push_back({"disable_page_out", write.disable_page_out});
+    fields.push_back({"compare_with_data", write.compare});
+    return fields;
+  }
+  Fields operator()(const cdb::CompareAndWrite& write) const {
+    Fields fields = RangeFields(write.range);
+    fields.push_back({"disable_page_out", write.disable_page_out});
+    fields.push_back({"force_unit_access", write.force_unit_access});
+    return fields;
+  }
+  Fields operator()(const cdb::OrWrite& write) const {
+    Fields fields = RangeFields(write.range);
+    fields.push_back({"disable_page_out", write.disable_page_out});
+    fields.push_back({"force_unit_access", write.force_unit_access});
+    return fields;
+  }
+  Fields operator()(const cdb::WriteSame& same) const {
+    Fields fields = RangeFields(same.range);
+    fields.push_back({"unmap", same.unmap});
+    fields.push_back({"no_data_out_buffer", same.no_data});
+    return fields;
+  }
+  Fields operator()(const cdb::Unmap& unmap) const {
+    return {{"parameter_list_length", unmap.parameter_list_length}};
+  }
+  Fields operator()(const cdb::GetLbaStatus& status) const {
+    return {{"lba", status.lba}, {"allocation_length", status.allocation_length}};
+  }
+  Fields operator()(const cdb::PreFetch& fetch) const {
+    Fields fields = RangeFields(fetch.range);
+    fields.push_back({"immediate", fetch.immediate});
+    return fields;
+  }
+  Fields operator()(const cdb::ReadDefectData& data) const {
+    return {{"lists", data.lists},
+            {"format", data.format},
+            {"address_descriptor_index", data.index},
+            {"allocation_length", data.allocation_length}};
+  }
+  Fields operator()(const cdb::ReadBuffer& buffer) const {
+    return {{"mode", buffer.mode},
+            {"buffer_id", buffer.buffer_id},
+            {"offset", buffer.offset},
+            {"allocation_length", buffer.allocation_length}};
+  }
+  Fields operator()(const cdb::WriteBuffer& buffer) const {
+    return {{"mode", buffer.mode},
+            {"buffer_id", buffer.buffer_id},
+            {"offset", buffer.offset},
+            {"parameter_list_length", buffer.parameter_list_length}};
+  }
+  Fields operator()(const cdb::ReportOpcodes& report) const {
+    return {{"timeouts", report.timeouts},
+            {"reporting_options", report.options},
+            {"operation_code", report.opcode},
+            {"service_action", report.service_action},
+            {"allocation_length", report.allocation_length}};
+  }
+  Fields operator()(const cdb::ReportTaskFunctions& report) const {
+    return {{"extended", report.extended}, {"allocation_length", report.allocation_length}};
+  }
   Fields operator()(const cdb::SynchronizeCache& cache) const {
     Fields fields = RangeFields(cache.range);
     fields.push_back({"immediate", cache.immediate});
@@ -77,9 +162,22 @@ struct FieldsOf {
   Fields operator()(const cdb::StartStopUnit& unit) const {
     return {{"immediate", unit.immediate},
             {"power_condition", unit.power_condition},
+            {"power_condition_modifier", unit.modifier},
             {"no_flush", unit.no_flush},
             {"load_eject", unit.load_eject},
             {"start", unit.start}};
+  }
+  Fields operator()(const cdb::FormatUnit& format) const {
+    return {{"long_list", format.long_list},
+            {"format_data", format.has_list},
+            {"complete_list", format.complete},
+            {"defect_list_format", format.defect_format}};
+  }
+  Fields operator()(const cdb::Sanitize& sanitize) const {
+    return {{"service_action", static_cast<uint64_t>(sanitize.action)},
+            {"immediate", sanitize.immediate},
+            {"allow_unrestricted_exit", sanitize.unrestricted},
+            {"parameter_list_length", sanitize.parameter_list_length}};
   }
   Fields operator()(const cdb::PreventAllowMediumRemoval& removal) const {
     return {{"prevent", removal.prevent}};

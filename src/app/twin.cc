@@ -45,6 +45,7 @@ Twin::Twin(System& system, emulator::Profile profile, fault::Player* player, emu
 
 Twin::~Twin() {
   Unplug();
+  for (const auto& disk : disks_) disk->StopErasing();
   CHECK(system_.RunUntil([this] { return idle(); }));
   system_.clock().Disarm(*this);
 }
@@ -169,6 +170,7 @@ bool Twin::idle() const {
   for (const auto& function : functions_) idle = idle && function->idle();
   for (const auto& function : uas_functions_) idle = idle && function->idle();
   for (const auto& function : iso_loopbacks_) idle = idle && function->idle();
+  for (const auto& disk : disks_) idle = idle && disk->idle();
   for (const auto& store : faulty_stores_) idle = idle && store->idle();
   return idle;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/overloaded.h"
 #include "proto/scsi_command.h"
 
 namespace usbtwin::fault {
@@ -18,12 +17,11 @@ CommandContext ContextOf(Bytes command_block, uint8_t lun, uint32_t tag) {
     context.lba = range.lba;
     context.blocks_count = range.blocks_count;
   };
-  std::visit(Overloaded{[&](const scsi::cdb::Read& read) { take(read.range); },
-                        [&](const scsi::cdb::Write& write) { take(write.range); },
-                        [&](const scsi::cdb::Verify& verify) { take(verify.range); },
-                        [&](const scsi::cdb::SynchronizeCache& sync) { take(sync.range); },
-                        [](const auto&) {}},
-             *meaning);
+  std::visit(
+      [&](const auto& what) {
+        if constexpr (requires { what.range; }) take(what.range);
+      },
+      *meaning);
   return context;
 }
 

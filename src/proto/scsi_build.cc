@@ -50,6 +50,28 @@ uint8_t CompareFlags(bool compare) {
 uint8_t SyncFlags(bool immediate) {
   return immediate ? raw::kSyncImmediate : uint8_t{0};
 }
+uint8_t SameFlags(const cdb::WriteSame& request) {
+  return static_cast<uint8_t>((request.unmap ? raw::kSameUnmap : 0) |
+                              (request.no_data ? raw::kSameNoData : 0));
+}
+
+uint8_t ModeSelectFlags(const cdb::ModeSelect& request) {
+  return static_cast<uint8_t>(raw::kModePageFormat | (request.save ? raw::kModeSavePages : 0));
+}
+
+template <class Request>
+Cdb BuildBuffer(raw::Opcode opcode, const Request& request, uint32_t length) {
+  constexpr uint32_t kFieldMax = (1 << 24) - 1;
+  CHECK_LE(request.mode, raw::kBufferModeMask);
+  CHECK_LE(request.offset, kFieldMax);
+  CHECK_LE(length, kFieldMax);
+  raw::BufferCommand layout{};
+  layout.mode = request.mode;
+  layout.buffer_id = request.buffer_id;
+  layout.offset = request.offset;
+  layout.length = length;
+  return Build(opcode, layout);
+}
 
 template <class Layout>
 Cdb BuildModeSense(raw::Opcode opcode, const cdb::ModeSense& sense) {
@@ -96,6 +118,59 @@ Cdb ModeSense6(const cdb::ModeSense& sense) {
 Cdb ModeSense10(const cdb::ModeSense& sense) {
   CHECK(sense.ten);
   return BuildModeSense<raw::ModeSense10Command>(raw::Opcode::kModeSense10, sense);
+}
+
+Cdb ModeSelect6(const cdb::ModeSelect& request) {
+  CHECK(!request.ten);
+  CHECK_LE(request.parameter_list_length, UINT8_MAX);
+  raw::ModeSelect6Command layout{};
+  layout.flags = ModeSelectFlags(request);
+  layout.parameter_list_length = static_cast<uint8_t>(request.parameter_list_length);
+  return Build(raw::Opcode::kModeSelect6, layout);
+}
+
+Cdb ModeSelect10(const cdb::ModeSelect& request) {
+  CHECK(request.ten);
+  raw::ModeSelect10Command layout{};
+  layout.flags = ModeSelectFlags(request);
+  layout.parameter_list_length = request.parameter_list_length;
+  return Build(raw::Opcode::kModeSelect10, layout);
+}
+
+Cdb LogSense(const cdb::LogSense& request) {
+  CHECK_LE(request.page, raw::kModePageCodeMask);
+  raw::LogSenseCommand layout{};
+  layout.page = static_cast<uint8_t>(
+      static_cast<uint8_t>(request.control) << raw::kModePageControlShift | request.page);
+  layout.subpage = request.subpage;
+  layout.parameter = request.parameter;
+  layout.allocation_length = request.allocation_length;
+  return Build(raw::Opcode::kLogSense, layout);
+}
+
+Cdb Reserve6() {
+  return Build(raw::Opcode::kReserve6, raw::Reserve6Command{});
+}
+
+Cdb Release6() {
+  return Build(raw::Opcode::kRelease6, raw::Reserve6Command{});
+}
+
+Cdb PersistentReserveIn(const cdb::PersistentReserveIn& request) {
+  raw::PersistentReserveInCommand layout{};
+  layout.service_action = static_cast<uint8_t>(request.action);
+  layout.allocation_length = request.allocation_length;
+  return Build(raw::Opcode::kPersistentReserveIn, layout);
+}
+
+Cdb PersistentReserveOut(const cdb::PersistentReserveOut& request) {
+  CHECK_LE(request.scope, 0x0f);
+  CHECK_LE(request.type, 0x0f);
+  raw::PersistentReserveOutCommand layout{};
+  layout.service_action = static_cast<uint8_t>(request.action);
+  layout.scope_type = static_cast<uint8_t>(request.scope << 4 | request.type);
+  layout.parameter_list_length = request.parameter_list_length;
+  return Build(raw::Opcode::kPersistentReserveOut, layout);
 }
 
 Cdb ReadCapacity10() {
@@ -146,6 +221,104 @@ Cdb SynchronizeCache16(uint64_t lba, uint32_t blocks_count, bool immediate) {
   return BuildBlocks16(raw::Opcode::kSynchronizeCache16, SyncFlags(immediate), lba, blocks_count);
 }
 
+Cdb WriteAndVerify16(const cdb::WriteAndVerify& request) {
+  const auto flags = static_cast<uint8_t>((request.disable_page_out ? raw::kDisablePageOut : 0) |
+                                          CompareFlags(request.compare));
+  return BuildBlocks16(raw::Opcode::kWriteAndVerify16, flags, request.range.lba,
+                       request.range.blocks_count);
+}
+
+Cdb CompareAndWrite(const cdb::CompareAndWrite& request) {
+  CHECK_LE(request.range.blocks_count, UINT8_MAX);
+  raw::CompareAndWriteCommand layout{};
+  layout.flags = Flags({request.disable_page_out, request.force_unit_access});
+  layout.lba = request.range.lba;
+  layout.length = static_cast<uint8_t>(request.range.blocks_count);
+  return Build(raw::Opcode::kCompareAndWrite, layout);
+}
+
+Cdb OrWrite16(const cdb::OrWrite& request) {
+  const uint8_t flags = Flags({request.disable_page_out, request.force_unit_access});
+  return BuildBlocks16(raw::Opcode::kOrWrite16, flags, request.range.lba,
+                       request.range.blocks_count);
+}
+
+Cdb WriteSame10(const cdb::WriteSame& request) {
+  CHECK(!request.no_data);
+  return BuildBlocks10(raw::Opcode::kWriteSame10, SameFlags(request), request.range.lba,
+                       request.range.blocks_count);
+}
+
+Cdb WriteSame16(const cdb::WriteSame& request) {
+  return BuildBlocks16(raw::Opcode::kWriteSame16, SameFlags(request), request.range.lba,
+                       request.range.blocks_count);
+}
+
+Cdb Unmap(const cdb::Unmap& request) {
+  raw::UnmapCommand layout{};
+  layout.parameter_list_length = request.parameter_list_length;
+  return Build(raw::Opcode::kUnmap, layout);
+}
+
+Cdb GetLbaStatus(const cdb::GetLbaStatus& request) {
+  raw::GetLbaStatusCommand layout{};
+  layout.service_action = raw::kServiceActionGetLbaStatus;
+  layout.lba = request.lba;
+  layout.allocation_length = request.allocation_length;
+  return Build(raw::Opcode::kServiceActionIn16, layout);
+}
+
+Cdb PreFetch16(const cdb::PreFetch& request) {
+  return BuildBlocks16(raw::Opcode::kPreFetch16, SyncFlags(request.immediate), request.range.lba,
+                       request.range.blocks_count);
+}
+
+Cdb ReadDefectData(const cdb::ReadDefectData& request) {
+  CHECK_LE(request.format, raw::kDefectFormatMask);
+  const auto flags = static_cast<uint8_t>(request.lists | request.format);
+  if (request.twelve) {
+    raw::ReadDefectData12Command layout{};
+    layout.flags = flags;
+    layout.index = request.index;
+    layout.allocation_length = request.allocation_length;
+    return Build(raw::Opcode::kReadDefectData12, layout);
+  }
+  CHECK_EQ(request.index, 0u);
+  CHECK_LE(request.allocation_length, UINT16_MAX);
+  raw::ReadDefectData10Command layout{};
+  layout.flags = flags;
+  layout.allocation_length = static_cast<uint16_t>(request.allocation_length);
+  return Build(raw::Opcode::kReadDefectData10, layout);
+}
+
+Cdb ReadBuffer(const cdb::ReadBuffer& request) {
+  return BuildBuffer(raw::Opcode::kReadBuffer, request, request.allocation_length);
+}
+
+Cdb WriteBuffer(const cdb::WriteBuffer& request) {
+  return BuildBuffer(raw::Opcode::kWriteBuffer, request, request.parameter_list_length);
+}
+
+Cdb ReportOpcodes(const cdb::ReportOpcodes& request) {
+  CHECK_LE(request.options, raw::kOpcodesOptionsMask);
+  raw::ReportOpcodesCommand layout{};
+  layout.service_action = raw::kServiceActionReportOpcodes;
+  layout.options =
+      static_cast<uint8_t>((request.timeouts ? raw::kOpcodesTimeouts : 0) | request.options);
+  layout.wanted_opcode = request.opcode;
+  layout.wanted_action = request.service_action;
+  layout.allocation_length = request.allocation_length;
+  return Build(raw::Opcode::kMaintenanceIn, layout);
+}
+
+Cdb ReportTaskFunctions(const cdb::ReportTaskFunctions& request) {
+  raw::ReportTaskFunctionsCommand layout{};
+  layout.service_action = raw::kServiceActionReportTaskFunctions;
+  if (request.extended) layout.flags = raw::kTaskFunctionsExtended;
+  layout.allocation_length = request.allocation_length;
+  return Build(raw::Opcode::kMaintenanceIn, layout);
+}
+
 Cdb ReportLuns(uint8_t select, uint32_t allocation_length) {
   raw::ReportLunsCommand layout{};
   layout.select = select;
@@ -156,7 +329,9 @@ Cdb ReportLuns(uint8_t select, uint32_t allocation_length) {
 Cdb StartStopUnit(const cdb::StartStopUnit& request) {
   CHECK_LE(request.power_condition, 0x0f);
   raw::StartStopUnitCommand layout{};
+  CHECK_LE(request.modifier, raw::kPowerModifierMask);
   if (request.immediate) layout.flags = raw::kStartStopImmediate;
+  layout.modifier = request.modifier;
   layout.action = static_cast<uint8_t>(request.power_condition << raw::kPowerConditionShift |
                                        (request.no_flush ? raw::kNoFlush : 0) |
                                        (request.load_eject ? raw::kLoadEject : 0) |
@@ -168,6 +343,24 @@ Cdb PreventAllowMediumRemoval(bool prevent) {
   raw::PreventAllowCommand layout{};
   layout.prevent = prevent ? 1 : 0;
   return Build(raw::Opcode::kPreventAllowMediumRemoval, layout);
+}
+
+Cdb FormatUnit(const cdb::FormatUnit& request) {
+  CHECK_LE(request.defect_format, raw::kDefectFormatMask);
+  raw::FormatUnitCommand layout{};
+  layout.flags = static_cast<uint8_t>(
+      (request.long_list ? raw::kFormatLongList : 0) | (request.has_list ? raw::kFormatData : 0) |
+      (request.complete ? raw::kFormatComplete : 0) | request.defect_format);
+  return Build(raw::Opcode::kFormatUnit, layout);
+}
+
+Cdb Sanitize(const cdb::Sanitize& request) {
+  raw::SanitizeCommand layout{};
+  layout.flags = static_cast<uint8_t>((request.immediate ? raw::kSanitizeImmediate : 0) |
+                                      (request.unrestricted ? raw::kSanitizeUnrestricted : 0) |
+                                      static_cast<uint8_t>(request.action));
+  layout.parameter_list_length = request.parameter_list_length;
+  return Build(raw::Opcode::kSanitize, layout);
 }
 
 }  // namespace usbtwin::scsi

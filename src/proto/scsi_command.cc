@@ -1,186 +1,70 @@
 #include "proto/scsi_command.h"
 
-#include <cstddef>
+#include <algorithm>
 
 #include "base/overloaded.h"
+#include "proto/scsi_parse.h"
 
 namespace usbtwin::scsi {
 namespace {
 
-namespace raw = wire::scsi;  // the layouts this file is about
+namespace raw = wire::scsi;
 
-using Parsed = Result<Meaning, Sense>;
-using Parser = Parsed (*)(Bytes cdb);
+// Every command that is known, by operation code and service action.
+struct Table {
+  std::vector<const CommandRow*> rows;
+  std::vector<CommandInfo> infos;     // of the same rows
+  std::array<uint16_t, 257> first{};  // of an operation code; the next one's ends its rows
+};
 
-// ---- Parsing: the CDB is as long as its operation code demands --------------------------------
-
-template <class Layout>
-const Layout& As(Bytes cdb) {
-  return *wire::View<Layout>(cdb);
+CommandInfo InfoOf(const CommandRow& row) {
+  const uint8_t action = row.usage[1] & raw::kServiceActionMask;
+  return {.opcode = row.usage[0],
+          .has_service_action = row.has_service_action,
+          .service_action = row.has_service_action ? action : uint8_t{0},
+          .usage = Bytes(row.usage).first(raw::CdbLength(row.usage[0]))};
 }
 
-template <class Layout>
-cdb::Range RangeOf(Bytes cdb) {
-  const Layout& layout = As<Layout>(cdb);
-  return {
-      .lba = layout.lba, .blocks_count = layout.length, .length_byte = offsetof(Layout, length)};
-}
-template <>
-cdb::Range RangeOf<raw::BlockCommand6>(Bytes cdb) {
-  const auto& layout = As<raw::BlockCommand6>(cdb);
-  const uint32_t blocks_count = layout.length == 0 ? 256 : layout.length;
-  return {.lba = layout.lba & raw::kLbaMask6,
-          .blocks_count = blocks_count,
-          .length_byte = offsetof(raw::BlockCommand6, length)};
-}
-
-// The medium has no protection information, so nothing but 000b can be done. SBC-3, 4.22.
-Sense InvalidProtection() {
-  return InvalidFieldInCdb(1, 7);
-}
-
-template <class What, class Layout>
-Parsed ParseTransfer(Bytes cdb) {
-  What what{.range = RangeOf<Layout>(cdb)};
-  if constexpr (!std::is_same_v<Layout, raw::BlockCommand6>) {
-    const uint8_t flags = As<Layout>(cdb).flags;
-    if ((flags & raw::kProtectMask) != 0) return InvalidProtection();
-    what.disable_page_out = (flags & raw::kDisablePageOut) != 0;
-    what.force_unit_access = (flags & raw::kForceUnitAccess) != 0;
+Table MakeTable() {
+  Table table;
+  for (const std::span<const CommandRow> rows : {PrimaryRows(), BlockRows()}) {
+    for (const CommandRow& row : rows) table.rows.push_back(&row);
   }
-  return Meaning(what);
-}
-
-template <class Layout>
-Parsed ParseVerify(Bytes cdb) {
-  const uint8_t flags = As<Layout>(cdb).flags;
-  if ((flags & raw::kProtectMask) != 0) return InvalidProtection();
-  const uint8_t check = (flags & raw::kByteCheckMask) >> raw::kByteCheckShift;
-  // 10b is reserved; 11b, one block against many, is optional and not offered.
-  if (check > 1) return InvalidFieldInCdb(1, 2);
-  return Meaning(cdb::Verify{.range = RangeOf<Layout>(cdb), .compare = check == 1});
-}
-
-template <class Layout>
-Parsed ParseSynchronizeCache(Bytes cdb) {
-  const bool immediate = (As<Layout>(cdb).flags & raw::kSyncImmediate) != 0;
-  return Meaning(cdb::SynchronizeCache{.range = RangeOf<Layout>(cdb), .immediate = immediate});
-}
-
-Parsed ParseTestUnitReady(Bytes) {
-  return Meaning(cdb::TestUnitReady{});
-}
-
-Parsed ParseRequestSense(Bytes cdb) {
-  const auto& layout = As<raw::RequestSenseCommand>(cdb);
-  return Meaning(cdb::RequestSense{.descriptor = (layout.flags & raw::kSenseDescriptorFormat) != 0,
-                                   .allocation_length = layout.allocation_length});
-}
-
-Parsed ParseInquiry(Bytes cdb) {
-  const auto& layout = As<raw::InquiryCommand>(cdb);
-  if ((layout.flags & raw::kInquiryCommandData) != 0) return InvalidFieldInCdb(1, 1);
-  const bool vital = (layout.flags & raw::kInquiryVitalProductData) != 0;
-  // SPC-4, 6.6.1: without EVPD a page code is an error.
-  if (!vital && layout.page_code != 0) return InvalidFieldInCdb(2);
-  return Meaning(cdb::Inquiry{
-      .vital = vital, .page = layout.page_code, .allocation_length = layout.allocation_length});
-}
-
-template <class Layout>
-Parsed ParseModeSense(Bytes cdb) {
-  constexpr bool kTen = std::is_same_v<Layout, raw::ModeSense10Command>;
-  const Layout& layout = As<Layout>(cdb);
-  return Meaning(cdb::ModeSense{
-      .ten = kTen,
-      .long_lba = kTen && (layout.flags & raw::kModeLongLba) != 0,
-      .disable_block_descriptors = (layout.flags & raw::kModeDisableBlockDescriptors) != 0,
-      .control = static_cast<cdb::PageControl>(layout.page >> raw::kModePageControlShift),
-      .page = static_cast<uint8_t>(layout.page & raw::kModePageCodeMask),
-      .subpage = layout.subpage,
-      .allocation_length = layout.allocation_length});
-}
-
-// PMI and the address are obsolete; before that, an address without PMI was an error. SBC-2, 5.10.
-template <class Layout>
-bool StrayAddress(const Layout& layout) {
-  return (layout.partial & raw::kPartialMedium) == 0 && layout.lba != 0;
-}
-
-Parsed ParseReadCapacity10(Bytes cdb) {
-  if (StrayAddress(As<raw::ReadCapacity10Command>(cdb))) return InvalidFieldInCdb(2);
-  return Meaning(cdb::ReadCapacity10{});
-}
-
-Parsed ParseServiceActionIn16(Bytes cdb) {
-  const auto& layout = As<raw::ReadCapacity16Command>(cdb);
-  if ((layout.service_action & raw::kServiceActionMask) != raw::kServiceActionReadCapacity16) {
-    return InvalidFieldInCdb(1, 4);
+  std::sort(
+      table.rows.begin(), table.rows.end(),
+      [](const CommandRow* left, const CommandRow* right) { return left->usage < right->usage; });
+  for (const CommandRow* row : table.rows) table.infos.push_back(InfoOf(*row));
+  uint16_t place = 0;
+  for (size_t opcode = 0; opcode < table.first.size(); ++opcode) {
+    while (place < table.rows.size() && table.rows[place]->usage[0] < opcode) ++place;
+    table.first[opcode] = place;
   }
-  if (StrayAddress(layout)) return InvalidFieldInCdb(2);
-  return Meaning(cdb::ReadCapacity16{.allocation_length = layout.allocation_length});
+  return table;
 }
 
-Parsed ParseReportLuns(Bytes cdb) {
-  const auto& layout = As<raw::ReportLunsCommand>(cdb);
-  return Meaning(
-      cdb::ReportLuns{.select = layout.select, .allocation_length = layout.allocation_length});
+const Table& Known() {
+  static const Table table = MakeTable();
+  return table;
 }
-
-Parsed ParseStartStopUnit(Bytes cdb) {
-  const auto& layout = As<raw::StartStopUnitCommand>(cdb);
-  return Meaning(cdb::StartStopUnit{
-      .immediate = (layout.flags & raw::kStartStopImmediate) != 0,
-      .power_condition = static_cast<uint8_t>(layout.action >> raw::kPowerConditionShift),
-      .no_flush = (layout.action & raw::kNoFlush) != 0,
-      .load_eject = (layout.action & raw::kLoadEject) != 0,
-      .start = (layout.action & raw::kStart) != 0});
-}
-
-Parsed ParsePreventAllow(Bytes cdb) {
-  const uint8_t prevent = As<raw::PreventAllowCommand>(cdb).prevent & raw::kPreventMask;
-  // 10b and 11b, persistent prevention, are obsolete.
-  if (prevent > 1) return InvalidFieldInCdb(4, 1);
-  return Meaning(cdb::PreventAllowMediumRemoval{.prevent = prevent == 1});
-}
-
-constexpr std::array<Parser, 256> MakeParsers() {
-  std::array<Parser, 256> parsers{};
-  auto set = [&parsers](raw::Opcode opcode, Parser parser) {
-    parsers[static_cast<uint8_t>(opcode)] = parser;
-  };
-  set(raw::Opcode::kTestUnitReady, ParseTestUnitReady);
-  set(raw::Opcode::kRequestSense, ParseRequestSense);
-  set(raw::Opcode::kInquiry, ParseInquiry);
-  set(raw::Opcode::kModeSense6, ParseModeSense<raw::ModeSense6Command>);
-  set(raw::Opcode::kModeSense10, ParseModeSense<raw::ModeSense10Command>);
-  set(raw::Opcode::kReadCapacity10, ParseReadCapacity10);
-  set(raw::Opcode::kServiceActionIn16, ParseServiceActionIn16);
-  set(raw::Opcode::kRead6, ParseTransfer<cdb::Read, raw::BlockCommand6>);
-  set(raw::Opcode::kRead10, ParseTransfer<cdb::Read, raw::BlockCommand10>);
-  set(raw::Opcode::kRead12, ParseTransfer<cdb::Read, raw::BlockCommand12>);
-  set(raw::Opcode::kRead16, ParseTransfer<cdb::Read, raw::BlockCommand16>);
-  set(raw::Opcode::kWrite6, ParseTransfer<cdb::Write, raw::BlockCommand6>);
-  set(raw::Opcode::kWrite10, ParseTransfer<cdb::Write, raw::BlockCommand10>);
-  set(raw::Opcode::kWrite12, ParseTransfer<cdb::Write, raw::BlockCommand12>);
-  set(raw::Opcode::kWrite16, ParseTransfer<cdb::Write, raw::BlockCommand16>);
-  set(raw::Opcode::kVerify10, ParseVerify<raw::BlockCommand10>);
-  set(raw::Opcode::kVerify16, ParseVerify<raw::BlockCommand16>);
-  set(raw::Opcode::kSynchronizeCache10, ParseSynchronizeCache<raw::BlockCommand10>);
-  set(raw::Opcode::kSynchronizeCache16, ParseSynchronizeCache<raw::BlockCommand16>);
-  set(raw::Opcode::kReportLuns, ParseReportLuns);
-  set(raw::Opcode::kStartStopUnit, ParseStartStopUnit);
-  set(raw::Opcode::kPreventAllowMediumRemoval, ParsePreventAllow);
-  return parsers;
-}
-constexpr std::array<Parser, 256> kParsers = MakeParsers();
 
 }  // namespace
 
+std::span<const CommandInfo> Commands() {
+  return Known().infos;
+}
+
+std::span<const CommandInfo> CommandsOf(uint8_t opcode) {
+  const Table& table = Known();
+  const size_t first = table.first[opcode];
+  return std::span(table.infos).subspan(first, table.first[opcode + 1u] - first);
+}
+
 Result<Meaning, Sense> ParseCdb(Bytes cdb) {
   if (cdb.empty()) return InvalidOpcode();
-  const Parser parser = kParsers[cdb[0]];
-  if (parser == nullptr) return InvalidOpcode();
+  const Table& table = Known();
+  size_t place = table.first[cdb[0]];
+  const size_t end = table.first[cdb[0] + 1u];
+  if (place == end) return InvalidOpcode();
   const size_t length = raw::CdbLength(cdb[0]);
   // The first byte that is missing is the one in error.
   if (cdb.size() < length) return InvalidFieldInCdb(static_cast<uint16_t>(cdb.size()));
@@ -188,7 +72,12 @@ Result<Meaning, Sense> ParseCdb(Bytes cdb) {
   if ((cdb[length - 1] & raw::kControlNaca) != 0) {
     return InvalidFieldInCdb(static_cast<uint16_t>(length - 1), 2);
   }
-  return parser(cdb);
+  if (table.infos[place].has_service_action) {
+    const uint8_t action = cdb[1] & raw::kServiceActionMask;
+    while (place < end && table.infos[place].service_action != action) ++place;
+    if (place == end) return InvalidFieldInCdb(1, 4);
+  }
+  return table.rows[place]->parser(cdb);
 }
 
 DataPhase ExpectedData(const Meaning& meaning, uint32_t block_size) {
@@ -199,24 +88,59 @@ DataPhase ExpectedData(const Meaning& meaning, uint32_t block_size) {
   auto in = [](uint32_t length) {
     return length == 0 ? DataPhase{} : DataPhase{Direction::kIn, length};
   };
-  return std::visit(Overloaded{
-                        [](const cdb::TestUnitReady&) { return DataPhase{}; },
-                        [&](const cdb::RequestSense& what) { return in(what.allocation_length); },
-                        [&](const cdb::Inquiry& what) { return in(what.allocation_length); },
-                        [&](const cdb::ModeSense& what) { return in(what.allocation_length); },
-                        [&](const cdb::ReadCapacity10&) { return in(sizeof(raw::Capacity10)); },
-                        [&](const cdb::ReadCapacity16& what) { return in(what.allocation_length); },
-                        [&](const cdb::Read& what) { return blocks(Direction::kIn, what.range); },
-                        [&](const cdb::Write& what) { return blocks(Direction::kOut, what.range); },
-                        [&](const cdb::Verify& what) {
-                          return what.compare ? blocks(Direction::kOut, what.range) : DataPhase{};
-                        },
-                        [](const cdb::SynchronizeCache&) { return DataPhase{}; },
-                        [&](const cdb::ReportLuns& what) { return in(what.allocation_length); },
-                        [](const cdb::StartStopUnit&) { return DataPhase{}; },
-                        [](const cdb::PreventAllowMediumRemoval&) { return DataPhase{}; },
-                    },
-                    meaning);
+  auto out = [](uint32_t length) {
+    return length == 0 ? DataPhase{} : DataPhase{Direction::kOut, length};
+  };
+  return std::visit(
+      Overloaded{
+          [](const cdb::TestUnitReady&) { return DataPhase{}; },
+          [&](const cdb::RequestSense& what) { return in(what.allocation_length); },
+          [&](const cdb::Inquiry& what) { return in(what.allocation_length); },
+          [&](const cdb::ModeSelect& what) { return out(what.parameter_list_length); },
+          [&](const cdb::LogSense& what) { return in(what.allocation_length); },
+          [](const cdb::Reserve6&) { return DataPhase{}; },
+          [](const cdb::Release6&) { return DataPhase{}; },
+          [&](const cdb::PersistentReserveIn& what) { return in(what.allocation_length); },
+          [&](const cdb::PersistentReserveOut& what) { return out(what.parameter_list_length); },
+          [&](const cdb::ModeSense& what) { return in(what.allocation_length); },
+          [&](const cdb::ReadCapacity10&) { return in(sizeof(raw::Capacity10)); },
+          [&](const cdb::ReadCapacity16& what) { return in(what.allocation_length); },
+          [&](const cdb::Read& what) { return blocks(Direction::kIn, what.range); },
+          [&](const cdb::Write& what) { return blocks(Direction::kOut, what.range); },
+          [&](const cdb::Verify& what) {
+            return what.compare ? blocks(Direction::kOut, what.range) : DataPhase{};
+          },
+          [&](const cdb::WriteAndVerify& what) { return blocks(Direction::kOut, what.range); },
+          [&](const cdb::CompareAndWrite& what) {
+            cdb::Range both = what.range;
+            both.blocks_count *= 2;
+            return blocks(Direction::kOut, both);
+          },
+          [&](const cdb::OrWrite& what) { return blocks(Direction::kOut, what.range); },
+          [&](const cdb::WriteSame& what) {
+            return what.no_data ? DataPhase{} : DataPhase{Direction::kOut, block_size};
+          },
+          [&](const cdb::Unmap& what) { return out(what.parameter_list_length); },
+          [&](const cdb::GetLbaStatus& what) { return in(what.allocation_length); },
+          [](const cdb::PreFetch&) { return DataPhase{}; },
+          [](const cdb::SynchronizeCache&) { return DataPhase{}; },
+          [&](const cdb::ReadDefectData& what) { return in(what.allocation_length); },
+          [&](const cdb::ReadBuffer& what) { return in(what.allocation_length); },
+          [&](const cdb::WriteBuffer& what) { return out(what.parameter_list_length); },
+          [&](const cdb::ReportOpcodes& what) { return in(what.allocation_length); },
+          [&](const cdb::ReportTaskFunctions& what) { return in(what.allocation_length); },
+          [&](const cdb::ReportLuns& what) { return in(what.allocation_length); },
+          [](const cdb::StartStopUnit&) { return DataPhase{}; },
+          [](const cdb::FormatUnit& what) {
+            // The header; a list of defects would follow it.
+            if (!what.has_list) return DataPhase{};
+            return DataPhase{Direction::kOut, what.long_list ? sizeof(raw::FormatLongHeader)
+                                                             : sizeof(raw::FormatShortHeader)};
+          },
+          [&](const cdb::Sanitize& what) { return out(what.parameter_list_length); },
+          [](const cdb::PreventAllowMediumRemoval&) { return DataPhase{}; },
+      },
+      meaning);
 }
 
 Sense InvalidOpcode() {
@@ -235,6 +159,17 @@ Sense InvalidFieldInCdb(uint16_t byte, std::optional<uint8_t> bit) {
   sense.field = {
       .in_command = true, .bit_valid = bit.has_value(), .bit = bit.value_or(0), .byte = byte};
   return sense;
+}
+
+Sense InvalidFieldInList(uint16_t byte, std::optional<uint8_t> bit) {
+  Sense sense = InvalidFieldInCdb(byte, bit);
+  sense.asc = 0x26;
+  sense.field.in_command = false;
+  return sense;
+}
+
+Sense ListLengthError() {
+  return {.key = SenseKey::kIllegalRequest, .asc = 0x1a};
 }
 
 }  // namespace usbtwin::scsi

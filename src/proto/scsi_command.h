@@ -9,109 +9,30 @@
 
 #include <array>
 #include <optional>
-#include <variant>
+#include <span>
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "proto/scsi_meaning.h"
 #include "proto/sense.h"
 #include "wire/scsi.h"
 
 namespace usbtwin::scsi {
 
-// ---- What commands mean -----------------------------------------------------------------------
-namespace cdb {
-
-struct TestUnitReady {
-  bool operator==(const TestUnitReady&) const = default;
-};
-struct RequestSense {
-  bool descriptor = false;  // DESC: descriptor format wanted
-  uint8_t allocation_length = 0;
-  bool operator==(const RequestSense&) const = default;
-};
-struct Inquiry {
-  bool vital = false;  // EVPD: a VPD page wanted
-  uint8_t page = 0;
-  uint16_t allocation_length = 0;
-  bool operator==(const Inquiry&) const = default;
-};
-enum class PageControl : uint8_t { kCurrent, kChangeable, kDefault, kSaved };
-struct ModeSense {
-  bool ten = false;                        // MODE SENSE(10): the longer header
-  bool long_lba = false;                   // LLBAA: the longer block descriptor is allowed
-  bool disable_block_descriptors = false;  // DBD
-  PageControl control = PageControl::kCurrent;
-  uint8_t page = 0;
-  uint8_t subpage = 0;
-  uint16_t allocation_length = 0;
-  bool operator==(const ModeSense&) const = default;
-};
-struct ReadCapacity10 {
-  bool operator==(const ReadCapacity10&) const = default;
-};
-struct ReadCapacity16 {
-  uint32_t allocation_length = 0;
-  bool operator==(const ReadCapacity16&) const = default;
-};
-// Blocks of the commands below, as many bytes as the CDB had room for.
-struct Range {
-  uint64_t lba = 0;
-  uint32_t blocks_count = 0;
-  uint8_t length_byte = 7;  // where the length stands in the CDB, for the field pointer
-  bool operator==(const Range& other) const {
-    return lba == other.lba && blocks_count == other.blocks_count;
-  }
-};
-struct Read {
-  Range range;
-  bool disable_page_out = false;   // DPO: a hint about caching
-  bool force_unit_access = false;  // FUA
-  bool operator==(const Read&) const = default;
-};
-struct Write {
-  Range range;
-  bool disable_page_out = false;
-  bool force_unit_access = false;
-  bool operator==(const Write&) const = default;
-};
-struct Verify {
-  Range range;
-  bool compare = false;  // BYTCHK 01b: the host sends what should be there
-  bool operator==(const Verify&) const = default;
-};
-struct SynchronizeCache {
-  Range range;  // no blocks: to the end of the medium
-  bool immediate = false;
-  bool operator==(const SynchronizeCache&) const = default;
-};
-struct ReportLuns {
-  uint8_t select = 0;  // SELECT REPORT
-  uint32_t allocation_length = 0;
-  bool operator==(const ReportLuns&) const = default;
-};
-struct StartStopUnit {
-  bool immediate = false;
-  uint8_t power_condition = 0;
-  bool no_flush = false;
-  bool load_eject = false;  // LOEJ
-  bool start = false;
-  bool operator==(const StartStopUnit&) const = default;
-};
-struct PreventAllowMediumRemoval {
-  bool prevent = false;
-  bool operator==(const PreventAllowMediumRemoval&) const = default;
-};
-
-}  // namespace cdb
-
-using Meaning = std::variant<cdb::TestUnitReady, cdb::RequestSense, cdb::Inquiry, cdb::ModeSense,
-                             cdb::ReadCapacity10, cdb::ReadCapacity16, cdb::Read, cdb::Write,
-                             cdb::Verify, cdb::SynchronizeCache, cdb::ReportLuns,
-                             cdb::StartStopUnit, cdb::PreventAllowMediumRemoval>;
-
 // The meaning, or the sense data of the Illegal Request: 20h/00h for an operation code that is not
 // known, 24h/00h with a field pointer for everything else. Bytes behind the CDB are ignored.
 Result<Meaning, Sense> ParseCdb(Bytes cdb);
+
+// A command that ParseCdb understands, as REPORT SUPPORTED OPERATION CODES tells it. SPC-4, 6.35.
+struct CommandInfo {
+  uint8_t opcode = 0;
+  bool has_service_action = false;
+  uint8_t service_action = 0;
+  Bytes usage;  // CDB USAGE DATA, as long as the CDB: the bits that are looked at
+};
+// All of them, by operation code and service action; and those of one operation code.
+std::span<const CommandInfo> Commands();
+std::span<const CommandInfo> CommandsOf(uint8_t opcode);
 
 // The data phase a command leads to when it succeeds: exactly that many bytes of blocks, at most
 // that many of anything else.
@@ -129,6 +50,11 @@ DataPhase ExpectedData(const Meaning& meaning, uint32_t block_size);
 Sense InvalidOpcode();
 // INVALID FIELD IN CDB; `bit` is the field's most significant one where it is not a whole byte.
 Sense InvalidFieldInCdb(uint16_t byte, std::optional<uint8_t> bit = std::nullopt);
+
+// INVALID FIELD IN PARAMETER LIST: bytes count from the start of what the host sent.
+Sense InvalidFieldInList(uint16_t byte, std::optional<uint8_t> bit = std::nullopt);
+// PARAMETER LIST LENGTH ERROR.
+Sense ListLengthError();
 
 // ---- Commands as bytes ------------------------------------------------------------------------
 
@@ -149,8 +75,15 @@ struct Caching {
 Cdb TestUnitReady();
 Cdb RequestSense(bool descriptor, uint8_t allocation_length);
 Cdb Inquiry(bool vital, uint8_t page, uint16_t allocation_length);
-Cdb ModeSense6(const cdb::ModeSense& sense);   // not `ten`, not `long_lba`
-Cdb ModeSense10(const cdb::ModeSense& sense);  // `ten`
+Cdb ModeSense6(const cdb::ModeSense& sense);       // not `ten`, not `long_lba`
+Cdb ModeSense10(const cdb::ModeSense& sense);      // `ten`
+Cdb ModeSelect6(const cdb::ModeSelect& request);   // not `ten`
+Cdb ModeSelect10(const cdb::ModeSelect& request);  // `ten`
+Cdb LogSense(const cdb::LogSense& request);
+Cdb Reserve6();
+Cdb Release6();
+Cdb PersistentReserveIn(const cdb::PersistentReserveIn& request);
+Cdb PersistentReserveOut(const cdb::PersistentReserveOut& request);
 Cdb ReadCapacity10();
 Cdb ReadCapacity16(uint32_t allocation_length);
 Cdb Read6(uint64_t lba, uint32_t blocks_count);  // 1 to 256 blocks
@@ -163,10 +96,25 @@ Cdb Write12(uint64_t lba, uint32_t blocks_count, Caching caching = {});
 Cdb Write16(uint64_t lba, uint32_t blocks_count, Caching caching = {});
 Cdb Verify10(uint64_t lba, uint32_t blocks_count, bool compare);
 Cdb Verify16(uint64_t lba, uint32_t blocks_count, bool compare);
+Cdb WriteAndVerify16(const cdb::WriteAndVerify& request);
+Cdb CompareAndWrite(const cdb::CompareAndWrite& request);
+Cdb OrWrite16(const cdb::OrWrite& request);
+Cdb WriteSame10(const cdb::WriteSame& request);  // not `no_data`
+Cdb WriteSame16(const cdb::WriteSame& request);
+Cdb Unmap(const cdb::Unmap& request);
+Cdb GetLbaStatus(const cdb::GetLbaStatus& request);
+Cdb PreFetch16(const cdb::PreFetch& request);
 Cdb SynchronizeCache10(uint64_t lba, uint32_t blocks_count, bool immediate = false);
 Cdb SynchronizeCache16(uint64_t lba, uint32_t blocks_count, bool immediate = false);
+Cdb ReadDefectData(const cdb::ReadDefectData& request);
+Cdb ReadBuffer(const cdb::ReadBuffer& request);
+Cdb WriteBuffer(const cdb::WriteBuffer& request);
+Cdb ReportOpcodes(const cdb::ReportOpcodes& request);
+Cdb ReportTaskFunctions(const cdb::ReportTaskFunctions& request);
 Cdb ReportLuns(uint8_t select, uint32_t allocation_length);
 Cdb StartStopUnit(const cdb::StartStopUnit& request);
 Cdb PreventAllowMediumRemoval(bool prevent);
+Cdb FormatUnit(const cdb::FormatUnit& request);
+Cdb Sanitize(const cdb::Sanitize& request);
 
 }  // namespace usbtwin::scsi

@@ -24,8 +24,26 @@ KeySpecific EmitField(const FieldPointer& field) {
   return {flags, static_cast<uint8_t>(field.byte >> 8), static_cast<uint8_t>(field.byte)};
 }
 
+// SPC-4, 4.5.2.4.4.
+KeySpecific EmitProgress(uint16_t progress) {
+  return {wire::scsi::kKeySpecificValid, static_cast<uint8_t>(progress >> 8),
+          static_cast<uint8_t>(progress)};
+}
+
+// The bytes where there is something to say.
+std::optional<KeySpecific> EmitKeySpecific(const Sense& sense) {
+  if (sense.field_valid) return EmitField(sense.field);
+  if (sense.progress_valid) return EmitProgress(sense.progress);
+  return std::nullopt;
+}
+
 // The three bytes mean a field pointer only for Illegal Request. SPC-4, table 34.
-void ParseField(const KeySpecific& bytes, Sense& sense) {
+void ParseKeySpecific(const KeySpecific& bytes, Sense& sense) {
+  const bool progresses = sense.key == SenseKey::kNoSense || sense.key == SenseKey::kNotReady;
+  if (progresses && (bytes[0] & wire::scsi::kKeySpecificValid) != 0) {
+    sense.progress_valid = true;
+    sense.progress = static_cast<uint16_t>(bytes[1] << 8 | bytes[2]);
+  }
   if (sense.key != SenseKey::kIllegalRequest) return;
   if ((bytes[0] & wire::scsi::kKeySpecificValid) == 0) return;
   sense.field_valid = true;
@@ -52,7 +70,7 @@ std::optional<Sense> ParseFixed(Bytes bytes) {
   sense.ascq = fixed.ascq;
   sense.information_valid = (fixed.response_code & wire::scsi::kInformationValid) != 0;
   if (sense.information_valid) sense.information = fixed.information;
-  ParseField(fixed.key_specific, sense);
+  ParseKeySpecific(fixed.key_specific, sense);
   return sense;
 }
 
@@ -80,7 +98,7 @@ std::optional<Sense> ParseDescriptors(Bytes bytes) {
       sense.information = information->information;
     } else if (descriptor->type == wire::scsi::kKeySpecificDescriptor) {
       const auto* specific = View<KeySpecificDescriptor>(whole);
-      if (specific != nullptr) ParseField(specific->key_specific, sense);
+      if (specific != nullptr) ParseKeySpecific(specific->key_specific, sense);
     }
   }
   return sense;
@@ -122,7 +140,7 @@ uint32_t EmitFixedSense(const Sense& sense, MutableBytes target) {
     fixed.response_code |= wire::scsi::kInformationValid;
     fixed.information = static_cast<uint32_t>(sense.information);
   }
-  if (sense.field_valid) fixed.key_specific = EmitField(sense.field);
+  if (const auto bytes = EmitKeySpecific(sense)) fixed.key_specific = *bytes;
   wire::Emit(target, fixed);
   return kFixedSenseLength;
 }
@@ -144,10 +162,10 @@ uint32_t EmitDescriptorSense(const Sense& sense, MutableBytes target) {
     header.additional_length += sizeof(InformationDescriptor);
     rest = wire::Emit(rest, information);
   }
-  if (sense.field_valid) {
+  if (const auto bytes = EmitKeySpecific(sense)) {
     KeySpecificDescriptor specific{};
     specific.header = {wire::scsi::kKeySpecificDescriptor, sizeof(KeySpecificDescriptor) - 2};
-    specific.key_specific = EmitField(sense.field);
+    specific.key_specific = *bytes;
     header.additional_length += sizeof(KeySpecificDescriptor);
     wire::Emit(rest, specific);
   }

@@ -48,6 +48,8 @@ struct Sense {
   uint64_t information = 0;        // for a disk: the first LBA in error
   bool field_valid = false;        // SKSV, for Illegal Request
   FieldPointer field;
+  bool progress_valid = false;  // SKSV, for No Sense and Not Ready
+  uint16_t progress = 0;        // of 65536: how far something is that goes on
   bool operator==(const Sense&) const = default;
 };
 

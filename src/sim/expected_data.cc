@@ -38,16 +38,17 @@ Text SerialOf(const emulator::DiskOptions& disk) {
   return text;
 }
 
-// SPC-4, 7.5.5; SBC-3, 6.5: header, block descriptor, pages 08h, 0Ah and 1Ch.
+// SPC-4, 7.5.5; SBC-3, 6.5: header, block descriptor, pages 08h, 0Ah and 1Ch, which
+// can be saved (PS).
 Text ModeOf(const emulator::DiskOptions& disk, uint64_t blocks_count) {
   Text text;
   Add(text, {55, 0x00, disk.read_only ? 0x90 : 0x10, 8});
   AddNumber(text, blocks_count, 4);
   AddNumber(text, disk.block_size, 4);
-  Add(text, {0x08, 18, disk.write_cache ? 0x04 : 0x00});
+  Add(text, {0x88, 18, disk.write_cache ? 0x04 : 0x00});
   text.resize(text.size() + 17);
-  Add(text, {0x0a, 10, 0x02, 0x10, 0, 0, 0, 0, 0xff, 0xff, 0, 0});
-  Add(text, {0x1c, 10, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  Add(text, {0x8a, 10, 0x02, 0x10, 0, 0x40, 0, 0, 0xff, 0xff, 0, 0});
+  Add(text, {0x9c, 10, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0});
   return text;
 }
 

@@ -7,7 +7,9 @@
 #pragma once
 
 #include "wire/endian.h"
-#include "wire/scsi_data.h"  // the other half: one include serves both
+#include "wire/scsi_data.h"  // the other halves: one include serves all
+#include "wire/scsi_reservation.h"
+#include "wire/scsi_unit.h"
 
 namespace usbtwin::wire::scsi {
 
@@ -15,32 +17,57 @@ namespace usbtwin::wire::scsi {
 enum class Opcode : uint8_t {
   kTestUnitReady = 0x00,
   kRequestSense = 0x03,
+  kFormatUnit = 0x04,
   kRead6 = 0x08,
   kWrite6 = 0x0a,
   kInquiry = 0x12,
+  kModeSelect6 = 0x15,
+  kReserve6 = 0x16,
+  kRelease6 = 0x17,
   kModeSense6 = 0x1a,
   kStartStopUnit = 0x1b,
   kPreventAllowMediumRemoval = 0x1e,
   kReadCapacity10 = 0x25,
   kRead10 = 0x28,
   kWrite10 = 0x2a,
+  kWriteAndVerify10 = 0x2e,
   kVerify10 = 0x2f,
+  kPreFetch10 = 0x34,
   kSynchronizeCache10 = 0x35,
+  kReadDefectData10 = 0x37,
+  kWriteBuffer = 0x3b,
+  kReadBuffer = 0x3c,
+  kWriteSame10 = 0x41,
   kUnmap = 0x42,
+  kSanitize = 0x48,
+  kLogSense = 0x4d,
+  kModeSelect10 = 0x55,
   kModeSense10 = 0x5a,
+  kPersistentReserveIn = 0x5e,
+  kPersistentReserveOut = 0x5f,
   kRead16 = 0x88,
+  kCompareAndWrite = 0x89,
   kWrite16 = 0x8a,
+  kOrWrite16 = 0x8b,
+  kWriteAndVerify16 = 0x8e,
   kVerify16 = 0x8f,
+  kPreFetch16 = 0x90,
   kSynchronizeCache16 = 0x91,
+  kWriteSame16 = 0x93,
   kServiceActionIn16 = 0x9e,
   kReportLuns = 0xa0,
+  kMaintenanceIn = 0xa3,
   kRead12 = 0xa8,
   kWrite12 = 0xaa,
+  kWriteAndVerify12 = 0xae,
+  kVerify12 = 0xaf,
+  kReadDefectData12 = 0xb7,
 };
 
 // SERVICE ACTION of SERVICE ACTION IN(16). SBC-3, 5.1.
 inline constexpr uint8_t kServiceActionMask = 0x1f;
 inline constexpr uint8_t kServiceActionReadCapacity16 = 0x10;
+inline constexpr uint8_t kServiceActionGetLbaStatus = 0x12;
 
 // CONTROL, the last byte of every CDB. SAM-5, 5.2.
 inline constexpr uint8_t kControlNaca = 0x04;
@@ -70,9 +97,14 @@ inline constexpr uint8_t kDisablePageOut = 0x10;   // DPO
 inline constexpr uint8_t kForceUnitAccess = 0x08;  // FUA, of READ and WRITE
 inline constexpr uint8_t kByteCheckMask = 0x06;    // BYTCHK, of VERIFY
 inline constexpr uint8_t kByteCheckShift = 1;
-inline constexpr uint8_t kSyncImmediate = 0x02;  // IMMED, of SYNCHRONIZE CACHE
+inline constexpr uint8_t kSyncImmediate = 0x02;  // IMMED, of SYNCHRONIZE CACHE and PRE-FETCH
+inline constexpr uint8_t kSameAnchor = 0x10;     // ANCHOR, of WRITE SAME
+inline constexpr uint8_t kSameUnmap = 0x08;      // UNMAP, of WRITE SAME
+inline constexpr uint8_t kSameObsolete = 0x06;   // PBDATA and LBDATA, obsolete
+inline constexpr uint8_t kSameNoData = 0x01;     // NDOB, of WRITE SAME(16)
 
-// READ(10), WRITE(10), VERIFY(10), SYNCHRONIZE CACHE(10). SBC-3, 5.
+// READ(10), WRITE(10), WRITE AND VERIFY(10), VERIFY(10), PRE-FETCH(10), SYNCHRONIZE CACHE(10) and
+// WRITE SAME(10). SBC-3, 5.
 struct BlockCommand10 {
   uint8_t opcode;
   uint8_t flags;
@@ -83,7 +115,7 @@ struct BlockCommand10 {
 };
 static_assert(WireStruct<BlockCommand10> && sizeof(BlockCommand10) == 10);
 
-// READ(12), WRITE(12). SBC-3, 5.
+// READ(12), WRITE(12), WRITE AND VERIFY(12), VERIFY(12). SBC-3, 5.
 struct BlockCommand12 {
   uint8_t opcode;
   uint8_t flags;
@@ -94,7 +126,7 @@ struct BlockCommand12 {
 };
 static_assert(WireStruct<BlockCommand12> && sizeof(BlockCommand12) == 12);
 
-// READ(16), WRITE(16), VERIFY(16), SYNCHRONIZE CACHE(16). SBC-3, 5.
+// READ(16), WRITE(16), ORWRITE(16) and the 16-byte siblings of those above. SBC-3, 5.
 struct BlockCommand16 {
   uint8_t opcode;
   uint8_t flags;
@@ -188,6 +220,29 @@ struct ModeSense10Command {
 };
 static_assert(WireStruct<ModeSense10Command> && sizeof(ModeSense10Command) == 10);
 
+// SPC-4, 6.11.
+struct ModeSelect6Command {
+  uint8_t opcode;
+  uint8_t flags;  // bit 4: PF; bit 1: RTD; bit 0: SP
+  std::array<uint8_t, 2> reserved2;
+  uint8_t parameter_list_length;
+  uint8_t control;
+};
+static_assert(WireStruct<ModeSelect6Command> && sizeof(ModeSelect6Command) == 6);
+
+// SPC-4, 6.12.
+struct ModeSelect10Command {
+  uint8_t opcode;
+  uint8_t flags;
+  std::array<uint8_t, 5> reserved2;
+  Be16 parameter_list_length;
+  uint8_t control;
+};
+static_assert(WireStruct<ModeSelect10Command> && sizeof(ModeSelect10Command) == 10);
+inline constexpr uint8_t kModePageFormat = 0x10;      // PF
+inline constexpr uint8_t kModeRevertDefaults = 0x02;  // RTD
+inline constexpr uint8_t kModeSavePages = 0x01;       // SP
+
 // SPC-4, 6.33.
 struct ReportLunsCommand {
   uint8_t opcode;
@@ -215,6 +270,7 @@ struct StartStopUnitCommand {
 static_assert(WireStruct<StartStopUnitCommand> && sizeof(StartStopUnitCommand) == 6);
 inline constexpr uint8_t kStartStopImmediate = 0x01;
 inline constexpr uint8_t kPowerConditionShift = 4;
+inline constexpr uint8_t kPowerModifierMask = 0x0f;  // POWER CONDITION MODIFIER
 inline constexpr uint8_t kNoFlush = 0x04;
 inline constexpr uint8_t kLoadEject = 0x02;
 inline constexpr uint8_t kStart = 0x01;
@@ -228,30 +284,5 @@ struct PreventAllowCommand {
 };
 static_assert(WireStruct<PreventAllowCommand> && sizeof(PreventAllowCommand) == 6);
 inline constexpr uint8_t kPreventMask = 0x03;
-
-// SBC-3, 5, "UNMAP command".
-struct UnmapCommand {
-  uint8_t opcode;
-  uint8_t flags;  // bit 0: ANCHOR
-  std::array<uint8_t, 4> reserved2;
-  uint8_t group;
-  Be16 parameter_list_length;
-  uint8_t control;
-};
-static_assert(WireStruct<UnmapCommand> && sizeof(UnmapCommand) == 10);
-
-// UNMAP parameter list: this header, then block descriptors. SBC-3, 5, "UNMAP command".
-struct UnmapHeader {
-  Be16 data_length;         // UNMAP DATA LENGTH: bytes that follow this field
-  Be16 descriptors_length;  // UNMAP BLOCK DESCRIPTOR DATA LENGTH: a multiple of 16
-  std::array<uint8_t, 4> reserved4;
-};
-static_assert(WireStruct<UnmapHeader> && sizeof(UnmapHeader) == 8);
-struct UnmapDescriptor {
-  Be64 lba;
-  Be32 blocks_count;
-  std::array<uint8_t, 4> reserved12;
-};
-static_assert(WireStruct<UnmapDescriptor> && sizeof(UnmapDescriptor) == 16);
 
 }  // namespace usbtwin::wire::scsi

@@ -40,6 +40,7 @@ enum class VpdPage : uint8_t {
   kSupportedPages = 0x00,
   kUnitSerialNumber = 0x80,
   kDeviceIdentification = 0x83,
+  kPowerCondition = 0x8a,
   kBlockLimits = 0xb0,
   kBlockDeviceCharacteristics = 0xb1,
   kLogicalBlockProvisioning = 0xb2,
@@ -70,6 +71,21 @@ inline constexpr uint8_t kDesignatorT10Vendor = 1;
 inline constexpr uint8_t kDesignatorNaa = 3;
 inline constexpr uint8_t kDesignatorScsiName = 8;
 
+// Power Condition VPD page, 8Ah: the power conditions that START STOP UNIT can name, and how long
+// it takes to come back from each, in milliseconds. SPC-4, 7.8.
+struct PowerConditionPage {
+  VpdHeader header;  // PAGE LENGTH 0Eh
+  uint8_t standby;   // bit 1: STANDBY_Y; bit 0: STANDBY_Z
+  uint8_t idle;      // bit 2: IDLE_C; bit 1: IDLE_B; bit 0: IDLE_A
+  Be16 stopped_recovery;
+  Be16 standby_z_recovery;
+  Be16 standby_y_recovery;
+  Be16 idle_a_recovery;
+  Be16 idle_b_recovery;
+  Be16 idle_c_recovery;
+};
+static_assert(WireStruct<PowerConditionPage> && sizeof(PowerConditionPage) == 18);
+
 // Block Limits VPD page, B0h. SBC-3, 6.6.3. Zero means "not reported".
 struct BlockLimitsPage {
   VpdHeader header;            // PAGE LENGTH 60
@@ -87,6 +103,8 @@ struct BlockLimitsPage {
   std::array<uint8_t, 20> reserved44;
 };
 static_assert(WireStruct<BlockLimitsPage> && sizeof(BlockLimitsPage) == 64);
+inline constexpr uint8_t kWriteSameNeedsLength = 0x01;               // WSNZ
+inline constexpr uint32_t kUnmapAlignmentValid = uint32_t{1} << 31;  // UGAVALID
 
 // Block Device Characteristics VPD page, B1h. SBC-3, 6.6.2.
 struct BlockCharacteristicsPage {
@@ -110,6 +128,8 @@ struct ProvisioningPage {
 };
 static_assert(WireStruct<ProvisioningPage> && sizeof(ProvisioningPage) == 8);
 inline constexpr uint8_t kProvisioningUnmap = 0x80;      // LBPU
+inline constexpr uint8_t kProvisioningSame16 = 0x40;     // LBPWS: WRITE SAME(16) can unmap
+inline constexpr uint8_t kProvisioningSame10 = 0x20;     // LBPWS10
 inline constexpr uint8_t kProvisioningReadsZero = 0x04;  // LBPRZ
 inline constexpr uint8_t kProvisioningThin = 2;          // PROVISIONING TYPE: thin
 
@@ -203,6 +223,8 @@ struct ControlPage {
 };
 static_assert(WireStruct<ControlPage> && sizeof(ControlPage) == 12);
 inline constexpr uint8_t kDescriptorSense = 0x04;         // D_SENSE
+inline constexpr uint8_t kSoftwareWriteProtect = 0x08;    // SWP
+inline constexpr uint8_t kTaskAbortedStatus = 0x40;       // TAS
 inline constexpr uint8_t kGlobalLogSaveDisable = 0x02;    // GLTSD
 inline constexpr uint8_t kUnrestrictedReordering = 0x10;  // QUEUE ALGORITHM MODIFIER 1
 
@@ -216,6 +238,9 @@ struct ExceptionsPage {
 };
 static_assert(WireStruct<ExceptionsPage> && sizeof(ExceptionsPage) == 12);
 inline constexpr uint8_t kExceptionsDisabled = 0x08;  // DEXCPT
+inline constexpr uint8_t kExceptionsTest = 0x04;      // TEST
+inline constexpr uint8_t kExceptionsOnRequest = 6;    // MRIE: only REQUEST SENSE reports them
+inline constexpr uint8_t kModeSavable = 0x80;         // PS, of a page code
 
 // ---- Capacities -------------------------------------------------------------------------------
 

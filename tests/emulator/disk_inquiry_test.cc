@@ -33,19 +33,23 @@ const PageCase kPages[] = {
      "00 00 06 02 1f 00 00 00 56454e444f525859"
      "412050524f44554354204f4620534556 31323334"},
     {"cut_to_nothing", {}, "12 00 00 0000 00", ""},
-    {"supported_pages", {}, "12 01 00 00ff 00", "00 00 0006 00 80 83 b0 b1 b2"},
+    {"supported_pages", {}, "12 01 00 00ff 00", "00 00 0007 00 80 83 8a b0 b1 b2"},
     {"serial", {.serial = "ABC123"}, "12 01 80 00ff 00", "00 80 0006 414243313233"},
+    // standby_y and standby_z, idle_a to idle_c, none of which takes time to leave
+    {"power_conditions", {}, "12 01 8a 00ff 00", "00 8a 000e 03 07 0000 0000 0000 0000 0000 0000"},
     {"block_limits",
      {},
      "12 01 b0 00ff 00",
-     "00 b0 003c 00 00 0008 00400000 00000800 00000000 00000000 00000000 00000000 00000000"
-     "0000000000000000 0000000000000000000000000000000000000000"},
+     // WSNZ, 128 blocks at most for COMPARE AND WRITE; transfers; UNMAP of at most 4 GiB in at most
+     // 255 descriptors, by 64 KiB from block 0 on; WRITE SAME of at most 1 GiB
+     "00 b0 003c 01 80 0008 00400000 00000800 00000000 00800000 000000ff 00000080 80000000"
+     "0000000000200000 0000000000000000000000000000000000000000"},
     {"block_limits_of_4096",
      {.block_size = 4096},
      "12 01 b0 0010 00",
-     "00 b0 003c 00 00 0001 00080000 00000100"},
+     "00 b0 003c 01 10 0001 00080000 00000100"},
     {"characteristics", {}, "12 01 b1 000a 00", "00 b1 003c 0001 00 00 00 00"},
-    {"provisioning", {}, "12 01 b2 00ff 00", "00 b2 0004 00 00 00 00"},
+    {"provisioning", {}, "12 01 b2 00ff 00", "00 b2 0004 00 e4 02 00"},
 };
 
 }  // namespace
@@ -101,7 +105,8 @@ BOOST_AUTO_TEST_CASE(an_unknown_page_is_a_bad_field) {
   for (int page = 0; page < 256; ++page) {
     const std::array<uint8_t, 6> cdb{0x12, 1, static_cast<uint8_t>(page), 0, 0xff, 0};
     rig.host.Do(Bytes(cdb));
-    const bool known = page == 0 || page == 0x80 || page == 0x83 || (page >= 0xb0 && page <= 0xb2);
+    const bool known =
+        page == 0 || page == 0x80 || page == 0x83 || page == 0x8a || (page >= 0xb0 && page <= 0xb2);
     BOOST_TEST((rig.host.command.status == scsi::Status::kGood) == known);
     if (!known) {
       BOOST_TEST(rig.host.sense() == "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 02");

@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(capacity_is_the_last_block_and_its_length) {
   large.host.Do("25 00 00000000 0000 00 00");
   BOOST_TEST(large.host.in_hex() == "00 00 00 0f 00 00 10 00");
   large.host.Do("9e 10 0000000000000000 00000020 00 00");
-  BOOST_TEST(large.host.in_hex() == Hex(*ParseHex("000000000000000f 00001000 00 00 0000"
+  BOOST_TEST(large.host.in_hex() == Hex(*ParseHex("000000000000000f 00001000 00 00 c000"
                                                   "00000000000000000000000000000000")));
   large.host.Do("9e 10 0000000000000000 0000000c 00 00");
   BOOST_TEST(large.host.in_hex() == "00 00 00 00 00 00 00 0f 00 00 10 00");

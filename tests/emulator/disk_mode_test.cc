@@ -20,9 +20,9 @@ std::ostream& operator<<(std::ostream& out, const ModeCase& sample) {
   return out << sample.name;
 }
 
-#define CACHING "08 12 04 00 0000 0000 0000 0000 00 00 0000 00 000000"
-#define CONTROL "0a 0a 02 10 00 00 0000 ffff 0000"
-#define EXCEPTIONS "1c 0a 08 00 00000000 00000000"
+#define CACHING "88 12 04 00 0000 0000 0000 0000 00 00 0000 00 000000"
+#define CONTROL "8a 0a 02 10 00 40 0000 ffff 0000"
+#define EXCEPTIONS "9c 0a 08 00 00000000 00000000"
 
 // The disk has 128 blocks of 512 bytes, or 16 of 4096.
 const ModeCase kModes[] = {
@@ -30,16 +30,19 @@ const ModeCase kModes[] = {
     {"caching_without_write_cache",
      {.write_cache = false},
      "1a 08 08 00 08 00",
-     "17 00 10 00 08 12 00 00"},
+     "17 00 10 00 88 12 00 00"},
     {"caching_with_block_descriptor",
      {},
      "1a 00 08 00 ff 00",
      "1f 00 10 08 00000080 00 000200" CACHING},
     {"caching_defaults", {}, "1a 08 88 00 ff 00", "17 00 10 00" CACHING},
-    {"nothing_is_changeable",
+    {"caching_saved", {}, "1a 08 c8 00 ff 00", "17 00 10 00" CACHING},
+    // WCE; D_SENSE and SWP; DEXCPT, TEST and MRIE.
+    {"changeable",
      {},
-     "1a 08 48 00 ff 00",
-     "17 00 10 00 08 12 00 00 0000 0000 0000 0000 00 00 0000 00 000000"},
+     "1a 08 7f 00 ff 00",
+     "2f 00 10 00 88 12 04 00 0000 0000 0000 0000 00 00 0000 00 000000"
+     "8a 0a 04 00 08 00 0000 0000 0000 9c 0a 0c 0f 00000000 00000000"},
     {"all_subpages_of_a_page", {}, "1a 08 08 ff ff 00", "17 00 10 00" CACHING},
     {"control", {}, "1a 08 0a 00 ff 00", "0f 00 10 00" CONTROL},
     {"exceptions", {}, "1a 08 1c 00 ff 00", "0f 00 10 00" EXCEPTIONS},
@@ -71,9 +74,6 @@ std::ostream& operator<<(std::ostream& out, const RefusedCase& sample) {
   return out << sample.name;
 }
 const RefusedCase kRefused[] = {
-    {"saved", "1a 08 c8 00 ff 00", "70 00 05 00 00 00 00 0a 00 00 00 00 39 00 00 00 00 00"},
-    {"saved_ten", "5a 08 ff 00 000000 00ff 00",
-     "70 00 05 00 00 00 00 0a 00 00 00 00 39 00 00 00 00 00"},
     {"unknown_page", "1a 08 02 00 ff 00", "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cd 00 02"},
     {"vendor_page_zero", "1a 08 00 00 ff 00",
      "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cd 00 02"},

@@ -21,7 +21,10 @@ class FaultyStore final : public emulator::BlockStore {
   bool writable() const override { return writable_value; }
   bool Submit(emulator::StoreOp& op) override {
     using Kind = emulator::StoreOp::Kind;
-    log += op.kind == Kind::kRead ? "r" : op.kind == Kind::kWrite ? "w" : "f";
+    log += op.kind == Kind::kRead    ? "r"
+           : op.kind == Kind::kWrite ? "w"
+           : op.kind == Kind::kUnmap ? "u"
+                                     : "f";
     lengths.push_back(op.length);
     if (later) {
       held.push_back(&op);
@@ -29,6 +32,9 @@ class FaultyStore final : public emulator::BlockStore {
     }
     Answer(op);
     return true;
+  }
+  emulator::StoreExtent ExtentAt(uint64_t offset) const override {
+    return memory_.ExtentAt(offset);
   }
   // Answers the oldest operation that is held, as a helper thread would: by a post.
   void Release() {

@@ -33,7 +33,9 @@ bool Says(const std::string& said, std::string_view words) {
 }
 
 boost::test_tools::assertion_result Installed(boost::unit_test::test_unit_id) {
-  if (std::system("command -v sg_inq sg_vpd sg_decode_sense > /dev/null") == 0) return true;
+  if (std::system(
+          "command -v sg_inq sg_vpd sg_decode_sense sg_logs sg_get_lba_status > /dev/null") == 0)
+    return true;
   boost::test_tools::assertion_result no(false);
   no.message() << "sg3-utils is not installed";
   return no;
@@ -65,7 +67,7 @@ BOOST_AUTO_TEST_CASE(sg_inq_reads_the_standard_data) {
 
 BOOST_AUTO_TEST_CASE(sg_vpd_reads_every_page) {
   const std::string pages = Ask("sg_vpd --inhex=-", Vital(0x00));
-  for (const char* page : {"[sv]", "[sn]", "[di]", "[bl]", "[bdc]", "[lbpv]"}) {
+  for (const char* page : {"[sv]", "[sn]", "[di]", "[pc]", "[bl]", "[bdc]", "[lbpv]"}) {
     BOOST_TEST(Says(pages, page));
   }
   BOOST_TEST(Says(Ask("sg_vpd --inhex=-", Vital(0x80)), "Unit serial number: SN-42"));
@@ -79,9 +81,42 @@ BOOST_AUTO_TEST_CASE(sg_vpd_reads_every_page) {
   BOOST_TEST(Says(limits, "Optimal transfer length granularity: 8 blocks"));
   BOOST_TEST(Says(limits, "Maximum transfer length: 4194304 blocks"));
   BOOST_TEST(Says(limits, "Optimal transfer length: 2048 blocks"));
+  BOOST_TEST(Says(limits, "Maximum compare and write length: 128 blocks"));
+  BOOST_TEST(Says(limits, "Maximum unmap LBA count: 8388608"));
+  BOOST_TEST(Says(limits, "Maximum unmap block descriptor count: 255"));
+  BOOST_TEST(Says(limits, "Optimal unmap granularity: 128 blocks"));
+  BOOST_TEST(Says(limits, "Unmap granularity alignment: 0"));
+  BOOST_TEST(Says(limits, "Maximum write same length: 0x200000 blocks"));
+  BOOST_TEST(Says(limits, "Write same non-zero (WSNZ): 1"));
+  const std::string power = Ask("sg_vpd --inhex=-", Vital(0x8a));
+  BOOST_TEST(Says(power, "Standby_y=1 Standby_z=1 Idle_c=1 Idle_b=1 Idle_a=1"));
 
   BOOST_TEST(Says(Ask("sg_vpd --inhex=-", Vital(0xb1)), "Non-rotating medium"));
-  BOOST_TEST(Says(Ask("sg_vpd --inhex=-", Vital(0xb2)), "Unmap command supported (LBPU): 0"));
+  BOOST_TEST(Says(Ask("sg_vpd --inhex=-", Vital(0xb2)), "Unmap command supported (LBPU): 1"));
+}
+
+BOOST_AUTO_TEST_CASE(sg_logs_and_sg_get_lba_status_read_theirs) {
+  DiskRig rig;
+  rig.host.Do(scsi::Write10(0, 4), Pattern(2048));
+  rig.host.Do("4d 00 42 00 00 0000 00ff 00");
+  const std::string writes = Ask("sg_logs --in=-", rig.host.in);
+  BOOST_TEST(Says(writes, "Write error counter page"));
+  BOOST_TEST(Says(writes, "Total bytes processed = 2048"));
+  rig.host.Do("4d 00 40 00 00 0000 00ff 00");
+  const std::string pages = Ask("sg_logs --in=-", rig.host.in);
+  BOOST_TEST(Says(pages, "Start-stop cycle counter"));
+  BOOST_TEST(Says(pages, "Informational exceptions"));
+  rig.host.Do("9e 12 0000000000000000 000000ff 00 00");
+  BOOST_TEST(Says(Ask("sg_get_lba_status --inhex=-", rig.host.in), "blocks:        128  mapped"));
+}
+
+BOOST_AUTO_TEST_CASE(sg_decode_sense_reads_progress) {
+  DiskRig rig;
+  rig.host.Do("48 82 0000000000 0000 00");
+  rig.host.Do(scsi::RequestSense(false, 255));
+  const std::string said = Ask("sg_decode_sense --file=-", rig.host.in);
+  BOOST_TEST(Says(said, "Logical unit not ready, sanitize in progress"));
+  BOOST_TEST(Says(said, "Progress indication: 0.00%"));
 }
 
 BOOST_AUTO_TEST_CASE(sg_decode_sense_reads_both_formats) {

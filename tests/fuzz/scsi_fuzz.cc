@@ -29,6 +29,14 @@ Cdb Rebuild(const Meaning& meaning) {
           [](const cdb::ModeSense& what) {
             return what.ten ? ModeSense10(what) : ModeSense6(what);
           },
+          [](const cdb::ModeSelect& what) {
+            return what.ten ? ModeSelect10(what) : ModeSelect6(what);
+          },
+          [](const cdb::LogSense& what) { return LogSense(what); },
+          [](const cdb::Reserve6&) { return Reserve6(); },
+          [](const cdb::Release6&) { return Release6(); },
+          [](const cdb::PersistentReserveIn& what) { return PersistentReserveIn(what); },
+          [](const cdb::PersistentReserveOut& what) { return PersistentReserveOut(what); },
           [](const cdb::ReadCapacity10&) { return ReadCapacity10(); },
           [](const cdb::ReadCapacity16& what) { return ReadCapacity16(what.allocation_length); },
           [&](const cdb::Read& what) {
@@ -40,6 +48,18 @@ Cdb Rebuild(const Meaning& meaning) {
           [](const cdb::Verify& what) {
             return Verify16(what.range.lba, what.range.blocks_count, what.compare);
           },
+          [](const cdb::WriteAndVerify& what) { return WriteAndVerify16(what); },
+          [](const cdb::CompareAndWrite& what) { return CompareAndWrite(what); },
+          [](const cdb::OrWrite& what) { return OrWrite16(what); },
+          [](const cdb::WriteSame& what) { return WriteSame16(what); },
+          [](const cdb::Unmap& what) { return Unmap(what); },
+          [](const cdb::GetLbaStatus& what) { return GetLbaStatus(what); },
+          [](const cdb::PreFetch& what) { return PreFetch16(what); },
+          [](const cdb::ReadDefectData& what) { return ReadDefectData(what); },
+          [](const cdb::ReadBuffer& what) { return ReadBuffer(what); },
+          [](const cdb::WriteBuffer& what) { return WriteBuffer(what); },
+          [](const cdb::ReportOpcodes& what) { return ReportOpcodes(what); },
+          [](const cdb::ReportTaskFunctions& what) { return ReportTaskFunctions(what); },
           [](const cdb::SynchronizeCache& what) {
             return SynchronizeCache16(what.range.lba, what.range.blocks_count, what.immediate);
           },
@@ -47,6 +67,8 @@ Cdb Rebuild(const Meaning& meaning) {
             return ReportLuns(what.select, what.allocation_length);
           },
           [](const cdb::StartStopUnit& what) { return StartStopUnit(what); },
+          [](const cdb::FormatUnit& what) { return FormatUnit(what); },
+          [](const cdb::Sanitize& what) { return Sanitize(what); },
           [](const cdb::PreventAllowMediumRemoval& what) {
             return PreventAllowMediumRemoval(what.prevent);
           },

@@ -152,14 +152,53 @@ BOOST_AUTO_TEST_CASE(command_blocks_by_name_with_blocks) {
       {{0x1a, 0, 0x3f, 0, 192, 0}, "MODE SENSE(6) page 3f/00 allocation 192\n"},
       {{0x5a, 0, 0x08, 0, 0, 0, 0, 1, 0, 0}, "MODE SENSE(10) page 08/00 allocation 256\n"},
       {{0x1b, 0, 0, 0, 2, 0}, "START STOP UNIT stop and load or eject\n"},
+      {{0x1b, 0, 0, 2, 0x20, 0}, "START STOP UNIT power condition 2/2\n"},
+      {{0x04, 0, 0, 0, 0, 0}, "FORMAT UNIT without list\n"},
+      {{0x04, 0x10, 0, 0, 0, 0}, "FORMAT UNIT short list\n"},
+      {{0x04, 0x30, 0, 0, 0, 0}, "FORMAT UNIT long list\n"},
+      {{0x48, 0x82, 0, 0, 0, 0, 0, 0, 0, 0}, "SANITIZE BLOCK ERASE immediate parameters 0\n"},
+      {{0x48, 0x01, 0, 0, 0, 0, 0, 0, 8, 0}, "SANITIZE OVERWRITE parameters 8\n"},
+      {{0x48, 0x03, 0, 0, 0, 0, 0, 0, 0, 0}, "SANITIZE CRYPTOGRAPHIC ERASE parameters 0\n"},
+      {{0x48, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0}, "SANITIZE EXIT FAILURE MODE parameters 0\n"},
+      {{0x48, 0x09, 0, 0, 0, 0, 0, 0, 0, 0}, "SANITIZE action 09 parameters 0\n"},
       {{0x1e, 0, 0, 0, 1, 0}, "PREVENT ALLOW MEDIUM REMOVAL prevent\n"},
       {{0x42, 0, 0, 0, 0, 0, 0, 0, 24, 0}, "UNMAP parameters 24\n"},
       {{0xa0, 0, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0}, "REPORT LUNS select 02 allocation 256\n"},
       {{0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0},
        "SERVICE ACTION IN(16) READ CAPACITY(16) allocation 32\n"},
-      {{0x9e, 0x12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0},
-       "SERVICE ACTION IN(16) action 12 allocation 32\n"},
-      {{0x4d, 0, 0x40, 0, 0, 0, 0, 0, 4, 0}, "LOG SENSE: 4d 00 40 00 00 00 00 00 04 00\n"},
+      {{0x9e, 0x13, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0},
+       "SERVICE ACTION IN(16) action 13 allocation 32\n"},
+      {{0x9e, 0x12, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 24, 0, 0},
+       "SERVICE ACTION IN(16) GET LBA STATUS lba 256 allocation 24\n"},
+      {{0x89, 8, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0},
+       "COMPARE AND WRITE lba 7 blocks 2 flags 08\n"},
+      {{0x8b, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0}, "ORWRITE(16) lba 7 blocks 2\n"},
+      {{0x93, 9, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0},
+       "WRITE SAME(16) lba 7 blocks 2 flags 09\n"},
+      {{0x37, 0, 0x1b, 0, 0, 0, 0, 1, 0, 0},
+       "READ DEFECT DATA(10) lists 18 format 3 allocation 256\n"},
+      {{0xb7, 0x0d, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0},
+       "READ DEFECT DATA(12) lists 08 format 5 allocation 65536\n"},
+      {{0x3c, 0x0a, 1, 0, 0, 2, 0, 1, 0, 0}, "READ BUFFER(10) mode 0a id 01 offset 2 length 256\n"},
+      {{0x3b, 2, 0, 0, 0, 0, 0, 0, 4, 0}, "WRITE BUFFER mode 02 id 00 offset 0 length 4\n"},
+      {{0xa3, 0x0c, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0},
+       "MAINTENANCE IN REPORT SUPPORTED OPERATION CODES all allocation 256\n"},
+      {{0xa3, 0x0c, 0x82, 0x9e, 0, 0x12, 0, 0, 1, 0, 0, 0},
+       "MAINTENANCE IN REPORT SUPPORTED OPERATION CODES of 9e/0012 allocation 256\n"},
+      {{0xa3, 0x0d, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0},
+       "MAINTENANCE IN REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS allocation 4\n"},
+      {{0xa3, 0x1f, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0}, "MAINTENANCE IN action 1f allocation 4\n"},
+      {{0x4d, 0, 0x40, 0xff, 0, 0, 0, 0, 4, 0}, "LOG SENSE page 00/ff allocation 4\n"},
+      {{0x4c, 0, 0x40, 0, 0, 0, 0, 0, 4, 0}, "LOG SELECT: 4c 00 40 00 00 00 00 00 04 00\n"},
+      {{0x15, 0x11, 0, 0, 24, 0}, "MODE SELECT(6) parameters 24\n"},
+      {{0x55, 0x11, 0, 0, 0, 0, 0, 1, 0, 0}, "MODE SELECT(10) parameters 256\n"},
+      {{0x5e, 1, 0, 0, 0, 0, 0, 1, 0, 0},
+       "PERSISTENT RESERVE IN READ RESERVATION allocation 256\n"},
+      {{0x5e, 9, 0, 0, 0, 0, 0, 1, 0, 0}, "PERSISTENT RESERVE IN action 09 allocation 256\n"},
+      {{0x5f, 4, 0x15, 0, 0, 0, 0, 0, 24, 0},
+       "PERSISTENT RESERVE OUT PREEMPT scope 1 type 5 parameters 24\n"},
+      {{0x5f, 0x1f, 0, 0, 0, 0, 0, 0, 24, 0},
+       "PERSISTENT RESERVE OUT action 1f scope 0 type 0 parameters 24\n"},
       {{0x12, 0, 0, 0, 36, 0, 0, 0, 0, 0, 0, 0}, "INQUIRY allocation 36\n"},
       {{0x12, 0, 0, 0, 36, 0, 0, 7}, "INQUIRY allocation 36, then: 00 07\n"},
       {{0x28, 0, 0, 0}, "READ(10), truncated: 4 of 10 bytes: 28 00 00 00\n"},
@@ -171,31 +210,10 @@ BOOST_AUTO_TEST_CASE(command_blocks_by_name_with_blocks) {
 }
 
 BOOST_AUTO_TEST_CASE(every_command_of_the_layouts_has_a_name) {
-  using scsi::Opcode;
-  for (Opcode opcode : {Opcode::kTestUnitReady,
-                        Opcode::kRequestSense,
-                        Opcode::kRead6,
-                        Opcode::kWrite6,
-                        Opcode::kInquiry,
-                        Opcode::kModeSense6,
-                        Opcode::kStartStopUnit,
-                        Opcode::kPreventAllowMediumRemoval,
-                        Opcode::kReadCapacity10,
-                        Opcode::kRead10,
-                        Opcode::kWrite10,
-                        Opcode::kVerify10,
-                        Opcode::kSynchronizeCache10,
-                        Opcode::kUnmap,
-                        Opcode::kModeSense10,
-                        Opcode::kRead16,
-                        Opcode::kWrite16,
-                        Opcode::kVerify16,
-                        Opcode::kSynchronizeCache16,
-                        Opcode::kServiceActionIn16,
-                        Opcode::kReportLuns,
-                        Opcode::kRead12,
-                        Opcode::kWrite12}) {
-    BOOST_TEST((OpcodeName(static_cast<uint8_t>(opcode)) != nullptr));
+  for (const uint8_t opcode :
+       "00 03 04 08 0a 12 15 16 17 1a 1b 1e 25 28 2a 2e 2f 34 35 37 3b 3c 41 42 48 4d 55 5a 5e 5f"
+       "88 89 8a 8b 8e 8f 90 91 93 9c 9e a0 a3 a8 aa ae af b7"_hex) {
+    BOOST_TEST((OpcodeName(opcode) != nullptr));
   }
   BOOST_TEST((OpcodeName(0xff) == nullptr));
 }
@@ -214,6 +232,9 @@ BOOST_AUTO_TEST_CASE(sense_data_of_both_formats) {
   BOOST_TEST(DumpSense("73 05 24 00 000000 0c 02 06 0000 8f 0007 00 80 02 aabb"_hex) ==
              "sense descriptor deferred: key 5 (illegal request) asc 24 ascq 00, parameter byte 7 "
              "bit 7, descriptor 80: 80 02 aa bb\n");
+  BOOST_TEST(
+      DumpSense("72 02 04 1b 000000 08 02 06 0000 80 4000 00"_hex) ==
+      "sense descriptor current: key 2 (not ready) asc 04 ascq 1b, progress 16384 of 65536\n");
   BOOST_TEST(DumpSense("7f 00"_hex) == "odd: sense of response code 7f: 7f 00\n");
   BOOST_TEST(DumpSense({}) == "no sense data\n");
   BOOST_TEST(DumpSense("70 00"_hex) == "fixed sense, truncated: 2 of 18 bytes: 70 00\n");
