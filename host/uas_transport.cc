@@ -185,6 +185,7 @@ async::Task<Outcome> UasTransport::ResetPort() {
 
 async::Task<Outcome> UasTransport::Reopen() {
   if (reopener_ == nullptr) co_return Outcome::kDisconnected;
+  ++reopenings_count_;
   const Result<void> reopened = co_await reopener_->Reopen();
   link_ = &reopener_->link();
   lost_.reset();

@@ -49,6 +49,7 @@ class UasTransport final : public ScsiTransport {
   async::Task<Result<ScsiResult>> Execute(ScsiRequest request) override;
 
   const char* last_recovery() const override;
+  uint64_t reopenings_count() const override { return reopenings_count_; }
   std::vector<RecoveryCount> recoveries() const override;
 
   // Asks the link for streams on the three pipes: how many each has now. kUnsupported where it has
@@ -201,6 +202,7 @@ class UasTransport final : public ScsiTransport {
   std::optional<uas::HostAction::Kind> port_work_;  // what Recover is to do next
   std::optional<async::Job<bool>> recovery_;
   std::optional<Error> lost_;  // why the last reopening brought no device
+  uint64_t reopenings_count_ = 0;
   uas::Rung last_rung_ = uas::Rung::kNone;
   std::array<uint64_t, static_cast<size_t>(uas::Rung::kReopen) + 1> rung_counts_{};
 };
