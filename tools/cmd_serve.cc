@@ -336,7 +336,9 @@ void AddServeVerb(CLI::App& cli, Chosen& chosen) {
             "imported by one peer at a time. A device of a peer that leaves is reset. SIGINT and\n"
             "SIGTERM end the server when the replies under way are sent.\n"
             "USB/IP has no encryption and no passwords: --allow names addresses, which can be\n"
-            "forged on an open network. Peers on this machine are always let in.");
+            "forged on an open network. Peers on this machine are always let in.\n"
+            "Of peers that import nothing 10 lines a second are told, the rest counted. A control\n"
+            "connection without a whole request for 10 s is closed; 16 may be open.");
       },
       RunServe);
   AddRequestVerbs(cli, chosen);

@@ -4,6 +4,8 @@
 //   {"request": "plug", "device": "emu:disk.img"}   {"request": "unplug", "bus_id": "1-1"}
 //   {"request": "status"}
 // A reply has "schema", "ok" and either what was asked for or an "error" with "kind" and "text".
+// Of control connections there are 16 at most, and each is closed when 10 seconds after it came, or
+// after its last reply was ready, no whole request has come.
 #pragma once
 
 #include <functional>

@@ -74,18 +74,19 @@ BOOST_DATA_TEST_CASE(a_storm_of_unlinks_costs_a_logarithm_each, data::xrange(5) 
     for (uint32_t number = 0; number < kCount; ++number) {
       index.Add(sequences[number], items[number], items[number].place);
     }
-    BOOST_TEST(Counting::comparisons <= kCount * kComparisonsMax);
-    if (static_cast<Numbers>(numbers) == Numbers::kAscending) {
-      BOOST_TEST(Counting::comparisons <= 2 * kCount);
-    }
+    BOOST_TEST(Counting::comparisons == 0u);
+    BOOST_TEST(index.Find(0) == nullptr);
+    const bool ascending = static_cast<Numbers>(numbers) == Numbers::kAscending;
+    BOOST_TEST(Counting::comparisons <= kCount * (ascending ? 3 : kComparisonsMax));
     Counting::comparisons = 0;
     for (const uint32_t victim : victims) {
       Item* const item = index.Find(victim);
-      BOOST_REQUIRE(item != nullptr);
+      if (item == nullptr) BOOST_FAIL("no " << victim);
       index.Remove(item->place);
     }
     BOOST_TEST(Counting::comparisons <= kCount * kComparisonsMax);
-    BOOST_TEST(index.size() == 0u);
+    BOOST_TEST(index.Find(victims[0]) == nullptr);
+    BOOST_TEST(index.Find(victims[kCount / 2]) == nullptr);
   }
 }
 
@@ -108,7 +109,39 @@ BOOST_AUTO_TEST_CASE(of_the_same_number_the_first_is_meant) {
   BOOST_TEST(index.Find(5) == &items[2]);
   index.Remove(items[2].place);
   BOOST_TEST(index.Find(5) == &items[0]);
-  BOOST_TEST(index.size() == 2u);
+  index.Remove(items[0].place);
+  index.Remove(items[1].place);
+  BOOST_TEST(index.Find(5) == nullptr);
+  BOOST_TEST(index.Find(9) == nullptr);
+}
+
+// Each is sorted once, however submits and searches take turns.
+BOOST_AUTO_TEST_CASE(searches_between_submits_cost_a_logarithm_each) {
+  std::vector<Item> items(kCount);
+  SequenceIndex<Item, Counting> index;
+  Counting::comparisons = 0;
+  for (uint32_t number = 0; number < kCount; ++number) {
+    index.Add(kCount - number, items[number], items[number].place);
+    BOOST_REQUIRE(index.Find(kCount - number) == &items[number]);
+    BOOST_REQUIRE(index.Find(0) == nullptr);
+  }
+  BOOST_TEST(Counting::comparisons <= 3 * kCount * kComparisonsMax);
+  for (Item& item : items) index.Remove(item.place);
+}
+
+// What most transfers do.
+BOOST_AUTO_TEST_CASE(who_unlinks_nothing_compares_nothing) {
+  std::vector<Item> items(32);
+  SequenceIndex<Item, Counting> index;
+  Counting::comparisons = 0;
+  for (uint32_t number = 0; number < 1000; ++number) {
+    Item& item = items[number % items.size()];
+    index.Remove(item.place);
+    index.Add(number, item, item.place);
+  }
+  BOOST_TEST(Counting::comparisons == 0u);
+  BOOST_TEST(index.Find(999) == &items[999 % 32]);
+  for (Item& item : items) index.Remove(item.place);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
