@@ -79,6 +79,9 @@ std::string DescribeSense(const scsi::Sense& sense) {
     text += std::to_string(sense.field.byte);
     if (sense.field.bit_valid) text.append(" bit ").append(std::to_string(sense.field.bit));
   }
+  if (sense.progress_valid) {
+    text.append(", ").append(std::to_string(sense.progress * 100 / 65536)).append(" % done");
+  }
   return text;
 }
 

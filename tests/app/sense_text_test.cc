@@ -55,6 +55,11 @@ BOOST_AUTO_TEST_CASE(descriptor_format_reads_the_same) {
   BOOST_TEST(app::DescribeSense(kDescriptor, false).find("(05/21/00)") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(progress_is_told_in_hundredths) {
+  constexpr auto kHalf = "70 00 02 00 00 00 00 0a 00 00 00 00 04 1b 00 80 80 00"_hex;
+  BOOST_TEST(app::DescribeSense(kHalf, false).ends_with("(02/04/1b), 50 % done"));
+}
+
 BOOST_AUTO_TEST_CASE(deferred_sense_says_so) {
   constexpr auto kDeferred = "71 00 03 00 00 00 00 0a 00 00 00 00 0c 00 00 00 00 00"_hex;
   BOOST_TEST(app::DescribeSense(kDeferred, false).find("earlier command") != std::string::npos);

@@ -1,38 +1,15 @@
 #include "proto/scsi_command.h"
 
-#include <boost/test/data/monomorphic.hpp>
-#include <boost/test/data/test_case.hpp>
-#include <boost/test/unit_test.hpp>
-
 #include "tests/dies.h"
+#include "tests/proto/scsi_cases.h"
 
 using namespace usbtwin;        // NOLINT
 using namespace usbtwin::scsi;  // NOLINT
-using wire::scsi::ReserveIn;
-using wire::scsi::ReserveOut;
-using wire::scsi::SanitizeAction;
+using usbtwin::tests::Blocks;
+using usbtwin::tests::CommandCase;
+using usbtwin::tests::RefusedCase;
 
 namespace {
-
-std::vector<uint8_t> FromHex(const char* text) {
-  return *ParseHex(text);
-}
-
-cdb::Range Blocks(uint64_t lba, uint32_t blocks_count) {
-  return {.lba = lba, .blocks_count = blocks_count};
-}
-
-// A command in its three forms: bytes, what builds them, what they mean.
-struct CommandCase {
-  const char* name;
-  const char* bytes;
-  Cdb built;
-  Meaning meaning;
-  DataPhase data;  // with blocks of 512 bytes
-};
-std::ostream& operator<<(std::ostream& out, const CommandCase& sample) {
-  return out << sample.name;
-}
 
 const CommandCase kCommands[] = {
     {"test_unit_ready", "00 00000000 00", TestUnitReady(), cdb::TestUnitReady{}, {}},
@@ -83,39 +60,6 @@ const CommandCase kCommands[] = {
                     .page = 0x3f,
                     .allocation_length = 0x102},
      {Direction::kIn, 0x102}},
-    {"mode_select_6",
-     "15 11 0000 18 00",
-     ModeSelect6({.save = true, .parameter_list_length = 24}),
-     cdb::ModeSelect{.save = true, .parameter_list_length = 24},
-     {Direction::kOut, 24}},
-    {"mode_select_10",
-     "55 10 0000000000 0102 00",
-     ModeSelect10({.ten = true, .parameter_list_length = 0x102}),
-     cdb::ModeSelect{.ten = true, .parameter_list_length = 0x102},
-     {Direction::kOut, 0x102}},
-    {"log_sense",
-     "4d 00 40 ff 00 0102 0304 00",
-     LogSense({.subpage = 0xff, .parameter = 0x102, .allocation_length = 0x304}),
-     cdb::LogSense{.subpage = 0xff, .parameter = 0x102, .allocation_length = 0x304},
-     {Direction::kIn, 0x304}},
-    {"reserve_6", "16 00 000000 00", Reserve6(), cdb::Reserve6{}, {}},
-    {"release_6", "17 00 000000 00", Release6(), cdb::Release6{}, {}},
-    {"persistent_reserve_in",
-     "5e 03 0000000000 0100 00",
-     PersistentReserveIn({.action = ReserveIn::kReadFullStatus, .allocation_length = 256}),
-     cdb::PersistentReserveIn{.action = ReserveIn::kReadFullStatus, .allocation_length = 256},
-     {Direction::kIn, 256}},
-    {"persistent_reserve_out",
-     "5f 05 18 0000 00000018 00",
-     PersistentReserveOut({.action = ReserveOut::kPreemptAndAbort,
-                           .scope = 1,
-                           .type = 8,
-                           .parameter_list_length = 24}),
-     cdb::PersistentReserveOut{.action = ReserveOut::kPreemptAndAbort,
-                               .scope = 1,
-                               .type = 8,
-                               .parameter_list_length = 24},
-     {Direction::kOut, 24}},
     {"read_capacity_10",
      "25 00 00000000 0000 00 00",
      ReadCapacity10(),
@@ -199,88 +143,6 @@ const CommandCase kCommands[] = {
      SynchronizeCache16(1, 2),
      cdb::SynchronizeCache{.range = Blocks(1, 2)},
      {}},
-    {"write_and_verify_16",
-     "8e 12 0102030405060708 00000002 00 00",
-     WriteAndVerify16(
-         {.range = Blocks(0x0102030405060708, 2), .disable_page_out = true, .compare = true}),
-     cdb::WriteAndVerify{
-         .range = Blocks(0x0102030405060708, 2), .disable_page_out = true, .compare = true},
-     {Direction::kOut, 1024}},
-    {"compare_and_write",
-     "89 08 0000000000000010 000000 03 00 00",
-     CompareAndWrite({.range = Blocks(0x10, 3), .force_unit_access = true}),
-     cdb::CompareAndWrite{.range = Blocks(0x10, 3), .force_unit_access = true},
-     {Direction::kOut, 2 * 3 * 512}},
-    {"or_write_16",
-     "8b 18 0000000000000010 00000003 00 00",
-     OrWrite16({.range = Blocks(0x10, 3), .disable_page_out = true, .force_unit_access = true}),
-     cdb::OrWrite{.range = Blocks(0x10, 3), .disable_page_out = true, .force_unit_access = true},
-     {Direction::kOut, 3 * 512}},
-    {"write_same_10",
-     "41 08 00000010 00 0003 00",
-     WriteSame10({.range = Blocks(0x10, 3), .unmap = true}),
-     cdb::WriteSame{.range = Blocks(0x10, 3), .unmap = true},
-     {Direction::kOut, 512}},
-    {"write_same_16_of_zeros",
-     "93 09 0000000000000010 00000003 00 00",
-     WriteSame16({.range = Blocks(0x10, 3), .unmap = true, .no_data = true}),
-     cdb::WriteSame{.range = Blocks(0x10, 3), .unmap = true, .no_data = true},
-     {}},
-    {"unmap",
-     "42 00 00000000 00 0018 00",
-     Unmap({.parameter_list_length = 24}),
-     cdb::Unmap{.parameter_list_length = 24},
-     {Direction::kOut, 24}},
-    {"unmap_of_nothing", "42 00 00000000 00 0000 00", Unmap({}), cdb::Unmap{}, {}},
-    {"get_lba_status",
-     "9e 12 0102030405060708 00000018 00 00",
-     GetLbaStatus({.lba = 0x0102030405060708, .allocation_length = 24}),
-     cdb::GetLbaStatus{.lba = 0x0102030405060708, .allocation_length = 24},
-     {Direction::kIn, 24}},
-    {"pre_fetch_16",
-     "90 02 0000000000000010 00000003 00 00",
-     PreFetch16({.range = Blocks(0x10, 3), .immediate = true}),
-     cdb::PreFetch{.range = Blocks(0x10, 3), .immediate = true},
-     {}},
-    {"read_defect_data_10",
-     "37 00 1b 00000000 0100 00",
-     ReadDefectData({.lists = 0x18, .format = 3, .allocation_length = 256}),
-     cdb::ReadDefectData{.lists = 0x18, .format = 3, .allocation_length = 256},
-     {Direction::kIn, 256}},
-    {"read_defect_data_12",
-     "b7 08 00000007 00010000 00 00",
-     ReadDefectData({.twelve = true, .lists = 0x08, .index = 7, .allocation_length = 65536}),
-     cdb::ReadDefectData{.twelve = true, .lists = 0x08, .index = 7, .allocation_length = 65536},
-     {Direction::kIn, 65536}},
-    {"read_buffer",
-     "3c 0a 02 010203 040506 00",
-     ReadBuffer({.mode = 0x0a, .buffer_id = 2, .offset = 0x010203, .allocation_length = 0x040506}),
-     cdb::ReadBuffer{
-         .mode = 0x0a, .buffer_id = 2, .offset = 0x010203, .allocation_length = 0x040506},
-     {Direction::kIn, 0x040506}},
-    {"write_buffer",
-     "3b 02 00 000010 000200 00",
-     WriteBuffer({.mode = 2, .offset = 16, .parameter_list_length = 512}),
-     cdb::WriteBuffer{.mode = 2, .offset = 16, .parameter_list_length = 512},
-     {Direction::kOut, 512}},
-    {"report_supported_operation_codes",
-     "a3 0c 82 9e 0010 00000100 00 00",
-     ReportOpcodes({.timeouts = true,
-                    .options = 2,
-                    .opcode = 0x9e,
-                    .service_action = 0x10,
-                    .allocation_length = 256}),
-     cdb::ReportOpcodes{.timeouts = true,
-                        .options = 2,
-                        .opcode = 0x9e,
-                        .service_action = 0x10,
-                        .allocation_length = 256},
-     {Direction::kIn, 256}},
-    {"report_supported_task_management_functions",
-     "a3 0d 80 00 0000 00000010 00 00",
-     ReportTaskFunctions({.extended = true, .allocation_length = 16}),
-     cdb::ReportTaskFunctions{.extended = true, .allocation_length = 16},
-     {Direction::kIn, 16}},
     {"report_luns",
      "a0 00 02 000000 00000088 00 00",
      ReportLuns(2, 0x88),
@@ -301,37 +163,6 @@ const CommandCase kCommands[] = {
      StartStopUnit({.power_condition = 3}),
      cdb::StartStopUnit{.power_condition = 3},
      {}},
-    {"idle_c",
-     "1b 00 00 02 20 00",
-     StartStopUnit({.power_condition = 2, .modifier = 2}),
-     cdb::StartStopUnit{.power_condition = 2, .modifier = 2},
-     {}},
-    {"format_unit", "04 00 000000 00", FormatUnit({}), cdb::FormatUnit{}, {}},
-    {"format_unit_with_a_short_list",
-     "04 1d 000000 00",
-     FormatUnit({.has_list = true, .complete = true, .defect_format = 5}),
-     cdb::FormatUnit{.has_list = true, .complete = true, .defect_format = 5},
-     {Direction::kOut, 4}},
-    {"format_unit_with_a_long_list",
-     "04 30 000000 00",
-     FormatUnit({.long_list = true, .has_list = true}),
-     cdb::FormatUnit{.long_list = true, .has_list = true},
-     {Direction::kOut, 8}},
-    {"sanitize_block_erase",
-     "48 a2 0000000000 0000 00",
-     Sanitize({.action = SanitizeAction::kBlockErase, .immediate = true, .unrestricted = true}),
-     cdb::Sanitize{.action = SanitizeAction::kBlockErase, .immediate = true, .unrestricted = true},
-     {}},
-    {"sanitize_overwrite",
-     "48 01 0000000000 0008 00",
-     Sanitize({.action = SanitizeAction::kOverwrite, .parameter_list_length = 8}),
-     cdb::Sanitize{.action = SanitizeAction::kOverwrite, .parameter_list_length = 8},
-     {Direction::kOut, 8}},
-    {"sanitize_exit_failure_mode",
-     "48 1f 0000000000 0000 00",
-     Sanitize({.action = SanitizeAction::kExitFailureMode}),
-     cdb::Sanitize{.action = SanitizeAction::kExitFailureMode},
-     {}},
     {"prevent",
      "1e 000000 01 00",
      PreventAllowMediumRemoval(true),
@@ -343,16 +174,6 @@ const CommandCase kCommands[] = {
      cdb::PreventAllowMediumRemoval{},
      {}},
 };
-
-// A command block that must be refused, and how.
-struct RefusedCase {
-  const char* name;
-  const char* bytes;
-  const char* sense;  // fixed format
-};
-std::ostream& operator<<(std::ostream& out, const RefusedCase& sample) {
-  return out << sample.name;
-}
 
 const RefusedCase kRefused[] = {
     {"unknown_opcode", "02 00000000 00", "70 00 05 00000000 0a 00000000 20 00 00 c00000"},
@@ -370,43 +191,6 @@ const RefusedCase kRefused[] = {
      "70 00 05 00000000 0a 00000000 24 00 00 ca0001"},
     {"verify_16_of_one_block_against_many", "8f 06 0000000000000000 00000001 00 00",
      "70 00 05 00000000 0a 00000000 24 00 00 ca0001"},
-    {"mode_select_of_the_vendors_format", "15 00 0000 18 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 cc0001"},
-    {"mode_select_of_the_defaults", "55 12 0000000000 0000 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 c90001"},
-    {"log_sense_saving", "4d 01 42 00 00 0000 00ff 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 c80001"},
-    {"reserve_for_a_third_party", "16 10 000000 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 cc0001"},
-    {"release_of_an_extent", "17 01 000000 00", "70 00 05 00000000 0a 00000000 24 00 00 c80001"},
-    {"register_and_move", "5f 07 00 0000 00000018 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 cc0001"},
-    {"an_unknown_reserve_in", "5e 04 0000000000 0100 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 cc0001"},
-    {"format_unit_with_protection", "04 40 000000 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 cf0001"},
-    {"cryptographic_erase", "48 03 0000000000 0000 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 cc0001"},
-    {"maintenance_in_of_an_unknown_action", "a3 1f 00 00 0000 00000010 00 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 cc0001"},
-    {"write_and_verify_with_protection", "2e 20 00000000 00 0001 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 cf0001"},
-    {"write_and_verify_of_one_block_against_many", "ae 06 00000000 00000001 00 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 ca0001"},
-    {"compare_and_write_with_protection", "89 20 0000000000000010 000000 03 00 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 cf0001"},
-    {"or_write_with_protection", "8b 20 0000000000000010 00000003 00 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 cf0001"},
-    {"write_same_with_protection", "41 20 00000000 00 0001 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 cf0001"},
-    {"write_same_anchoring", "93 18 0000000000000000 00000001 00 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 cc0001"},
-    {"write_same_of_an_obsolete_kind", "41 04 00000000 00 0001 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 ca0001"},
-    {"unmap_anchoring", "42 01 00000000 00 0018 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 c80001"},
-    {"reporting_options_that_are_reserved", "a3 0c 04 00 0000 00000100 00 00",
-     "70 00 05 00000000 0a 00000000 24 00 00 ca0002"},
     {"naca_in_six_bytes", "00 00000000 04", "70 00 05 00000000 0a 00000000 24 00 00 ca0005"},
     {"naca_in_sixteen_bytes", "88 00 0000000000000000 00000001 00 04",
      "70 00 05 00000000 0a 00000000 24 00 00 ca000f"},
@@ -426,23 +210,15 @@ const RefusedCase kRefused[] = {
 BOOST_AUTO_TEST_SUITE(scsi_command)
 
 BOOST_DATA_TEST_CASE(builds_the_bytes_of_the_standard, boost::unit_test::data::make(kCommands)) {
-  const std::vector<uint8_t> bytes(sample.built.view().begin(), sample.built.view().end());
-  BOOST_TEST(bytes == FromHex(sample.bytes));
+  tests::CheckBuilt(sample);
 }
 
 BOOST_DATA_TEST_CASE(reads_back_what_is_meant, boost::unit_test::data::make(kCommands)) {
-  const auto meaning = ParseCdb(FromHex(sample.bytes));
-  BOOST_REQUIRE(meaning.has_value());
-  BOOST_TEST((*meaning == sample.meaning));
-  BOOST_TEST((ExpectedData(*meaning, 512) == sample.data));
+  tests::CheckRead(sample);
 }
 
 BOOST_DATA_TEST_CASE(refuses_with_the_place_of_the_error, boost::unit_test::data::make(kRefused)) {
-  const auto meaning = ParseCdb(FromHex(sample.bytes));
-  BOOST_REQUIRE(!meaning.has_value());
-  std::vector<uint8_t> sense(kFixedSenseLength, 0xa5);
-  EmitFixedSense(meaning.error(), sense);
-  BOOST_TEST(sense == FromHex(sample.sense));
+  tests::CheckRefused(sample);
 }
 
 BOOST_AUTO_TEST_CASE(reserved_bits_and_group_numbers_change_nothing) {

@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <new>
@@ -106,6 +107,17 @@ StoreOutcome FileIo::Unmap(uint64_t offset, uint64_t length) const {
     length -= piece.size();
   }
   return StoreOutcome::kOk;
+}
+
+emulator::StoreExtent FileIo::ExtentAt(uint64_t offset) const {
+  if (offset >= size_) return {.length = 0};
+  const auto from = static_cast<off_t>(offset);
+  const off_t data = lseek(fd_, from, SEEK_DATA);
+  const bool mapped = data == from || (data < 0 && errno != ENXIO);
+  const off_t end = mapped ? lseek(fd_, from, SEEK_HOLE) : data;
+  // Nothing behind it, or nothing that could be learned.
+  if (end <= from) return {.mapped = mapped, .length = size_ - offset};
+  return {.mapped = mapped, .length = std::min(static_cast<uint64_t>(end), size_) - offset};
 }
 
 std::optional<Lease> FileIo::Read(uint64_t offset, uint32_t length, int flags) const {

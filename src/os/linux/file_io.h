@@ -27,6 +27,9 @@ class FileIo {
   // Punches a hole; where that is not supported, writes zeros.
   emulator::StoreOutcome Unmap(uint64_t offset, uint64_t length) const;
 
+  // Data or a hole, as the file system knows; one that does not calls everything data.
+  emulator::StoreExtent ExtentAt(uint64_t offset) const;
+
   // Reads into memory of its own; nullopt when that fails, for want of memory
   // too, or the file ends early.
   std::optional<Lease> ReadCopy(uint64_t offset, uint32_t length) const;

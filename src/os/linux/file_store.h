@@ -43,6 +43,7 @@ class FileStore final : public emulator::BlockStore {
   uint64_t size() const override { return image_.size; }
   bool writable() const override { return image_.writable; }
   bool Submit(emulator::StoreOp& op) override;
+  emulator::StoreExtent ExtentAt(uint64_t offset) const override { return io_.ExtentAt(offset); }
 
   // How many reads had to go through the helper thread: what reading ahead is to keep low.
   uint64_t helped_reads_count() const { return helped_reads_count_; }
