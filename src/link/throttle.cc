@@ -55,6 +55,9 @@ void Throttle::OnDone(usb::Transfer& transfer, uint64_t word) {
       return;
     }
   }
+  if (!decided && transfer.outcome == Outcome::kDisconnected && posted_count_ != 0) {
+    return Post(transfer);  // behind those that waited
+  }
   if (decided) --posted_count_;
   if (!decided && !ended && resets_count_ != 0 && posted_count_ != 0) {
     if (!IsHalt(transfer)) transfer.outcome = Outcome::kCancelled;

@@ -159,7 +159,8 @@ void DiskRun::JudgeLone(const SentCommand& sent, const Result<host::ScsiResult>&
                 .timeout = timeout_,
                 .took = world_.Now() - start_,
                 .latency = swarm_.link_latency + swarm_.store_latency,
-                .far = usbip_.has_value()};
+                .far = usbip_.has_value(),
+                .ahead = swarm_.submits_ahead};
   if (usbip_) course.latency = course.latency + swarm_.command_timeout / 4;
   if (cancelled_ && alarm_.when_cancelled != kNever) {
     course.since_cancelled = world_.Now() - alarm_.when_cancelled;

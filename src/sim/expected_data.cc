@@ -66,6 +66,7 @@ Text LongCapacityOf(const emulator::DiskOptions& disk, uint64_t lba_final) {
   AddNumber(text, lba_final, 8);
   AddNumber(text, disk.block_size, 4);
   text.resize(32);
+  text[14] = 0xc0;  // thin, and unmapped blocks read as zeros: LBPME, LBPRZ
   return text;
 }
 

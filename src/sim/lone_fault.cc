@@ -132,10 +132,15 @@ std::optional<Wrong> JudgeTime(const SentCommand& sent, const Course& course,
                " steps after it was cancelled");
 }
 
-std::optional<Wrong> JudgePlace(const SentCommand& sent, const fault::Injection& met,
-                                const fault::Rule& rule, const Error& error) {
+std::optional<Wrong> JudgePlace(const SentCommand& sent, const Course& course, const Error& error) {
+  const fault::Injection& met = *course.met;
+  const fault::Rule& rule = *course.rule;
   const Phase phase = PhaseOf(met);
   if (phase == Phase::kNone) return std::nullopt;
+  // What ends all transfers at once shows at the first of those that are out.
+  if (course.ahead && (met.kind == Kind::kDisconnect || met.kind == Kind::kResetByOther)) {
+    return std::nullopt;
+  }
   const std::string after = std::string(fault::Info(met.kind).name) + " led to: ";
   if (error.phase != phase) {
     return Wrong{Law::kPlace, after + error.Describe() + ", expected in " + Name(phase)};
@@ -180,7 +185,7 @@ std::optional<Wrong> JudgeLone(const SentCommand& sent, const Course& course,
   }
   // What was cancelled or hurried may have ended before the fault did.
   if (sent.cancelled || sent.hurried) return std::nullopt;
-  return JudgePlace(sent, *course.met, *course.rule, error);
+  return JudgePlace(sent, course, error);
 }
 
 }  // namespace usbtwin::sim

@@ -29,6 +29,7 @@ struct Course {
   Duration since_cancelled{};  // of a command that was cancelled; its end is counted from there
   uint64_t steps_since_cancelled = 0;  // of the world
   bool far = false;                    // USB/IP lies between
+  bool ahead = false;                  // the command's transfers go out together
 };
 
 // What is wrong with the answer to such a command; nothing where all is well.

@@ -215,7 +215,8 @@ class Talk {
  private:
   struct Item {
     Slot slot = 0;
-    Submit submit;  // as the device's end has understood it
+    Submit submit;       // as the device's end has understood it
+    uint32_t order = 0;  // of being asked
     uint32_t unlink_sequence = 0;
     bool answered = false;
     bool unlinked = false;
@@ -224,6 +225,7 @@ class Talk {
   static constexpr int kStepsMax = 40;
 
   void Ask();
+  size_t FirstBefore(size_t index) const;
   void Answer(Item& item);
   void Unlink(Item& item);
   void EndUnlink(size_t index);
@@ -234,6 +236,7 @@ class Talk {
   ClientSession client_;
   std::array<Item, kItemsMax> items_;
   size_t items_count_ = 0;
+  uint32_t asked_count_ = 0;
 };
 
 void Talk::Ask() {
@@ -272,7 +275,7 @@ void Talk::Ask() {
   CHECK_EQ(submit.packets_count, request.packets_count);
   CHECK(submit.flags == transfer.flags);
   CHECK(submit.endpoint.number() != 0 || IsSound(submit));
-  items_[items_count_++] = {.slot = *slot, .submit = submit};
+  items_[items_count_++] = {.slot = *slot, .submit = submit, .order = ++asked_count_};
 }
 
 // The device's end writes packets and their data, the other end reads them.
@@ -298,6 +301,19 @@ void Talk::AnswerPackets(const Item& item, usb::Transfer& transfer) {
   CHECK_EQ(reply->data_length, transfer.length_actual);
   CHECK(TakePackets(*reply, Take(Bytes(data), transfer.length_actual), raw));
   transfer.packets = {};
+}
+
+// The one of its endpoint that must be answered first; itself, where that is long done.
+size_t Talk::FirstBefore(size_t index) const {
+  if (items_[index].answered) return index;
+  for (size_t other = 0; other < items_count_; ++other) {
+    const auto mine = items_[index].submit.endpoint;
+    const auto theirs = items_[other].submit.endpoint;
+    const bool of_same = mine == theirs || (mine.number() == 0 && theirs.number() == 0);
+    const bool earlier = items_[other].order < items_[index].order;
+    if (of_same && earlier && !items_[other].answered) index = other;
+  }
+  return index;
 }
 
 void Talk::Answer(Item& item) {
@@ -368,14 +384,16 @@ void Talk::Run() {
     } else if (choice % 4 == 3 && item.unlinked) {
       EndUnlink(index);
     } else {
-      Answer(item);
-      if (!item.unlinked) Remove(index);
+      const size_t first = FirstBefore(index);
+      Answer(items_[first]);
+      if (!items_[first].unlinked) Remove(first);
     }
     CHECK_EQ(client_.under_way_count(), items_count_);
   }
   while (items_count_ != 0) {
-    Answer(items_[0]);
-    items_[0].unlinked ? EndUnlink(0) : Remove(0);
+    const size_t first = FirstBefore(0);
+    Answer(items_[first]);
+    items_[first].unlinked ? EndUnlink(first) : Remove(first);
   }
   CHECK_EQ(client_.under_way_count(), 0u);
 }

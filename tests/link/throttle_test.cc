@@ -137,6 +137,17 @@ BOOST_AUTO_TEST_CASE(a_disconnection_ends_what_waits) {
   BOOST_TEST((first.outcome == Outcome::kDisconnected));
 }
 
+BOOST_AUTO_TEST_CASE(a_disconnection_keeps_the_order_of_an_endpoint) {
+  Make({.latency = 1ms});
+  Submit(first);
+  Submit(second);
+  Finish(first);
+  Finish(second, Outcome::kDisconnected, 0);
+  BOOST_TEST(host.done == (std::vector<Transfer*>{&first, &second}),
+             boost::test_tools::per_element());
+  BOOST_TEST((first.outcome == Outcome::kDisconnected));
+}
+
 BOOST_AUTO_TEST_CASE(a_port_that_is_gone_ends_what_waits) {
   Make({.latency = 5ms});
   Submit(first);

@@ -66,7 +66,7 @@ BOOST_AUTO_TEST_CASE(units_say_what_they_are) {
                 "9c 0a 08 00 0000000000000000"_hex));
   BOOST_TEST(Is(1, scsi::ReadCapacity10(), "0001ffff 00001000"_hex));
   BOOST_TEST(Is(1, scsi::ReadCapacity16(32),
-                "000000000001ffff 00001000 00000000 00000000000000000000000000000000"_hex));
+                "000000000001ffff 00001000 0000c000 00000000000000000000000000000000"_hex));
   BOOST_TEST(SameBytes(data.FindLie(1, scsi::ReadCapacity10().view()), "0003ffff 00001000"_hex));
   BOOST_TEST(SameBytes(data.FindLie(1, scsi::ReadCapacity16(32).view()).first(12),
                        "000000000003ffff 00001000"_hex));
