@@ -212,11 +212,17 @@ std::optional<Wrong> ReportJudge::Judge(const SentCommand& sent, std::span<const
   return wrong;
 }
 
-// A command that was taken back, or had too little time, says nothing about the ones to come.
+// A command that was taken back, or had too little time, says nothing about the ones to come; but
+// the fault it met is the next one's to recover from.
 void ReportJudge::CountErrors(const SentCommand& sent, std::span<const Injection> played,
                               const Result<host::ScsiResult>& answer) {
-  if (sent.cancelled || sent.hurried || trouble_) return;
-  if (answer) errors_ = 0;
+  const bool cut_off = sent.cancelled || sent.hurried;
+  if (cut_off && !played.empty()) inherited_ = true;
+  if (cut_off || trouble_) return;
+  if (answer) {
+    errors_ = 0;
+    inherited_ = false;
+  }
   if (!answer && played.empty()) ++errors_;
 }
 
@@ -250,7 +256,7 @@ std::optional<Wrong> ReportJudge::JudgeError(const SentCommand& sent, const Erro
   if (error.kind == ErrorKind::kTimedOut && sent.hurried) return std::nullopt;
   const std::string failed = "operation code " + Hex({&sent.opcode, 1}) + " failed: ";
   if (const auto wrong = JudgeBreak(error)) return Wrong{Law::kCause, failed + *wrong};
-  if (errors_ <= kErrorsMax + left_behind_) return std::nullopt;
+  if (errors_ <= kErrorsMax + left_behind_ + inherited_) return std::nullopt;
   return Wrong{Law::kLife, failed + error.Describe() + "; so did " + std::to_string(errors_ - 1) +
                                " before it, and nothing more was played"};
 }

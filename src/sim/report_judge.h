@@ -126,6 +126,7 @@ class ReportJudge {
   uint32_t errors_ = 0;      // one after the other with nothing played
   bool undisturbed_ = true;  // the last one was
   bool left_behind_ = false;
+  bool inherited_ = false;  // a fault that a command met which did not stay to recover from it
   bool maybe_lost_ = false;
   bool far_ = false;
   bool trouble_ = false;          // with the connection
