@@ -163,6 +163,18 @@ BOOST_AUTO_TEST_CASE(errors_do_not_go_on_when_nothing_more_is_played) {
   BOOST_TEST(Allows(kRead, {}, Good()));
 }
 
+// An endpoint that is silent until the port is reset: the one that met it was taken back.
+BOOST_AUTO_TEST_CASE(the_fault_of_a_cancelled_command_may_cost_one_more) {
+  const Error timed_out{.kind = ErrorKind::kTimedOut};
+  SentCommand cancelled = kRead;
+  cancelled.cancelled = true;
+  BOOST_TEST(Allows(cancelled, {Kind::kSilent}, Error{.kind = ErrorKind::kCancelled}));
+  BOOST_TEST(Allows(kRead, {}, timed_out));
+  BOOST_TEST(Allows(kRead, {}, timed_out));
+  BOOST_TEST(!Allows(kRead, {}, timed_out));
+  BOOST_TEST((law == Law::kLife));
+}
+
 BOOST_AUTO_TEST_CASE(what_no_unit_carries_out_is_refused_and_nothing_else) {
   SentCommand past = kRead;
   past.refusal = ExpectedSense{SenseKey::kIllegalRequest, 0x21, 0x00, Place::kFirst};
