@@ -167,7 +167,7 @@ void AddConformVerb(CLI::App& cli, Chosen& chosen) {
                       "run the cases that write, too; they write back what was there");
         verb.add_option("--only", options.only, "this case alone; may be given again")
             ->type_name("CASE")
-            ->take_all();
+            ->allow_extra_args(false);
         verb.add_flag("--list", options.list, "name the cases, and do nothing");
         verb.add_option("--html", options.html_path, "also write the report as one page of HTML")
             ->type_name("FILE");

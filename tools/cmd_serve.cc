@@ -251,10 +251,12 @@ void AddServeOptions(CLI::App& verb, ServeOptions& options) {
   verb.add_option("--listen", options.listen,
                   "address to listen at, again for more; default 127.0.0.1:3240; also "
                   "unix:PATH, [::1]:PORT, and activated:0 for a socket passed by systemd")
+      ->allow_extra_args(false)  // the next word is a device
       ->type_name("ADDRESS");
   verb.add_option("--allow", options.allow,
                   "who may connect from elsewhere: a network (10.0.0.0/8), or for one "
                   "device alone 1-1=10.0.0.7; again for more")
+      ->allow_extra_args(false)
       ->type_name("CIDR");
   verb.add_flag("--read-only", options.read_only, "emulated disks say they are protected");
   verb.add_flag("--detach-kernel", options.detach_kernel,

@@ -76,7 +76,7 @@ Failure FailureOf(const Error& error, const std::string& device, const app::Open
   std::string text = "cannot open ";
   text.append(Printable(device)).append(": ").append(error.Describe());
   text += opened.Explain(error);
-  if (error.kind == ErrorKind::kBusy) {
+  if (error.kind == ErrorKind::kBusy && !device.starts_with("usbip")) {
     text += "\nUnmount it and use --detach-kernel, if nothing else needs it.";
   }
   return {Failure::Kind::kCannotOpen, text};

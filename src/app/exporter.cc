@@ -254,8 +254,14 @@ std::string Exporter::AdmitImport(const std::string& bus_id, const std::string& 
   return Contains(own->second, *address) ? "" : "--allow names others for this device";
 }
 
-Result<std::string, Failure> Exporter::Listen(const std::string& address) {
-  const bool is_tcp = !address.starts_with("unix:") && !address.starts_with("activated:");
+Result<std::string, Failure> Exporter::Listen(const std::string& given) {
+  const bool is_tcp = !given.starts_with("unix:") && !given.starts_with("activated:");
+  const bool has_port = given.find(':') != std::string::npos && !given.ends_with(']');
+  const std::string address = is_tcp && !has_port ? given + ":3240" : given;
+  if (is_tcp && !address.starts_with('[') && address.find(':') != address.rfind(':')) {
+    return Failure{Failure::Kind::kUsage,
+                   "--listen " + address + ": an IPv6 address is written like [::1]:3240"};
+  }
   const std::optional<async::IpAddress> ip = async::IpAddress::OfPeer(address);
   const bool is_loopback =
       ip ? ip->is_loopback() : address.substr(0, address.rfind(':')) == "localhost";

@@ -48,7 +48,7 @@ class Exporter {
   Result<std::string, Failure> PlugFirst(const std::string& device);
   // kUsage for an address that is no address or that the rules do not allow to be listened at;
   // kCannotOpen where it cannot be had. Returns the address with the port that was taken.
-  Result<std::string, Failure> Listen(const std::string& address);
+  Result<std::string, Failure> Listen(const std::string& given);
   Result<std::string, Failure> ListenForControl(const std::string& address);
 
   // Serves until `stop()`, then ends every connection in order.

@@ -147,6 +147,7 @@ void UsbIpConnection::HandleOutput() {
   if (phase_ == Phase::kAnswered && writer_.idle()) {
     if (input_ended_) return End("the peer closed the connection");
     socket_->ShutDownWriting();
+    server_.clock_.Arm(*this, server_.clock_.Now() + server_.limits_.leaving_time);
   }
   Advance();
   MaybeDone();

@@ -27,7 +27,7 @@ class UsbIpConnection final : private SocketReader::Client,
   // Ends it: `why` is told where it had imported a device. Once or more.
   void End(const std::string& why);
   void EndSoon(const std::string& why);  // after the replies that are queued
-  bool in_handshake() const { return phase_ == Phase::kRequest; }
+  bool in_handshake() const { return phase_ == Phase::kRequest || phase_ == Phase::kAnswered; }
   // It will give its device back, as soon as that is in order.
   bool leaving() const { return phase_ == Phase::kEnding || ending_soon_; }
   // Somebody gave a device back: it may be the one that the peer has asked for.

@@ -202,6 +202,26 @@ BOOST_AUTO_TEST_CASE(one_handshake_too_many) {
   BOOST_TEST(rig.WorksAnew("1-1", kDeviceId));
 }
 
+// Those that have their answer count as well, and must leave.
+BOOST_AUTO_TEST_CASE(a_peer_that_stays_after_its_answer_is_sent_away) {
+  async::UsbIpLimits limits;
+  limits.handshakes_max = 2;
+  ServerRig rig(limits);
+  rig.AddDisk();
+  for (int count = 0; count < 2; ++count) {
+    RawPeer& asker = rig.Connect();
+    asker.Send(OpMessage(wire::usbip::kVersion, wire::usbip::kRequestDevices));
+  }
+  rig.Settle(100ms);
+  BOOST_TEST(rig.server->connections_count() == 2u);
+  RawPeer& refused = rig.Connect();
+  BOOST_REQUIRE(rig.Run([&] { return refused.ended; }));
+
+  rig.Settle(1s);
+  BOOST_TEST(rig.server->connections_count() == 0u);
+  BOOST_TEST(rig.WorksAnew("1-1", kDeviceId));
+}
+
 BOOST_AUTO_TEST_CASE(the_log_of_refused_peers_is_bounded_each_second) {
   async::UsbIpLimits limits;
   limits.connections_max = 1;

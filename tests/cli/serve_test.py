@@ -75,6 +75,21 @@ class SameDisk(Served):
         self.check("--cdb", INQUIRY, "--din", 36, "--lun", 3, code=0)
 
 
+class Options(program.Case):
+    program = "USBTWIN"
+
+    def test_a_device_may_follow_any_option(self):
+        for option in (["--listen", "unix:q"], ["--allow", "10.0.0.0/8"]):
+            run = self.run_program("serve", *option, "emu:/nonexistent", code=3)
+            self.assertIn("/nonexistent", run.complaint)
+
+    def test_an_address_needs_no_port_but_brackets(self):
+        run = self.run_program("serve", "--listen", "10.1.1.1", self.device, code=4)
+        self.assertIn("10.1.1.1:3240 can be reached from elsewhere", run.complaint)
+        run = self.run_program("serve", "--listen", "::1", self.device, code=4)
+        self.assertIn("an IPv6 address is written like [::1]:3240", run.complaint)
+
+
 class Bench(Served):
     """usbtwin bench beside bare sockets."""
 
@@ -252,7 +267,7 @@ class Failures(Served):
         for address in ("0.0.0.0:0", "[::]:0", "10.0.0.1:0"):
             self.fails(4, "--allow 192.168.1.0/24", "emu:?size=1M", "--listen", address,
                        "--no-control")
-        for address in ("127.0.0.1", "127.0.0.1:x", "unix:", "127.0.0.1:99999"):
+        for address in ("127.0.0.1:", "127.0.0.1:x", "unix:", "127.0.0.1:99999"):
             run = self.run_program("serve", "emu:?size=1M", "--listen", address, "--no-control")
             self.assertIn(run.code, (3, 4), str(run))
         self.fails(4, "--control", "emu:?size=1M", "--listen", "127.0.0.1:0", "--control",

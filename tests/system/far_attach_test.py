@@ -3,11 +3,11 @@ connection, as the usbip tool does."""
 import json
 import os
 
-import attach_test
 import guest
+import shell
 
-# In the guest, after attach_test.TOOLS: `serve` starts a server; `import` attaches a device of it,
-# which leaves no process behind.
+# In the guest, after shell.ATTACH: `serve` starts a server; `import` attaches a device of it, which
+# leaves no process behind.
 TOOLS = r"""
 serve() {  # OPTION...
   "$USBTWIN" serve "$@" --no-control 2>/tmp/serve &
@@ -50,13 +50,10 @@ peer.recv(1)
 
 
 class FarAttach(guest.Case):
-    attached = attach_test.Attach.attached
-    messages = attach_test.Attach.messages
-
     def far(self, script, good=True, **more):
-        """As attached(). A detach shuts the socket down, and so the kernel says it is closed."""
-        done = self.attached(TOOLS + script, good=False, **more)
-        wrong = [line for line in self.messages() if attach_test.WRONG.search(line)
+        """A script. A detach shuts the socket down, and so the kernel says it is closed."""
+        done = self.shell(shell.ATTACH + TOOLS + script, **more)
+        wrong = [line for line in self.messages() if guest.WRONG.search(line)
                  and not line.endswith("vhci_hcd: connection closed")]
         if good:
             self.assertEqual(wrong, [], "\n".join(self.messages()))
