@@ -27,7 +27,7 @@ struct UsbIpLimits {
   size_t handshakes_max = 16;   // of them
   Duration handshake_time = std::chrono::seconds(10);
   Duration leaving_time = std::chrono::seconds(1);  // to close, once the whole answer was written
-  size_t urbs_max = 256;              // under way, of one device
+  size_t urbs_max = 256;                            // under way, of one device
   uint32_t urb_length_max = 1 << 20;  // bytes of one transfer; the device's link may lower it
   size_t urb_bytes_max = 32 << 20;    // of all transfers under way of one device
   size_t reply_bytes_max = 4 << 20;   // queued for a peer; beyond, nothing is read from it
