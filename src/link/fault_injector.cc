@@ -243,7 +243,9 @@ void FaultInjector::HandleFlightTimer(Flight& flight) {
   if (std::exchange(flight.cancel_late, false)) return ApplyCancel(flight);
   if (flight.state == State::kDue) return Settle(flight);
   CHECK(flight.state == State::kLate);
-  Send(flight);
+  flight.state = State::kQueued;
+  // While the port is reset, suspended or unplugged nothing is sent: it is late once more then.
+  if (errand_ == Errand::kNone) Send(flight);
 }
 
 void FaultInjector::DelayUntil(Flight& flight, State state) {

@@ -48,6 +48,29 @@ BOOST_AUTO_TEST_CASE(what_comes_behind_a_late_request_waits) {
   CheckObserved(Kind::kDelayRequest);
 }
 
+BOOST_AUTO_TEST_CASE(a_late_request_does_not_reach_a_suspended_port) {
+  Play({{.kind = Kind::kDelayRequest, .times = 1, .delay = 100ms},
+        {.kind = Kind::kSuspend, .times = 1, .delay = 500ms}});
+  Submit(first.transfer);
+  Submit(reader.transfer);
+  BOOST_TEST(Asked() == "suspend");
+  FinishOp();
+
+  clock.Advance(200ms);
+  BOOST_TEST(!Waits(first.transfer));
+
+  clock.Advance(300ms);
+  BOOST_TEST(Asked() == "resume");
+  FinishOp();
+  clock.Advance(100ms);
+  BOOST_TEST(Waits(first.transfer));
+  BOOST_TEST(Waits(reader.transfer));
+  Finish(first.transfer, Outcome::kOk, 4);
+  Finish(reader.transfer, Outcome::kOk, 0);
+  CheckDone(first.transfer, Outcome::kOk, 4);
+  CheckObserved(Kind::kDelayRequest);
+}
+
 BOOST_AUTO_TEST_CASE(a_fault_waits_for_those_before_it) {
   Play({{.kind = Kind::kFault, .nth = 2, .times = 1}});
   Submit(first.transfer);
