@@ -215,7 +215,7 @@ struct Device {
       port_work = Kind::kNone;
       engine.HandleRecovered(choice < 0xc0 ? Outcome::kOk : Outcome::kFault);
     } else {
-      Go(AnyTag(), choice >> 3 | choice << 5);
+      Go(AnyTag(), static_cast<uint8_t>(choice >> 3 | choice << 5));
     }
     Drain();
   }
