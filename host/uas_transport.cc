@@ -184,8 +184,8 @@ async::Task<Outcome> UasTransport::ResetPort() {
 }
 
 async::Task<Outcome> UasTransport::Reopen() {
+  ++reopenings_count_;  // or gone, where nobody opens it
   if (reopener_ == nullptr) co_return Outcome::kDisconnected;
-  ++reopenings_count_;
   const Result<void> reopened = co_await reopener_->Reopen();
   link_ = &reopener_->link();
   lost_.reset();

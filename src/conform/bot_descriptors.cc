@@ -147,13 +147,11 @@ async::Task<Finding> Refused(Bench& bench, ClassRequest what) {
 
 async::Task<Finding> MaxLunValue(Bench& bench) {
   const ClassRequest what{kClassIn, wire::bot::kRequestGetMaxLun, 1, 0, 1};
-  const Finding found = co_await Refused(bench, what);
-  co_return found;
+  return Refused(bench, what);
 }
 async::Task<Finding> MaxLunInterface(Bench& bench) {
   const ClassRequest what{kClassIn, wire::bot::kRequestGetMaxLun, 0, 100, 1};
-  const Finding found = co_await Refused(bench, what);
-  co_return found;
+  return Refused(bench, what);
 }
 async::Task<Finding> Reset(Bench& bench) {
   const Result<uint32_t> done = co_await bench.MassStorageReset();
@@ -161,23 +159,19 @@ async::Task<Finding> Reset(Bench& bench) {
 }
 async::Task<Finding> ResetValue(Bench& bench) {
   const ClassRequest what{kClassOut, wire::bot::kRequestReset, 1, 0, 0};
-  const Finding found = co_await Refused(bench, what);
-  co_return found;
+  return Refused(bench, what);
 }
 async::Task<Finding> ResetInterface(Bench& bench) {
   const ClassRequest what{kClassOut, wire::bot::kRequestReset, 0, 100, 0};
-  const Finding found = co_await Refused(bench, what);
-  co_return found;
+  return Refused(bench, what);
 }
 async::Task<Finding> ResetLength(Bench& bench) {
   const ClassRequest what{kClassOut, wire::bot::kRequestReset, 0, 0, 1};
-  const Finding found = co_await Refused(bench, what);
-  co_return found;
+  return Refused(bench, what);
 }
 async::Task<Finding> UnknownRequest(Bench& bench) {
   const ClassRequest what{kClassIn, 0x00, 0, 0, 1};
-  const Finding found = co_await Refused(bench, what);
-  co_return found;
+  return Refused(bench, what);
 }
 
 constexpr Case kCases[] = {

@@ -232,8 +232,7 @@ async::Task<Finding> Read12Beyond(Bench& bench) {
 }
 async::Task<Finding> Read16Beyond(Bench& bench) {
   const Cdb cdb = scsi::Read16(UINT64_MAX, 1);
-  const Finding found = co_await CheckBeyond(bench, cdb);
-  co_return found;
+  return CheckBeyond(bench, cdb);
 }
 
 // The last block can be read, and one more cannot.
@@ -257,23 +256,19 @@ async::Task<Finding> CheckNothing(Bench& bench, Cdb cdb) {
 
 async::Task<Finding> Read10Nothing(Bench& bench) {
   const Cdb cdb = scsi::Read10(0, 0);
-  const Finding found = co_await CheckNothing(bench, cdb);
-  co_return found;
+  return CheckNothing(bench, cdb);
 }
 async::Task<Finding> Read16Nothing(Bench& bench) {
   const Cdb cdb = scsi::Read16(0, 0);
-  const Finding found = co_await CheckNothing(bench, cdb);
-  co_return found;
+  return CheckNothing(bench, cdb);
 }
 async::Task<Finding> VerifyNothing(Bench& bench) {
   const Cdb cdb = scsi::Verify10(0, 0, false);
-  const Finding found = co_await CheckNothing(bench, cdb);
-  co_return found;
+  return CheckNothing(bench, cdb);
 }
 async::Task<Finding> VerifyBlocks(Bench& bench) {
   const Cdb cdb = scsi::Verify10(0, 1, false);
-  const Finding found = co_await CheckNothing(bench, cdb);
-  co_return found;
+  return CheckNothing(bench, cdb);
 }
 
 async::Task<Finding> ReadsAgree(Bench& bench) {

@@ -112,36 +112,28 @@ async::Task<Finding> CheckIdle(Bench& bench, TaskFunction function, bool optiona
   co_return Judge(Expect(response, ResponseCode::kComplete));
 }
 async::Task<Finding> QueryTaskIdle(Bench& bench) {
-  const Finding found = co_await CheckIdle(bench, TaskFunction::kQueryTask, true);
-  co_return found;
+  return CheckIdle(bench, TaskFunction::kQueryTask, true);
 }
 async::Task<Finding> QuerySetIdle(Bench& bench) {
-  const Finding found = co_await CheckIdle(bench, TaskFunction::kQueryTaskSet, true);
-  co_return found;
+  return CheckIdle(bench, TaskFunction::kQueryTaskSet, true);
 }
 async::Task<Finding> AbortTaskIdle(Bench& bench) {
-  const Finding found = co_await CheckIdle(bench, TaskFunction::kAbortTask, false);
-  co_return found;
+  return CheckIdle(bench, TaskFunction::kAbortTask, false);
 }
 async::Task<Finding> AbortSetIdle(Bench& bench) {
-  const Finding found = co_await CheckIdle(bench, TaskFunction::kAbortTaskSet, false);
-  co_return found;
+  return CheckIdle(bench, TaskFunction::kAbortTaskSet, false);
 }
 async::Task<Finding> ClearSetIdle(Bench& bench) {
-  const Finding found = co_await CheckIdle(bench, TaskFunction::kClearTaskSet, true);
-  co_return found;
+  return CheckIdle(bench, TaskFunction::kClearTaskSet, true);
 }
 async::Task<Finding> ClearAca(Bench& bench) {
-  const Finding found = co_await CheckIdle(bench, TaskFunction::kClearAca, true);
-  co_return found;
+  return CheckIdle(bench, TaskFunction::kClearAca, true);
 }
 async::Task<Finding> NexusReset(Bench& bench) {
-  const Finding found = co_await CheckIdle(bench, TaskFunction::kNexusReset, true);
-  co_return found;
+  return CheckIdle(bench, TaskFunction::kNexusReset, true);
 }
 async::Task<Finding> QueryEvent(Bench& bench) {
-  const Finding found = co_await CheckIdle(bench, TaskFunction::kQueryAsynchronousEvent, true);
-  co_return found;
+  return CheckIdle(bench, TaskFunction::kQueryAsynchronousEvent, true);
 }
 
 // With a command that waits for its data to be fetched.
@@ -151,7 +143,7 @@ async::Task<Finding> CheckWaiting(Bench& bench, TaskFunction function, ResponseC
   if (!unleft.empty()) co_return Skip("no command can be left waiting: " + unleft);
   const UasResponse response = co_await Manage(bench, FunctionOf(function, bench.lun(), kTag));
   if (!aborts) {
-    // It is still there, and its data and status come.
+    // It is still there: it is taken back, so that its tag is free.
     co_await Manage(bench, FunctionOf(TaskFunction::kAbortTask, bench.lun(), kTag));
     if (response.code == ResponseCode::kNotSupported) co_return Skip("it is not supported");
   }
@@ -161,29 +153,19 @@ async::Task<Finding> CheckWaiting(Bench& bench, TaskFunction function, ResponseC
   co_return Judge(after);
 }
 async::Task<Finding> QueryTaskWaiting(Bench& bench) {
-  const Finding found =
-      co_await CheckWaiting(bench, TaskFunction::kQueryTask, ResponseCode::kSucceeded, false);
-  co_return found;
+  return CheckWaiting(bench, TaskFunction::kQueryTask, ResponseCode::kSucceeded, false);
 }
 async::Task<Finding> QuerySetWaiting(Bench& bench) {
-  const Finding found =
-      co_await CheckWaiting(bench, TaskFunction::kQueryTaskSet, ResponseCode::kSucceeded, false);
-  co_return found;
+  return CheckWaiting(bench, TaskFunction::kQueryTaskSet, ResponseCode::kSucceeded, false);
 }
 async::Task<Finding> AbortTaskWaiting(Bench& bench) {
-  const Finding found =
-      co_await CheckWaiting(bench, TaskFunction::kAbortTask, ResponseCode::kComplete, true);
-  co_return found;
+  return CheckWaiting(bench, TaskFunction::kAbortTask, ResponseCode::kComplete, true);
 }
 async::Task<Finding> AbortSetWaiting(Bench& bench) {
-  const Finding found =
-      co_await CheckWaiting(bench, TaskFunction::kAbortTaskSet, ResponseCode::kComplete, true);
-  co_return found;
+  return CheckWaiting(bench, TaskFunction::kAbortTaskSet, ResponseCode::kComplete, true);
 }
 async::Task<Finding> UnitResetWaiting(Bench& bench) {
-  const Finding found =
-      co_await CheckWaiting(bench, TaskFunction::kLogicalUnitReset, ResponseCode::kComplete, true);
-  co_return found;
+  return CheckWaiting(bench, TaskFunction::kLogicalUnitReset, ResponseCode::kComplete, true);
 }
 
 async::Task<Finding> UnitResetAttention(Bench& bench) {
