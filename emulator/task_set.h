@@ -1,7 +1,9 @@
 // TaskSet: the commands one logical unit has, and which of them may start. An ordered command waits
 // for all older ones, and all younger ones wait for it; nobody starts while a command for the head
 // of the queue is there, but another one of those; simple commands take no notice of each other.
-// SAM-5, 8.6. Used by Disk; bounded, so that it can answer TASK SET FULL.
+// SAM-5, 8.6. Used by Disk; bounded, so that it can answer TASK SET FULL. It orders what takes
+// effect among all initiators, for as long as the unit is at it; that the answers come in that
+// order too is for the transport to see to, whose tasks last longer (proto/uas_device.h).
 #pragma once
 
 #include <algorithm>

@@ -16,6 +16,18 @@ namespace {
 // ABORTED COMMAND, DATA PHASE ERROR. SPC-4, F.2.
 constexpr scsi::Sense kDataPhaseError{.key = scsi::SenseKey::kAbortedCommand, .asc = 0x4b};
 
+// What the engine carries out (proto/uas_device.h): ATS, ATSS, CTSS, LURS, QTS and QTSS.
+// SPC-4, 6.36.
+constexpr uint16_t kTaskFunctions = 0xdc02;
+
+scsi::TaskAttribute AttributeOf(wire::uas::TaskAttribute attribute) {
+  switch (attribute) {
+    case wire::uas::TaskAttribute::kHeadOfQueue: return scsi::TaskAttribute::kHeadOfQueue;
+    case wire::uas::TaskAttribute::kOrdered: return scsi::TaskAttribute::kOrdered;
+    default: return scsi::TaskAttribute::kSimple;
+  }
+}
+
 Header HeaderOf(IuId id, uint16_t tag) {
   return {.id = static_cast<uint8_t>(id), .reserved1 = 0, .tag = tag};
 }
@@ -42,6 +54,7 @@ UasTask::UasTask(uint8_t index, uas::DeviceEngine& engine, scsi::LogicalUnit& un
   command_.initiator = initiator;
   command_.autosense = true;
   command_.queueing = true;
+  command_.task_functions = kTaskFunctions;
   data_in_.sink = this;
   data_out_.sink = this;
   status_.request.sink = this;
@@ -62,6 +75,7 @@ void UasTask::Use(Controller& controller, const UasPipes& pipes) {
 void UasTask::Execute() {
   const uas::DeviceTask& what = engine_.task(index_);
   command_.lun = what.lun;
+  command_.attribute = AttributeOf(what.attribute);
   command_.command_length = what.command_length;
   command_.command_block = what.command_block;
   command_live_ = true;
@@ -129,8 +143,10 @@ void UasTask::SendStatus(bool data_broken) {
   const scsi::Status status = data_broken ? scsi::Status::kCheckCondition : command_.status;
   uint32_t length = 0;
   if (status == scsi::Status::kCheckCondition) {
-    length = scsi::EmitFixedSense(data_broken ? kDataPhaseError : command_.sense,
-                                  MutableBytes(iu).subspan(sizeof(SenseIu)));
+    const scsi::Sense& sense = data_broken ? kDataPhaseError : command_.sense;
+    const MutableBytes target = MutableBytes(iu).subspan(sizeof(SenseIu));
+    length = command_.descriptor_sense ? scsi::EmitDescriptorSense(sense, target)
+                                       : scsi::EmitFixedSense(sense, target);
   }
   wire::Emit(iu, SenseIu{.header = HeaderOf(IuId::kSense, tag()),
                          .status_qualifier = uint16_t{0},

@@ -23,7 +23,7 @@ struct UasPipes {
 // An IU for the status pipe, and the pin it is lent by.
 class UasStatus {
  public:
-  static constexpr size_t kLengthMax = sizeof(wire::uas::SenseIu) + scsi::kFixedSenseLength;
+  static constexpr size_t kLengthMax = sizeof(wire::uas::SenseIu) + scsi::kDescriptorSenseLengthMax;
 
   UasStatus() { request.sink = nullptr; }
   // A host may still hold what was sent before: then this one is a copy of its own.

@@ -111,34 +111,10 @@ async::Task<Result<ScsiResult>> BotTransport::Execute(ScsiRequest request) {
 }
 
 std::optional<Error> BotTransport::Refuse(const ScsiRequest& request) const {
-  const auto invalid = [](const char* text, uint64_t first, uint64_t second) {
-    return Error{.kind = ErrorKind::kInvalid, .text = text, .values = {first, second, 0}};
-  };
   if (busy_) {
     return Error{.kind = ErrorKind::kBusy, .text = "another command is running on this transport"};
   }
-  if (request.cdb.empty() || request.cdb.size() > cdb_length_max()) {
-    return invalid("CDB of {} bytes; Bulk-Only carries 1 to {}", request.cdb.size(),
-                   cdb_length_max());
-  }
-  if (request.lun > wire::bot::kLunMax) {
-    return invalid("LUN {}; Bulk-Only addresses 0 to {}", request.lun, wire::bot::kLunMax);
-  }
-  if (!request.out.empty() && request.in_length != 0) {
-    return invalid("{} bytes out and {} bytes in: Bulk-Only moves data in one direction",
-                   request.out.size(), request.in_length);
-  }
-  if (request.out.size() > UINT32_MAX) {
-    return invalid("{} bytes of data; a CBW announces at most {}", request.out.size(), UINT32_MAX);
-  }
-  if (!request.in.empty() && request.in.size() != request.in_length) {
-    return invalid("room for {} bytes, but {} are asked for", request.in.size(), request.in_length);
-  }
-  if (request.in.empty() && request.in_length != 0 && (request.lent == nullptr || !lends_data_)) {
-    return invalid("{} bytes asked for with no room for them, and this link lends none",
-                   request.in_length, 0);
-  }
-  return std::nullopt;
+  return RefuseRequest(request, *this, wire::bot::kLunMax);
 }
 
 void BotTransport::SubmitAhead(const ScsiRequest& request) {

@@ -4,6 +4,7 @@
 // sense that explains a CHECK CONDITION.
 #pragma once
 
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -63,5 +64,10 @@ class ScsiTransport {
   // Of its whole life, lowest rung first; without those that no command needed.
   virtual std::vector<RecoveryCount> recoveries() const = 0;
 };
+
+// What no transport carries, or not this one: an error of kind kInvalid that names the numbers.
+// `lun_max`: the highest that it can address.
+std::optional<Error> RefuseRequest(const ScsiRequest& request, const ScsiTransport& transport,
+                                   uint64_t lun_max);
 
 }  // namespace usbtwin::host

@@ -65,35 +65,12 @@ async::Task<Result<ScsiResult>> UasTransport::Execute(ScsiRequest request) {
 }
 
 std::optional<Error> UasTransport::Refuse(const ScsiRequest& request) const {
-  const auto invalid = [](const char* text, uint64_t first, uint64_t second) {
-    return Error{.kind = ErrorKind::kInvalid, .text = text, .values = {first, second, 0}};
-  };
   if (!engine_.may_start() || quiet_ != nullptr) {
     return Error{.kind = ErrorKind::kBusy,
                  .text = "{} commands are running on this transport, as many as it carries",
                  .values = {engine_.tasks_count()}};
   }
-  if (request.cdb.empty() || request.cdb.size() > cdb_length_max()) {
-    return invalid("CDB of {} bytes; UAS carries 1 to {}", request.cdb.size(), cdb_length_max());
-  }
-  if (request.lun > wire::uas::kLunMax) {
-    return invalid("LUN {}; UAS addresses 0 to {} here", request.lun, wire::uas::kLunMax);
-  }
-  if (!request.out.empty() && request.in_length != 0) {
-    return invalid("{} bytes out and {} bytes in: data moves in one direction here",
-                   request.out.size(), request.in_length);
-  }
-  if (request.out.size() > UINT32_MAX) {
-    return invalid("{} bytes of data; at most {} are carried", request.out.size(), UINT32_MAX);
-  }
-  if (!request.in.empty() && request.in.size() != request.in_length) {
-    return invalid("room for {} bytes, but {} are asked for", request.in.size(), request.in_length);
-  }
-  if (request.in.empty() && request.in_length != 0 && (request.lent == nullptr || !lends_data_)) {
-    return invalid("{} bytes asked for with no room for them, and this link lends none",
-                   request.in_length, 0);
-  }
-  return std::nullopt;
+  return RefuseRequest(request, *this, wire::uas::kLunMax);
 }
 
 UasTransport::Slot& UasTransport::SlotOf(uint16_t tag) {

@@ -240,6 +240,7 @@ class DiskRun final : private link::BreachSink {
   bool ExecuteBlocks();
   async::Task<host::BlockResult> Ask(const Request& request, MutableBytes room);
   void JudgeBlocks(const Request& request, const host::BlockResult& answer);
+  std::optional<std::string> CheckRead(const Request& request);
   void JudgeBlocksGood(const Request& request);
   void JudgeBlocksError(const Request& request, const host::BlockError& error);
   void NoteFlushed(const host::BlockResult& answer);
@@ -276,6 +277,7 @@ class DiskRun final : private link::BreachSink {
   }
   // Flips the bits of data-in back that were flipped on their way.
   void Unflip(MutableBytes bytes) const;
+  void Unflip(const fault::Injection& injection, MutableBytes bytes) const;
   bool Injected(fault::Kind kind) const;
   void KeepLoan(const Request& request);
   void CheckLoan();

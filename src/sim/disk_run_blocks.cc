@@ -167,12 +167,28 @@ void DiskRun::JudgeBlocksGood(const Request& request) {
   if (request.kind != Request::Kind::kRead) return;
   ++report.reads;
   report.blocks_moved += request.blocks;
-  // Which of several commands brought the flipped bit is not known here.
-  const uint32_t spoilt = Injected(Kind::kCorruptIn) ? 1 : 0;
-  const Bytes bytes = Bytes(room_).first(request.length);
-  const auto wrong = model.Check(request.lba + spoilt, Drop(bytes, spoilt * model.block_size()));
-  if (wrong) Fail(Law::kData, "block device: " + *wrong);
+  if (const auto wrong = CheckRead(request)) Fail(Law::kData, "block device: " + *wrong);
   if (request.force_unit_access) model.HandleSynchronised(request.lba, request.blocks);
+}
+
+// The data is that of the last sending of the command, and whether that is the one whose bit was
+// flipped, or one of those before, is not known here: either will do. The swarm flips bits of the
+// first block alone.
+std::optional<std::string> DiskRun::CheckRead(const Request& request) {
+  ModelDisk& model = models_[0];
+  const uint32_t block_size = model.block_size();
+  const Bytes bytes = Bytes(room_).first(request.length);
+  if (!Injected(Kind::kCorruptIn)) return model.Check(request.lba, bytes);
+  if (auto wrong = model.Check(request.lba + 1, bytes.subspan(block_size))) return wrong;
+  auto wrong = model.Check(request.lba, bytes.first(block_size));
+  for (const fault::Injection& injection : Injections()) {
+    if (!wrong) return wrong;
+    if (injection.kind != Kind::kCorruptIn) continue;
+    std::vector<uint8_t> block(bytes.begin(), bytes.begin() + block_size);
+    Unflip(injection, block);
+    wrong = model.Check(request.lba, block);
+  }
+  return wrong;
 }
 
 // A flush that ends well says that all that was written is there.

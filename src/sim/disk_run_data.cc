@@ -18,13 +18,14 @@ uint32_t ValidOf(uint32_t length, const host::ScsiResult& answer) {
 
 void DiskRun::Unflip(MutableBytes bytes) const {
   for (const Injection& injection : Injections()) {
-    if (injection.kind != Kind::kCorruptIn || !injection.observed ||
-        injection.moment != fault::Moment::kDataIn) {
-      continue;
-    }
-    const uint32_t bit = RuleOf(injection).value_or_default();
-    if (bit / 8 < bytes.size()) bytes[bit / 8] ^= static_cast<uint8_t>(1u << bit % 8);
+    const bool data = injection.moment == fault::Moment::kDataIn;
+    if (injection.kind == Kind::kCorruptIn && injection.observed && data) Unflip(injection, bytes);
   }
+}
+
+void DiskRun::Unflip(const Injection& injection, MutableBytes bytes) const {
+  const uint32_t bit = RuleOf(injection).value_or_default();
+  if (bit / 8 < bytes.size()) bytes[bit / 8] ^= static_cast<uint8_t>(1u << bit % 8);
 }
 
 // What moved, and what the residue says did not. The device tells what it did; a link that takes

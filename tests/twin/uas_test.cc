@@ -158,6 +158,35 @@ BOOST_DATA_TEST_CASE(data_that_the_host_breaks_off_is_told, kSpeeds, speed) {
   BOOST_TEST(stack.Write(0, UasStack::Pattern(512, 1)) == "good, 512 bytes");
 }
 
+BOOST_AUTO_TEST_CASE(sense_comes_in_the_format_of_the_control_page) {
+  UasStack stack;
+  stack.Open();
+  stack.Settle();
+  // MODE SELECT(10), PF: no block descriptor; the control page with GLTSD and D_SENSE.
+  const std::array<uint8_t, 10> select{0x55, 0x10, 0, 0, 0, 0, 0, 0, 20, 0};
+  const std::array<uint8_t, 20> parameters{0,    0,    0, 0,    0, 0,    0, 0,  //
+                                           0x0a, 0x0a, 6, 0x10, 0, 0x40, 0, 0, 0xff, 0xff, 0, 0};
+  BOOST_TEST(UasStack::Text(stack.Execute({.cdb = select, .out = parameters})) == "good, 20 bytes");
+  // READ(10) beyond the end of 16384 blocks: 72h, its information descriptor is the first bad LBA.
+  const auto answer = stack.Execute({.cdb = scsi::Read10(0x4000, 1).view(), .in_length = 0});
+  BOOST_REQUIRE(answer.has_value());
+  BOOST_TEST(Hex(Take(Bytes(answer->sense_bytes), answer->sense_length)) ==
+             "72 05 21 00 00 00 00 0c 00 0a 80 00 00 00 00 00 00 00 40 00");
+  BOOST_TEST(answer->sense.information == 0x4000u);
+}
+
+// Abort task, abort task set, clear task set, logical unit reset, query task and query task set.
+BOOST_AUTO_TEST_CASE(a_unit_tells_the_task_management_there_is) {
+  UasStack stack;
+  stack.Open();
+  stack.Settle();
+  const std::array<uint8_t, 12> report{0xa3, 0x0d, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0};
+  std::array<uint8_t, 4> in{};
+  BOOST_TEST(UasStack::Text(stack.Execute({.cdb = report, .in = in, .in_length = 4})) ==
+             "good, 4 bytes");
+  BOOST_TEST(Hex(in) == "dc 02 00 00");
+}
+
 // ---- The ladder -------------------------------------------------------------------------------
 
 BOOST_DATA_TEST_CASE(a_command_that_never_ends_is_aborted_alone, kSpeeds, speed) {
