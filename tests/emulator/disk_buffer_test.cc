@@ -1,8 +1,4 @@
-#include <boost/test/data/monomorphic.hpp>
-#include <boost/test/data/test_case.hpp>
-#include <boost/test/unit_test.hpp>
-
-#include "tests/emulator/disk_rig.h"
+#include "tests/emulator/disk_cases.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::tests;  // NOLINT
@@ -10,14 +6,6 @@ using scsi::Status;
 
 namespace {
 
-struct AnswerCase {
-  const char* name;
-  const char* cdb;
-  const char* data;
-};
-std::ostream& operator<<(std::ostream& out, const AnswerCase& sample) {
-  return out << sample.name;
-}
 const AnswerCase kAnswers[] = {
     {"buffer_0_has_4096_bytes", "3c 03 00 000000 0000ff 00", "00 001000"},
     {"there_is_no_buffer_1", "3c 03 01 000000 0000ff 00", "00 000000"},
@@ -27,14 +15,6 @@ const AnswerCase kAnswers[] = {
     {"no_defects_in_twelve_bytes", "b7 0d 00000000 000000ff 00 00", "00 0d 0000 00000000"},
 };
 
-struct RefusedCase {
-  const char* name;
-  const char* cdb;
-  const char* sense;
-};
-std::ostream& operator<<(std::ostream& out, const RefusedCase& sample) {
-  return out << sample.name;
-}
 const RefusedCase kRefused[] = {
     {"reading_an_unknown_mode", "3c 1c 00 000000 000010 00",
      "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cc 00 01"},
@@ -67,16 +47,11 @@ const RefusedCase kRefused[] = {
 BOOST_AUTO_TEST_SUITE(disk_buffer)
 
 BOOST_DATA_TEST_CASE(answers, boost::unit_test::data::make(kAnswers)) {
-  DiskRig rig;
-  BOOST_TEST((rig.host.Do(sample.cdb) == Status::kGood));
-  BOOST_TEST(rig.host.in_hex() == Hex(*ParseHex(sample.data)));
+  Check(sample);
 }
 
 BOOST_DATA_TEST_CASE(refuses, boost::unit_test::data::make(kRefused)) {
-  DiskRig rig;
-  rig.host.Do(sample.cdb);
-  BOOST_TEST(rig.host.sense() == sample.sense);
-  BOOST_TEST(rig.host.calls == "E");
+  Check(sample);
 }
 
 BOOST_AUTO_TEST_CASE(each_initiator_has_an_echo_of_its_own) {

@@ -1,9 +1,5 @@
 // SANITIZE and FORMAT UNIT.
-#include <boost/test/data/monomorphic.hpp>
-#include <boost/test/data/test_case.hpp>
-#include <boost/test/unit_test.hpp>
-
-#include "tests/emulator/disk_rig.h"
+#include "tests/emulator/disk_cases.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::tests;  // NOLINT
@@ -33,16 +29,7 @@ struct EraseRig : DiskRig {
   }
 };
 
-struct RefusedCase {
-  const char* name;
-  const char* cdb;
-  const char* list;
-  const char* sense;
-};
-std::ostream& operator<<(std::ostream& out, const RefusedCase& sample) {
-  return out << sample.name;
-}
-const RefusedCase kRefused[] = {
+const RefusedListCase kRefused[] = {
     {"block_erase_with_a_list", "48 02 0000000000 0004 00", "",
      "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 07"},
     {"overwrite_without_a_pattern", "48 01 0000000000 0004 00", "",

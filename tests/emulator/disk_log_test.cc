@@ -1,10 +1,6 @@
 #include "emulator/disk_log.h"
 
-#include <boost/test/data/monomorphic.hpp>
-#include <boost/test/data/test_case.hpp>
-#include <boost/test/unit_test.hpp>
-
-#include "tests/emulator/disk_rig.h"
+#include "tests/emulator/disk_cases.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::tests;  // NOLINT
@@ -12,14 +8,6 @@ using scsi::Status;
 
 namespace {
 
-struct AnswerCase {
-  const char* name;
-  const char* cdb;
-  const char* data;
-};
-std::ostream& operator<<(std::ostream& out, const AnswerCase& sample) {
-  return out << sample.name;
-}
 const AnswerCase kAnswers[] = {
     {"pages", "4d 00 40 00 00 0000 00ff 00", "80 00 0007 00 02 03 05 0d 0e 2f"},
     {"pages_whatever_the_page_control", "4d 00 00 00 00 0000 00ff 00",
@@ -36,14 +24,6 @@ const AnswerCase kAnswers[] = {
     {"cut_to_nothing", "4d 00 45 00 00 0000 0000 00", ""},
 };
 
-struct RefusedCase {
-  const char* name;
-  const char* cdb;
-  const char* sense;
-};
-std::ostream& operator<<(std::ostream& out, const RefusedCase& sample) {
-  return out << sample.name;
-}
 const RefusedCase kRefused[] = {
     {"saving", "4d 01 42 00 00 0000 00ff 00",
      "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c8 00 01"},
@@ -69,15 +49,11 @@ uint64_t Counted(Initiator& host, const char* cdb, size_t offset) {
 BOOST_AUTO_TEST_SUITE(disk_log)
 
 BOOST_DATA_TEST_CASE(answers, boost::unit_test::data::make(kAnswers)) {
-  DiskRig rig;
-  BOOST_TEST((rig.host.Do(sample.cdb) == Status::kGood));
-  BOOST_TEST(rig.host.in_hex() == Hex(*ParseHex(sample.data)));
+  Check(sample);
 }
 
 BOOST_DATA_TEST_CASE(refuses, boost::unit_test::data::make(kRefused)) {
-  DiskRig rig;
-  rig.host.Do(sample.cdb);
-  BOOST_TEST(rig.host.sense() == sample.sense);
+  Check(sample);
 }
 
 BOOST_AUTO_TEST_CASE(bytes_and_errors_are_counted_by_what_was_done) {

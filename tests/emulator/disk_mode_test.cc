@@ -1,8 +1,4 @@
-#include <boost/test/data/monomorphic.hpp>
-#include <boost/test/data/test_case.hpp>
-#include <boost/test/unit_test.hpp>
-
-#include "tests/emulator/disk_rig.h"
+#include "tests/emulator/disk_cases.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::tests;  // NOLINT
@@ -65,14 +61,6 @@ const ModeCase kModes[] = {
     {"cut_to_nothing", {}, "1a 00 3f 00 00 00", ""},
 };
 
-struct RefusedCase {
-  const char* name;
-  const char* cdb;
-  const char* sense;
-};
-std::ostream& operator<<(std::ostream& out, const RefusedCase& sample) {
-  return out << sample.name;
-}
 const RefusedCase kRefused[] = {
     {"unknown_page", "1a 08 02 00 ff 00", "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cd 00 02"},
     {"vendor_page_zero", "1a 08 00 00 ff 00",
@@ -92,9 +80,7 @@ BOOST_DATA_TEST_CASE(answers, boost::unit_test::data::make(kModes)) {
 }
 
 BOOST_DATA_TEST_CASE(refuses, boost::unit_test::data::make(kRefused)) {
-  DiskRig rig;
-  rig.host.Do(sample.cdb);
-  BOOST_TEST(rig.host.sense() == sample.sense);
+  Check(sample);
 }
 
 BOOST_AUTO_TEST_CASE(the_switch_and_the_store_show_as_write_protection) {

@@ -1,9 +1,5 @@
 // START STOP UNIT: power conditions. What it does to the medium is in disk_test.cc.
-#include <boost/test/data/monomorphic.hpp>
-#include <boost/test/data/test_case.hpp>
-#include <boost/test/unit_test.hpp>
-
-#include "tests/emulator/disk_rig.h"
+#include "tests/emulator/disk_cases.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::tests;  // NOLINT
@@ -28,14 +24,6 @@ const ConditionCase kConditions[] = {
     {"standby_y", "1b 00 00 01 30 00", "5e 0a"},    {"force_idle", "1b 00 00 00 a0 00", "5e 03"},
     {"force_standby", "1b 00 00 00 b0 00", "5e 04"}};
 
-struct RefusedCase {
-  const char* name;
-  const char* cdb;
-  const char* sense;
-};
-std::ostream& operator<<(std::ostream& out, const RefusedCase& sample) {
-  return out << sample.name;
-}
 const RefusedCase kRefused[] = {
     {"sleep", "1b 00 00 00 50 00", "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cf 00 04"},
     {"idle_d", "1b 00 00 03 20 00", "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cb 00 03"},
@@ -61,9 +49,7 @@ BOOST_DATA_TEST_CASE(conditions_are_told_and_left_by_themselves,
 }
 
 BOOST_DATA_TEST_CASE(refuses, boost::unit_test::data::make(kRefused)) {
-  DiskRig rig;
-  rig.host.Do(sample.cdb);
-  BOOST_TEST(rig.host.sense() == sample.sense);
+  Check(sample);
 }
 
 BOOST_AUTO_TEST_CASE(active_and_a_reset_end_a_condition) {

@@ -1,23 +1,10 @@
-#include <boost/test/data/monomorphic.hpp>
-#include <boost/test/data/test_case.hpp>
-#include <boost/test/unit_test.hpp>
-
-#include "tests/emulator/disk_rig.h"
+#include "tests/emulator/disk_cases.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::tests;  // NOLINT
 using scsi::Status;
 
 namespace {
-
-struct AnswerCase {
-  const char* name;
-  const char* cdb;
-  const char* data;
-};
-std::ostream& operator<<(std::ostream& out, const AnswerCase& sample) {
-  return out << sample.name;
-}
 
 // SUPPORT 011b, the length of the CDB, the bits of it that are looked at.
 const AnswerCase kAnswers[] = {
@@ -43,14 +30,6 @@ const AnswerCase kAnswers[] = {
      "0000 00 0c 00 000000 00000000 00000000"},
 };
 
-struct RefusedCase {
-  const char* name;
-  const char* cdb;
-  const char* sense;
-};
-std::ostream& operator<<(std::ostream& out, const RefusedCase& sample) {
-  return out << sample.name;
-}
 const RefusedCase kRefused[] = {
     {"an_opcode_with_actions_without_one", "a3 0c 01 9e 0000 00000100 00 00",
      "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 ca 00 02"},
@@ -70,15 +49,11 @@ const RefusedCase kRefused[] = {
 BOOST_AUTO_TEST_SUITE(disk_report)
 
 BOOST_DATA_TEST_CASE(answers, boost::unit_test::data::make(kAnswers)) {
-  DiskRig rig;
-  BOOST_TEST((rig.host.Do(sample.cdb) == Status::kGood));
-  BOOST_TEST(rig.host.in_hex() == Hex(*ParseHex(sample.data)));
+  Check(sample);
 }
 
 BOOST_DATA_TEST_CASE(refuses, boost::unit_test::data::make(kRefused)) {
-  DiskRig rig;
-  rig.host.Do(sample.cdb);
-  BOOST_TEST(rig.host.sense() == sample.sense);
+  Check(sample);
 }
 
 BOOST_AUTO_TEST_CASE(the_list_names_each_command_once_in_order) {

@@ -1,9 +1,5 @@
 // MODE SELECT, and what the parameters it changes do.
-#include <boost/test/data/monomorphic.hpp>
-#include <boost/test/data/test_case.hpp>
-#include <boost/test/unit_test.hpp>
-
-#include "tests/emulator/disk_rig.h"
+#include "tests/emulator/disk_cases.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::tests;  // NOLINT
@@ -30,18 +26,8 @@ std::string Page(Initiator& host, const char* cdb, size_t first, size_t length) 
   return Hex(Bytes(host.in).subspan(first, length));
 }
 
-struct RefusedCase {
-  const char* name;
-  const char* cdb;
-  const char* list;
-  const char* sense;
-};
-std::ostream& operator<<(std::ostream& out, const RefusedCase& sample) {
-  return out << sample.name;
-}
-
 // The disk has 128 blocks of 512 bytes.
-const RefusedCase kRefused[] = {
+const RefusedListCase kRefused[] = {
     {"header_cut", "15 10 0000 03 00", "000000",
      "70 00 05 00 00 00 00 0a 00 00 00 00 1a 00 00 00 00 00"},
     {"header_of_ten_cut", "55 10 0000000000 0007 00", "00000000000000",

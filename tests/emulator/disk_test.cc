@@ -1,10 +1,6 @@
 #include "emulator/disk.h"
 
-#include <boost/test/data/monomorphic.hpp>
-#include <boost/test/data/test_case.hpp>
-#include <boost/test/unit_test.hpp>
-
-#include "tests/emulator/disk_rig.h"
+#include "tests/emulator/disk_cases.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::tests;  // NOLINT
@@ -32,14 +28,6 @@ constexpr auto kReset = "70 00 06 00 00 00 00 0a 00 00 00 00 29 00 00 00 00 00";
 constexpr auto kStopped = "70 00 02 00 00 00 00 0a 00 00 00 00 04 02 00 00 00 00";
 constexpr auto kNoMedium = "70 00 02 00 00 00 00 0a 00 00 00 00 3a 00 00 00 00 00";
 
-struct RefusedCase {
-  const char* name;
-  const char* cdb;
-  const char* sense;
-};
-std::ostream& operator<<(std::ostream& out, const RefusedCase& sample) {
-  return out << sample.name;
-}
 const RefusedCase kRefused[] = {
     {"unknown_opcode", "ff 00000000 00", "70 00 05 00 00 00 00 0a 00 00 00 00 20 00 00 c0 00 00"},
     {"naca", "00 00000000 04", "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 ca 00 05"},

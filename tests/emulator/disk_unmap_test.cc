@@ -1,8 +1,4 @@
-#include <boost/test/data/monomorphic.hpp>
-#include <boost/test/data/test_case.hpp>
-#include <boost/test/unit_test.hpp>
-
-#include "tests/emulator/disk_rig.h"
+#include "tests/emulator/disk_cases.h"
 
 using namespace usbtwin;         // NOLINT
 using namespace usbtwin::tests;  // NOLINT
@@ -40,18 +36,8 @@ Status DoUnmap(DiskRig& rig, const std::vector<uint8_t>& list) {
   return rig.host.Do(scsi::Unmap({.parameter_list_length = length}), list);
 }
 
-struct RefusedCase {
-  const char* name;
-  const char* cdb;
-  const char* out;
-  const char* sense;
-};
-std::ostream& operator<<(std::ostream& out, const RefusedCase& sample) {
-  return out << sample.name;
-}
-
 // The disk has 128 blocks.
-const RefusedCase kRefused[] = {
+const RefusedListCase kRefused[] = {
     {"header_cut_short", "42 00 00000000 00 0007 00", "00 06 00 00 00 00 00",
      "70 00 05 00 00 00 00 0a 00 00 00 00 1a 00 00 00 00 00"},
     {"descriptors_longer_than_the_list", "42 00 00000000 00 0018 00",
@@ -79,7 +65,7 @@ BOOST_AUTO_TEST_SUITE(disk_unmap)
 
 BOOST_DATA_TEST_CASE(refuses, boost::unit_test::data::make(kRefused)) {
   DiskRig rig;
-  rig.host.Do(List(sample.cdb), List(sample.out));
+  rig.host.Do(List(sample.cdb), List(sample.list));
   BOOST_TEST(rig.host.sense() == sample.sense);
   BOOST_TEST(rig.store.log == "");
 }
