@@ -258,7 +258,15 @@ std::optional<Error> BlockDevice::CheckLengths(const Command& command,
                  .values = {result.length_actual, asked, residue}};
   };
   if (result.length_actual > asked) return wrong("{} bytes moved, {} were asked for");
-  if (!command.all_data) return std::nullopt;
+  if (command.length_min) {
+    const uint32_t length = ValidLength(command, result);
+    if (length >= *command.length_min) return std::nullopt;
+    return Error{.kind = ErrorKind::kProtocol,
+                 .phase = Phase::kDataIn,
+                 .length_actual = result.length_actual,
+                 .text = "{} bytes of data count, at least {} needed (residue {})",
+                 .values = {length, *command.length_min, result.residue}};
+  }
   if (result.length_actual < asked) {
     const bool agreed = residue == asked - result.length_actual;
     return wrong(agreed || options_.ignore_residue

@@ -93,7 +93,7 @@ class BlockDevice {
     MutableBytes in;
     uint32_t in_length = 0;
     LeaseList* lent = nullptr;
-    bool all_data = true;  // fewer bytes than asked for are an error
+    std::optional<uint32_t> length_min;  // bytes that will do; all that are asked for where unset
     Duration timeout{};
     std::optional<uint64_t> lba;
     uint32_t blocks_count = 0;

@@ -67,16 +67,11 @@ async::Task<BlockResult> BlockDevice::Inquire() {
   const Command command{.cdb = scsi::Inquiry(false, 0, sizeof(StandardInquiry)),
                         .in = room,
                         .in_length = sizeof(StandardInquiry),
-                        .all_data = false,
+                        .length_min = kInquiryLengthMin,
                         .timeout = options_.command_timeout};
   const bool done = co_await Run(command);
   if (!done) co_return error_;
   const uint32_t length = ValidLength(command, result_);
-  if (length < kInquiryLengthMin) {
-    co_return Fault(Opcode::kInquiry, ErrorKind::kProtocol,
-                    "{} bytes of INQUIRY data count, at least {} needed (residue {})",
-                    {length, kInquiryLengthMin, result_.residue});
-  }
   std::fill(room.begin() + length, room.end(), uint8_t{0});
   const StandardInquiry& inquiry = *wire::View<StandardInquiry>(room);
   facts_.peripheral_type = inquiry.peripheral & wire::scsi::kPeripheralTypeMask;
@@ -125,16 +120,11 @@ async::Task<BlockResult> BlockDevice::ReadLongCapacity() {
   const Command command{.cdb = scsi::ReadCapacity16(sizeof(Capacity16)),
                         .in = room,
                         .in_length = sizeof(Capacity16),
-                        .all_data = false,
+                        .length_min = kCapacityLengthMin,
                         .timeout = options_.command_timeout};
   const bool done = co_await Run(command);
   if (!done) co_return error_;
   const uint32_t length = ValidLength(command, result_);
-  if (length < kCapacityLengthMin) {
-    co_return Fault(Opcode::kServiceActionIn16, ErrorKind::kProtocol,
-                    "{} bytes of the capacity count, at least {} needed (residue {})",
-                    {length, kCapacityLengthMin, result_.residue});
-  }
   std::fill(room.begin() + length, room.end(), uint8_t{0});
   const Capacity16& capacity = *wire::View<Capacity16>(room);
   const BlockResult sized =

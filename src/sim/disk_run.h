@@ -242,7 +242,7 @@ class DiskRun final : private link::BreachSink {
   void JudgeBlocks(const Request& request, const host::BlockResult& answer);
   std::optional<std::string> CheckRead(const Request& request);
   void JudgeBlocksGood(const Request& request);
-  void JudgeBlocksError(const Request& request, const host::BlockError& error);
+  void JudgeBlocksError(const host::BlockError& error);
   void NoteFlushed(const host::BlockResult& answer);
   bool FinishBlocks(async::Task<host::BlockResult> task, const char* what);
 

@@ -141,7 +141,7 @@ void DiskRun::JudgeBlocks(const Request& request, const BlockResult& answer) {
   }
   if (answer) JudgeBlocksGood(request);
   if (request.kind == Request::Kind::kSynchronize) NoteFlushed(answer);
-  if (!answer && !trouble) JudgeBlocksError(request, answer.error());
+  if (!answer && !trouble) JudgeBlocksError(answer.error());
   result_.report.good += answer.has_value();
   calm_commands_ = answer && !trouble && Injections().empty() ? calm_commands_ + 1 : 0;
   if (!player_.injections().empty()) Account(answer ? Ending::kWell : Ending::kTold);
@@ -205,7 +205,7 @@ void DiskRun::NoteFlushed(const BlockResult& answer) {
   if (answer || told) at_risk_ = risk_taken_ = unflushed_ = false;
 }
 
-void DiskRun::JudgeBlocksError(const Request& request, const BlockError& error) {
+void DiskRun::JudgeBlocksError(const BlockError& error) {
   if (TellsLoss(error)) return;
   const auto injections = Injections();
   // Data protect is a condition of writes for a while, whatever reads have done meanwhile.
@@ -218,9 +218,8 @@ void DiskRun::JudgeBlocksError(const Request& request, const BlockError& error) 
   if (world_.Now() - last_played_ > kErrorsMax) {
     return Fail(Law::kLife, "block device: " + error.Describe() + ", long after the last fault");
   }
-  // An opening takes what a unit says of itself as it comes.
-  const bool lone = calm_commands_ != 0 && injections.size() == 1 && injections[0].observed &&
-                    request.kind != Request::Kind::kOther && !lasts;
+  const bool lone =
+      calm_commands_ != 0 && injections.size() == 1 && injections[0].observed && !lasts;
   if (!lone || !IsMended(injections[0].kind)) return;
   Fail(Law::kThrift, std::string("block device: ") + fault::Info(injections[0].kind).name +
                          " alone must be mended, and led to: " + error.Describe());

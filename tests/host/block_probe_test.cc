@@ -83,13 +83,25 @@ BOOST_AUTO_TEST_CASE(names_are_printable_whatever_the_device_sends) {
 BOOST_AUTO_TEST_CASE(bytes_that_the_residue_takes_away_do_not_count) {
   Answer answer = Data(kInquiryData);
   answer.result.residue = 33;
-  transport.Add(answer);
+  for (int attempt = 0; attempt < 5; ++attempt) transport.Add(answer);
 
   const BlockResult opened = Open();
 
-  BOOST_TEST(opened.error().error.Describe().find("3 bytes of INQUIRY data count") !=
+  BOOST_TEST(opened.error().error.Describe().find("3 bytes of data count, at least 5 needed") !=
              std::string::npos);
   BOOST_TEST(opened.error().error.values.at(2) == 33u);
+  BOOST_TEST(opened.error().attempts_count > 1u);
+}
+
+BOOST_AUTO_TEST_CASE(inquiry_data_that_came_short_is_asked_for_again) {
+  Answer answer = Data(kInquiryData);
+  answer.result.residue = 33;
+  transport.Add(answer);
+  ScriptOpen(kInquiryData);
+
+  BOOST_TEST(Open().has_value());
+
+  BOOST_TEST(device->facts().vendor == "ACME");
 }
 
 BOOST_AUTO_TEST_CASE(names_that_the_residue_takes_away_are_left_out) {
