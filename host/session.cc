@@ -164,14 +164,18 @@ async::Task<uint8_t> Session::AskLunsCount(UasTransport& transport) {
   co_return static_cast<uint8_t>(std::min<uint64_t>(last + 1, UINT8_MAX));
 }
 
-async::Task<Result<void>> Session::Close() {
+async::Task<Result<void>> Session::CloseStorage() {
   transport_.reset();
   Result<void> released;
-  if (claimed_) {
-    claimed_ = false;
+  if (std::exchange(claimed_, false)) {
     const usb::ReleaseInterface release{storage_.interface_number};
     released = co_await control_->Request(release);
   }
+  co_return released;
+}
+
+async::Task<Result<void>> Session::Close() {
+  const Result<void> released = co_await CloseStorage();
   co_await LeaveLink();
   control_.reset();
   stack_.Close();

@@ -32,6 +32,9 @@ class Session final : private Reopener {
   async::Task<Result<void>> Open();
   // After Open. The transport is the session's.
   async::Task<Result<ScsiTransport*>> OpenStorage(StorageOptions options);
+  // Releases the interface and forgets the transport, so that the storage can be opened in another
+  // way. Its cache of what the device said is kept.
+  async::Task<Result<void>> CloseStorage();
   // Releases the interface and closes the link. A device that is gone is no error.
   async::Task<Result<void>> Close();
 

@@ -33,7 +33,8 @@ struct Options {
 
   // What is to be seen or spoilt on its way must come by here.
   bool stays_between() const {
-    return !device.record_path.empty() || !device.faults_path.empty() || device.audit;
+    return !device.record_path.empty() || !device.faults_path.empty() || !device.throttle.empty() ||
+           device.audit;
   }
 };
 
@@ -284,8 +285,9 @@ void AddAttachVerb(CLI::App& cli, Chosen& chosen) {
             "\n"
             "A device of a USB/IP server (usbip://, usbip+unix:) is imported, and the kernel is\n"
             "given the connection: the command ends once the kernel has read the device, and\n"
-            "\"usbtwin detach PORT\" takes it out and back to its server. With --record, --faults\n"
-            "or --audit it stays in between, as it does for every other device:\n"
+            "\"usbtwin detach PORT\" takes it out and back to its server. With --record, "
+            "--faults,\n"
+            "--throttle or --audit it stays in between, as it does for every other device:\n"
             "\n"
             "Serves until Ctrl-C, SIGTERM, \"usbtwin detach PORT\", or until kernel or device go.\n"
             "The drivers are taken off the device first, so a disk's cache is flushed; what is\n"

@@ -11,6 +11,7 @@
 #include "os/bare_exchange.h"
 #include "os/console.h"
 #include "tools/bench_far.h"
+#include "tools/bench_queue.h"
 #include "tools/complaint.h"
 #include "tools/exit_status.h"
 #include "tools/fault_report.h"
@@ -190,7 +191,7 @@ std::string ReportText(const std::vector<Series>& all) {
 // `failure` is of the record; null where there is none.
 std::string ReportJson(const Options& options, const OpenDevice& device,
                        const std::vector<Series>& all, const std::vector<FarSeries>& far,
-                       const Failure* failure) {
+                       const std::optional<QueueFigures>& queue, const Failure* failure) {
   Json json = JsonHead("usbtwin bench");
   if (failure != nullptr) SetError(json, *failure);
   json["device"] = options.device.device;
@@ -211,6 +212,7 @@ std::string ReportJson(const Options& options, const OpenDevice& device,
     json["results"].push_back(result);
   }
   if (!far.empty()) json["usbip"] = FarJson(far);
+  if (queue) json["queue"] = QueueJson(*queue);
   AddFaultsJson(json, device.fault_counts(), device.recoveries());
   return JsonText(json);
 }
@@ -263,11 +265,19 @@ int RunBench(const Options& options) {
     if (!compared) return fail(compared.error());
     far = std::move(*compared);
   }
+  std::optional<QueueFigures> queue;
+  const host::BlockFacts facts = (*blocks)->facts();
+  if (CanQueue(device, facts)) {
+    const auto lun = static_cast<uint8_t>(options.device.lun.value_or(0));
+    const auto queued = MeasureQueue(device, lun, facts, options.seconds);
+    if (!queued) return fail(queued.error());
+    queue = *queued;
+  }
   const Result<void, Failure> closed = device.Close();
   const Failure* const failure = closed ? nullptr : &closed.error();
-  const Result<void, Failure> printed =
-      os::PrintOutput(options.json ? ReportJson(options, device, *measured, far, failure)
-                                   : ReportText(*measured) + FarText(far));
+  const Result<void, Failure> printed = os::PrintOutput(
+      options.json ? ReportJson(options, device, *measured, far, queue, failure)
+                   : ReportText(*measured) + FarText(far) + (queue ? QueueText(*queue) : ""));
   if (!printed) return Fail("bench", printed.error());
   return failure == nullptr ? kExitGood : Fail("bench", *failure);
 }
@@ -297,7 +307,10 @@ void AddBenchVerb(CLI::App& cli, Chosen& chosen) {
             "A device of a USB/IP server is also measured beside a bare exchange of messages of "
             "the\n"
             "same lengths over the same kind of socket, in the same run, and each ratio is of "
-            "that.");
+            "that.\n"
+            "A device that speaks UASP and Bulk-Only is measured over both: many reads at once "
+            "beside\n"
+            "one at a time.");
       },
       RunBench);
 }

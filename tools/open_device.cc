@@ -2,6 +2,7 @@
 
 #include "app/run.h"
 #include "app/sense_text.h"
+#include "app/throttle_text.h"
 #include "base/text.h"
 #include "os/console.h"
 #include "os/system.h"
@@ -42,6 +43,11 @@ void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage,
                   "play the faults of this TOML plan; usbtwin faults lists them")
       ->group(group)
       ->type_name("FILE");
+  verb.add_option("--throttle", options.throttle,
+                  "make the link slow: latency=TIME of each transfer (100us, 5ms), rate=BYTES in a "
+                  "second (60MB), or both with a comma")
+      ->group(group)
+      ->type_name("HOW");
   if (!with_storage) return;
   verb.add_option("--ifnum", options.interface_number,
                   "interface number; default: of class FFh, else of class 08h")
@@ -104,10 +110,17 @@ Result<std::unique_ptr<app::OpenedBus>, Failure> OpenBusOf(app::System& system,
   if (!options.faults_path.empty()) files.inputs.push_back(options.faults_path);
   const auto checked = app::CheckFiles(system, options.device, std::move(files));
   if (!checked) return checked.error();
+  std::optional<link::ThrottleOptions> throttle;
+  if (!options.throttle.empty()) {
+    const auto parsed = app::ParseThrottle(options.throttle);
+    if (!parsed) return parsed.error();
+    throttle = *parsed;
+  }
   auto opened = app::OpenBus(system, options.device,
                              {.record_path = options.record_path,
                               .audit = options.audit,
-                              .faults_path = options.faults_path});
+                              .faults_path = options.faults_path,
+                              .throttle = throttle});
   if (!opened) {
     Failure failure = opened.error();
     // The record is the only file that is made there, and it was named by an option.
@@ -136,8 +149,27 @@ OpenDevice::~OpenDevice() {
 }
 
 Result<host::ScsiTransport*, Failure> OpenDevice::OpenStorage() {
-  const Result<host::ScsiTransport*> transport =
-      app::Run(*system_, session_->OpenStorage(StorageOf(options_)));
+  return OpenStorage(StorageOf(options_));
+}
+
+bool OpenDevice::Speaks(host::StorageProtocol protocol) const {
+  host::StorageOptions storage = StorageOf(options_);
+  storage.protocol = protocol;
+  return host::ChooseStorage(session_->description(), storage, session_->caps()).has_value();
+}
+
+Result<host::ScsiTransport*, Failure> OpenDevice::ReopenStorage(host::StorageProtocol protocol) {
+  blocks_.reset();
+  transport_ = nullptr;
+  const Result<void> closed = app::Run(*system_, session_->CloseStorage());
+  if (!closed) return FailureOf(closed.error(), options_.device, *opened_);
+  host::StorageOptions storage = StorageOf(options_);
+  storage.protocol = protocol;
+  return OpenStorage(storage);
+}
+
+Result<host::ScsiTransport*, Failure> OpenDevice::OpenStorage(const host::StorageOptions& storage) {
+  const Result<host::ScsiTransport*> transport = app::Run(*system_, session_->OpenStorage(storage));
   if (!transport) return FailureOf(transport.error(), options_.device, *opened_);
   transport_ = *transport;
   return *transport;

@@ -23,6 +23,7 @@ struct DeviceOptions {
   std::string record_path;
   bool audit = false;
   std::string faults_path;
+  std::string throttle;
   int timeout_ms = 30000;
   bool ignore_residue = false;
 };
@@ -65,6 +66,10 @@ class OpenDevice {
   // Claims the interface, and learns the unit's capacity. Once.
   Result<host::ScsiTransport*, app::Failure> OpenStorage();
   Result<host::BlockDevice*, app::Failure> OpenBlocks();
+  // Whether the device has storage that speaks this protocol, and the link carries it.
+  bool Speaks(host::StorageProtocol protocol) const;
+  // Gives back the transport, with the block device that used it, and opens one of this protocol.
+  Result<host::ScsiTransport*, app::Failure> ReopenStorage(host::StorageProtocol protocol);
 
   // What became of the fault plan, and what recovery was needed; also after Close.
   std::vector<app::FaultCount> fault_counts() const;
@@ -76,6 +81,7 @@ class OpenDevice {
 
  private:
   explicit OpenDevice(const DeviceOptions& options) : options_(options) {}
+  Result<host::ScsiTransport*, app::Failure> OpenStorage(const host::StorageOptions& storage);
 
   const DeviceOptions options_;
   std::unique_ptr<app::System> system_;

@@ -18,6 +18,9 @@ void DecoratedBus::OnDone(usb::OpenOp& op, uint64_t) {
       stack.top = link.get();
       stack.owned.push_back(std::move(link));
     };
+    if (decorations_.throttle) {
+      add(std::make_unique<link::Throttle>(clock_, *stack.top, *decorations_.throttle));
+    }
     if (decorations_.writer != nullptr) {
       // Device addresses end at 127; a file of more openings than that shares the last one.
       opened_count_ = static_cast<uint8_t>(std::min(opened_count_ + 1, 127));

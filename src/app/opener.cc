@@ -218,7 +218,8 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
   }
   opened->bus_ =
       std::make_unique<DecoratedBus>(system.clock(), *bus,
-                                     Decorations{.writer = opened->writer_.get(),
+                                     Decorations{.throttle = options.throttle,
+                                                 .writer = opened->writer_.get(),
                                                  .epoch_offset = system.epoch_offset(),
                                                  .audit = options.audit || kAuditAlways});
   return opened;

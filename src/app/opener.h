@@ -23,7 +23,8 @@ struct OpenerOptions {
   std::string record_path;  // capture of every transfer; "": none. Pcap where it ends in ".pcap"
   bool audit = false;       // always in debug and sanitizer builds
   std::string faults_path;  // plan of faults to play; "": none
-  bool read_only = false;   // every unit is write-protected; kUsage where that cannot be made so
+  std::optional<link::ThrottleOptions> throttle;  // how slow the link is made
+  bool read_only = false;  // every unit is write-protected; kUsage where that cannot be made so
   // The link is handed on by something that carries no bulk streams, such as USB/IP: a twin that
   // speaks UAS does so at high speed only.
   bool without_streams = false;

@@ -190,6 +190,15 @@ class Disk(UsbTwin):
         self.assertIn("Read(10)", self.tshark("r.pcapng", "-Y", "usbms"))
 
 
+    def test_a_slow_link(self):
+        run = self.run_program("disk", "read", "-d", self.device, "-o", "f", "--throttle",
+                               "latency=1us,rate=100MB", code=0)
+        self.assertEqual(self.read("f"), self.data)
+        run = self.run_program("info", "-d", self.device, "--throttle", "latency=1min", code=4)
+        self.assertIn('--throttle: "latency=1min": a whole number of ns, us, ms or s',
+                      run.complaint)
+
+
 class Bench(UsbTwin):
     def test_it_measures(self):
         document = self.json(self.run_program("bench", "-d", "emu:?size=4M", "--seconds", "0.2",
@@ -218,6 +227,18 @@ class Bench(UsbTwin):
         self.assertIn("one page of zeros", run.complaint)
         run = self.run_program("bench", "-d", self.device, "--seconds", "0.05", code=0)
         self.assertEqual(run.complaint, "")
+
+    def test_what_queueing_brings(self):
+        run = self.run_program("bench", "-d", "emu:uas?size=2M", "--seconds", "0.2", "--json",
+                               code=0)
+        queue = self.json(run)["queue"]
+        self.assertEqual((queue["length"], queue["depth"]), (4096, 32))
+        self.assertGreater(queue["ratio"], 0)
+        run = self.run_program("bench", "-d", "emu:uas?size=2M&speed=super", "--seconds", "0.1",
+                               code=0)
+        self.assertIn("UASP, 30 random reads of 4 KiB at once", run.text)
+        run = self.run_program("bench", "-d", "emu:?size=2M", "--seconds", "0.1", "--json", code=0)
+        self.assertNotIn("queue", self.json(run))
 
     def test_a_disk_too_small(self):
         self.run_program("bench", "-d", "emu:?size=512", code=4)

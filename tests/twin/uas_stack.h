@@ -19,6 +19,7 @@ struct UasStackOptions {
   usb::Speed speed = usb::Speed::kHigh;
   uint8_t luns_count = 1;
   std::vector<fault::Rule> faults;  // of units and stores
+  std::optional<link::ThrottleOptions> throttle;
 };
 
 class UasStack {
@@ -40,7 +41,8 @@ class UasStack {
     BOOST_REQUIRE_MESSAGE(made, (made ? "" : made.error().text));
     twin = std::move(*made);
     audited =
-        std::make_unique<app::DecoratedBus>(clock, twin->bus(), app::Decorations{.audit = true});
+        std::make_unique<app::DecoratedBus>(
+        clock, twin->bus(), app::Decorations{.throttle = options.throttle, .audit = true});
     session = std::make_unique<host::Session>(clock, *audited, twin->id());
     BOOST_REQUIRE(Run(clock, session->Open()).has_value());
   }

@@ -107,6 +107,35 @@ BOOST_DATA_TEST_CASE(as_many_commands_at_once_as_there_is_depth, kSpeeds, speed)
   }
 }
 
+// In virtual time: what it takes to read 4 KiB, of so many reads at once, behind a slow link.
+Duration TimeOfRead(host::StorageProtocol protocol, uint16_t depth) {
+  UasStack stack(
+      {.speed = Speed::kSuper,
+       .throttle = link::ThrottleOptions{.latency = std::chrono::microseconds(100)}});
+  BOOST_TEST(stack.Open({.protocol = protocol}).queue_depth() >= depth);
+  stack.Settle();
+  constexpr size_t kRounds = 32;
+  std::vector<std::vector<uint8_t>> rooms(depth, std::vector<uint8_t>(4096));
+  const scsi::Cdb cdb = scsi::Read10(0, 8);
+  const TimePoint start = stack.clock.Now();
+  for (size_t round = 0; round < kRounds; ++round) {
+    std::vector<std::unique_ptr<UasStack::Job>> jobs;
+    for (auto& room : rooms) {
+      jobs.push_back(stack.Begin({.cdb = cdb.view(), .in = room, .in_length = 4096}));
+    }
+    for (auto& job : jobs) BOOST_TEST(UasStack::Text(stack.End(*job)) == "good, 4096 bytes");
+  }
+  return (stack.clock.Now() - start) / (kRounds * depth);
+}
+
+// Latency is what queueing is against.
+BOOST_AUTO_TEST_CASE(many_at_once_wait_for_the_link_together) {
+  const Duration alone = TimeOfRead(StorageProtocol::kBulkOnly, 1);
+  const Duration together = TimeOfRead(StorageProtocol::kUas, 30);
+  BOOST_TEST_MESSAGE(alone.count() << " ns one at a time, " << together.count() << " ns of 30");
+  BOOST_TEST((alone >= 20 * together));
+}
+
 BOOST_AUTO_TEST_CASE(the_depth_may_be_chosen) {
   UasStack stack;
   BOOST_TEST(stack.Open({.queue_depth_max = 1}).queue_depth() == 1);
