@@ -43,6 +43,10 @@ class OpenedBus {
   // What the system adds to an error of a real device: whole lines, each after a newline. Empty
   // where it knows nothing more.
   std::string Explain(const Error& error) const;
+  // For who leaves: nothing that is under way waits for a server any longer.
+  void GiveUp() {
+    if (usbip_bus_ != nullptr) usbip_bus_->GiveUp();
+  }
   // Writes out what was recorded; all links are closed. Says why the record is incomplete, or is
   // empty.
   std::string FinishRecord();
