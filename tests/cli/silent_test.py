@@ -114,5 +114,44 @@ class Stops(SilentCase):
                 self.assertEqual(self.ends(process), (0, "", ""))
 
 
+class Timeouts(SilentCase):
+    """--timeout-ms is the time of each step of opening; the error names the step and the time."""
+
+    def far_fails(self, words, what, *arguments, program_name="USBTWIN"):
+        self.program = program_name
+        with Silent(self, words):
+            start = time.monotonic()
+            run = self.run_program(*arguments, "-d", self.far_device, "--timeout-ms", 300, code=3)
+            self.assertLess(time.monotonic() - start, SECONDS_MAX, str(run))
+            for text in (self.far_device, "300 ms", *what):
+                self.assertIn(text, run.complaint, str(run))
+
+    def test_a_server_that_never_answers(self):
+        what = ["connected, but the request was not answered in 300 ms"]
+        self.far_fails(b"", what, "info")
+        self.far_fails(b"", what, "bench")
+        self.far_fails(b"", what, "--cdb", program.READY, program_name="USB_SGRAW")
+
+    def test_a_server_that_falls_silent_after_the_import(self):
+        what = ["the device descriptor was asked for", self.path("silent") + ": ",
+                "a transfer was cancelled, and the server did not answer that within 300 ms"]
+        self.far_fails(GRANTED, what, "info")
+        self.far_fails(GRANTED, what, "bench")
+        self.far_fails(GRANTED, what, "--cdb", program.READY, program_name="USB_SGRAW")
+
+    def test_list(self):
+        with Silent(self):
+            run = self.run_program("list", "-r", "unix:" + self.path("silent"), "--timeout-ms", 300,
+                                   code=3)
+            self.assertIn("silent: timed out in open: connected, but the request was not answered "
+                          "in 300 ms", run.complaint)
+
+    def test_help_tells(self):
+        for name, arguments in (("USBTWIN", ["info"]), ("USB_SGRAW", [])):
+            self.program = name
+            text = " ".join(self.run_program(*arguments, "--help", code=0).text.split())
+            self.assertIn("given up after three such steps", text)
+
+
 if __name__ == "__main__":
     program.main()
