@@ -83,8 +83,8 @@ Result<void, Failure> Print(const Options& options, const usbip::Device& device,
     json["hub"] = os::Name(os::HubOf(device.speed));
     json["speed"] = usb::Name(device.speed);
     json["name"] = place.name.empty() ? Json(nullptr) : Json(place.name);
-    json["vendor_id"] = device.vendor_id;
-    json["product_id"] = device.product_id;
+    json["vendor_id"] = HexId(device.vendor_id);
+    json["product_id"] = HexId(device.product_id);
     json["served"] = place.served;
     return os::PrintOutput(JsonText(json));
   }
@@ -183,8 +183,7 @@ class Attachment {
 Result<void, Failure> Attachment::Plug(const os::StopRequests& stop) {
   Result<async::UsbIpExport> exported = app::RunUnlessStopped(
       system_,
-      app::DescribeExport(system_.clock(), opened_.bus(), opened_.device_id(),
-                          {.bus_id = kBusId, .path = options_.device.device}),
+      app::DescribeExport(system_.clock(), opened_.bus(), opened_.device_id(), {.bus_id = kBusId}),
       [&stop] { return stop.asked(); }, [this] { opened_.GiveUp(); });
   if (stop.asked()) return {};
   if (!exported) return FailureOf(exported.error(), options_.device.device, opened_);

@@ -198,6 +198,7 @@ std::string StatusText(const Json& reply) {
   std::string text;
   const auto devices = reply.find("devices");
   if (devices == reply.end() || !devices->is_array()) return "the server does not say\n";
+  const Json limits = reply.contains("limits") ? reply["limits"] : Json();
   for (const Json& device : *devices) {
     const std::string peer = TextIn(device, "imported_by");
     text += fmt::format(
@@ -206,8 +207,17 @@ std::string StatusText(const Json& reply) {
         Printable(TextIn(device, "speed")), peer.empty() ? "free" : Printable(peer),
         NumberIn(device, "urbs"), app::DescribeSize(NumberIn(device, "bytes_in")),
         app::DescribeSize(NumberIn(device, "bytes_out")), Printable(TextIn(device, "device")));
+    if (peer.empty()) continue;
+    text += fmt::format("{:8} now {} of {} urbs, {} of {} held\n", "",
+                        NumberIn(device, "urbs_under_way"), NumberIn(limits, "urbs_max"),
+                        app::DescribeSize(NumberIn(device, "bytes_held")),
+                        app::DescribeSize(NumberIn(limits, "urb_bytes_max")));
   }
-  return text.empty() ? "no device is exported\n" : text;
+  if (text.empty()) text = "no device is exported\n";
+  const uint64_t connections = NumberIn(reply, "connections");
+  if (connections == 0) return text;
+  return text +
+         fmt::format("{} of {} connections\n", connections, NumberIn(limits, "connections_max"));
 }
 
 int RunStatus(const RequestOptions& options) {
@@ -222,10 +232,6 @@ struct ListOptions {
   int timeout_ms = 10'000;
   bool json = false;
 };
-
-std::string Hex4(uint16_t value) {
-  return fmt::format("{:04x}", value);
-}
 
 int RunList(const ListOptions& options) {
   std::string address = options.remote;
@@ -251,8 +257,8 @@ int RunList(const ListOptions& options) {
     Json item;
     item["bus_id"] = device.bus_id;
     item["path"] = device.path;
-    item["vendor_id"] = Hex4(device.vendor_id);
-    item["product_id"] = Hex4(device.product_id);
+    item["vendor_id"] = HexId(device.vendor_id);
+    item["product_id"] = HexId(device.product_id);
     item["speed"] = usb::Name(device.speed);
     item["interfaces"] = Json::array();
     std::string interfaces;
@@ -290,7 +296,8 @@ void AddServeOptions(CLI::App& verb, ServeOptions& options) {
                   "device alone 1-1=10.0.0.7; again for more")
       ->allow_extra_args(false)
       ->type_name("CIDR");
-  verb.add_flag("--read-only", options.read_only, "emulated disks say they are protected");
+  verb.add_flag("--read-only", options.read_only,
+                "the units of emulated devices refuse to write; others are not exported then");
   verb.add_flag("--detach-kernel", options.detach_kernel,
                 "take real devices from their kernel drivers; unmount first");
   auto* control =

@@ -103,7 +103,6 @@ async::Task<Result<std::string, Failure>> Exporter::Plug(std::string device,
   plugged->bus_id = "1-" + std::to_string(number);
   ExportPlace place;
   place.bus_id = plugged->bus_id;
-  place.path = device;
   place.device_number = number + 1;  // 1 is the root hub
   usb::Bus& bus = plugged->opened->bus();
   const usb::DeviceId id = plugged->opened->device_id();

@@ -71,11 +71,47 @@ async::Task<std::string> Exporter::Answer(std::string line) {
   co_return Line(Refusal(failure));
 }
 
+namespace {
+
+Json LimitsJson(const async::UsbIpLimits& limits) {
+  const auto milliseconds = [](Duration time) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+  };
+  Json json;
+  json["connections_max"] = limits.connections_max;
+  json["handshakes_max"] = limits.handshakes_max;
+  json["handshake_ms"] = milliseconds(limits.handshake_time);
+  json["urbs_max"] = limits.urbs_max;
+  json["urb_length_max"] = limits.urb_length_max;
+  json["urb_bytes_max"] = limits.urb_bytes_max;
+  json["reply_bytes_max"] = limits.reply_bytes_max;
+  json["stop_ms"] = milliseconds(limits.stop_time);
+  return json;
+}
+
+Json PeerJson(const async::UsbIpConnectionStatus& status) {
+  Json json;
+  json["peer"] = status.peer;
+  json["bus_id"] = status.bus_id.empty() ? Json(nullptr) : Json(status.bus_id);
+  json["urbs_under_way"] = status.urbs_under_way;
+  json["bytes_held"] = status.bytes_held;
+  json["bytes_spare"] = status.bytes_spare;
+  json["reply_bytes"] = status.reply_bytes;
+  return json;
+}
+
+}  // namespace
+
 std::string Exporter::StatusLine() const {
   Json json;
   json["schema"] = kSchema;
   json["ok"] = true;
+  json["limits"] = LimitsJson(server_.limits());
   json["connections"] = server_.connections_count();
+  json["peers"] = Json::array();
+  for (const async::UsbIpConnectionStatus& status : server_.connections()) {
+    json["peers"].push_back(PeerJson(status));
+  }
   json["devices"] = Json::array();
   for (const async::UsbIpDeviceStatus& status : server_.devices()) {
     const auto found = devices_.find(status.device.bus_id);
@@ -89,6 +125,8 @@ std::string Exporter::StatusLine() const {
     device["imports"] = status.imports;
     device["urbs"] = status.urbs;
     device["urbs_under_way"] = status.urbs_under_way;
+    device["bytes_held"] = status.bytes_held;
+    device["bytes_spare"] = status.bytes_spare;
     device["bytes_in"] = status.bytes_in;
     device["bytes_out"] = status.bytes_out;
     device["unlinks"] = status.unlinks;
