@@ -139,6 +139,16 @@ class Timeouts(SilentCase):
         self.far_fails(GRANTED, what, "bench")
         self.far_fails(GRANTED, what, "--cdb", program.READY, program_name="USB_SGRAW")
 
+    def test_a_server_that_takes_no_connection(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(self.path("silent"))
+            listener.listen(0)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as first:
+                first.connect(self.path("silent"))  # the only place
+                run = self.run_program("info", "-d", self.far_device, "--timeout-ms", 300, code=3)
+        self.assertIn(f"{self.far_device}: timed out in open: no connection in 300 ms\n",
+                      run.complaint)
+
     def test_list(self):
         with Silent(self):
             run = self.run_program("list", "-r", "unix:" + self.path("silent"), "--timeout-ms", 300,
