@@ -11,10 +11,12 @@ Error OpenError(ErrorKind kind, const char* text) {
   return {.kind = kind, .phase = Phase::kOpen, .text = text};
 }
 
-// A conversation with a server that has so much time, and what it is at.
+// A conversation with a server that has so much time, and what it is at. `unanswered` is the text
+// of its error once it is connected, with "{}" for the milliseconds.
 class Asking final : private Timer {
  public:
-  Asking(Root& root, Duration time) : root_(root), time_(time) {
+  Asking(Root& root, Duration time, const char* unanswered)
+      : root_(root), time_(time), unanswered_(unanswered) {
     root_.clock().Arm(*this, root_.clock().Now() + time);
   }
   ~Asking() { root_.clock().Disarm(*this); }
@@ -31,6 +33,7 @@ class Asking final : private Timer {
 
   Root& root_;
   const Duration time_;
+  const char* const unanswered_;
   bool connected_ = false;
   bool late_ = false;
 };
@@ -45,9 +48,8 @@ Error Asking::ErrorOf(SocketOutcome outcome) const {
       return OpenError(ErrorKind::kDisconnected, "the connection to the server broke");
     case SocketOutcome::kCancelled: {
       if (!late_) return OpenError(ErrorKind::kCancelled, "");
-      Error error = OpenError(ErrorKind::kTimedOut,
-                              connected_ ? "connected, but the request was not answered in {} ms"
-                                         : "no connection in {} ms");
+      Error error =
+          OpenError(ErrorKind::kTimedOut, connected_ ? unanswered_ : "no connection in {} ms");
       const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(time_);
       error.values[0] = static_cast<uint64_t>(time.count());
       return error;
@@ -96,7 +98,7 @@ Task<Result<ImportedDevice>> ImportDevice(SocketProvider& sockets, std::string a
                         "a bus id is 1 to 31 letters, digits, '-', '.', ':' and '_'");
   }
   Root& root = co_await CurrentRoot();
-  Asking asking(root, timeout);
+  Asking asking(root, timeout, "connected, but the import was not answered in {} ms");
   const wire::usbip::ImportRequest request = usbip::MakeImportRequest(bus_id);
   const Bytes bytes = wire::AsBytes(request);
   auto asked = co_await ConnectAndAsk(asking, sockets, std::move(address), bytes, why);
@@ -192,7 +194,7 @@ void UsbIpBus::GiveUp() {
 Task<Result<std::vector<usbip::Device>>> ListDevices(SocketProvider& sockets, std::string address,
                                                      Duration timeout, std::string& why) {
   Root& root = co_await CurrentRoot();
-  Asking asking(root, timeout);
+  Asking asking(root, timeout, "connected, but the list was not answered in {} ms");
   const wire::usbip::OpHeader request = usbip::MakeDevicesRequest();
   const Bytes bytes = wire::AsBytes(request);
   auto asked = co_await ConnectAndAsk(asking, sockets, std::move(address), bytes, why);

@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(an_opening_ends_in_its_time_and_says_where_it_was) {
   BOOST_TEST((opened.server.world.Now() - start == Duration(300ms)));
   BOOST_REQUIRE(!opened.open.result.has_value());
   BOOST_TEST(opened.open.result.error().Describe() ==
-             "timed out in open: connected, but the request was not answered in 300 ms");
+             "timed out in open: connected, but the import was not answered in 300 ms");
   BOOST_TEST(opened.bus.why() == "");
 }
 

@@ -127,7 +127,7 @@ class Timeouts(SilentCase):
                 self.assertIn(text, run.complaint, str(run))
 
     def test_a_server_that_never_answers(self):
-        what = ["connected, but the request was not answered in 300 ms"]
+        what = ["connected, but the import was not answered in 300 ms"]
         self.far_fails(b"", what, "info")
         self.far_fails(b"", what, "bench")
         self.far_fails(b"", what, "--cdb", program.READY, program_name="USB_SGRAW")
@@ -153,7 +153,7 @@ class Timeouts(SilentCase):
         with Silent(self):
             run = self.run_program("list", "-r", "unix:" + self.path("silent"), "--timeout-ms", 300,
                                    code=3)
-            self.assertIn("silent: timed out in open: connected, but the request was not answered "
+            self.assertIn("silent: timed out in open: connected, but the list was not answered "
                           "in 300 ms", run.complaint)
 
     def test_help_tells(self):
