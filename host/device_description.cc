@@ -169,7 +169,9 @@ async::Task<Result<void>> ReadStrings(Control& control, DeviceDescription& targe
   const Result<uint16_t> language = co_await ReadLanguage(control, timeout);
   target.language = language ? *language : wire::usb::kLanguageEnglishUs;
   if (!language) {
-    if (EndsReading(language.error())) co_return language.error();
+    if (EndsReading(language.error())) {
+      co_return Named(language.error(), "the table of languages was asked for");
+    }
     target.defects.push_back(
         Named(language.error(), "the table of languages was asked for: English is assumed"));
     if (language.error().kind == ErrorKind::kTimedOut) co_return Result<void>();
@@ -181,7 +183,9 @@ async::Task<Result<void>> ReadStrings(Control& control, DeviceDescription& targe
       item.text = std::move(*text);
       continue;
     }
-    if (EndsReading(text.error())) co_return text.error();
+    if (EndsReading(text.error())) {
+      co_return Named(text.error(), "string {} was asked for", item.index);
+    }
     target.defects.push_back(
         Named(text.error(), "string {} was asked for: shown as none", item.index));
     if (text.error().kind == ErrorKind::kTimedOut) break;
@@ -210,7 +214,9 @@ async::Task<Result<void>> ReadConfigurations(Control& control, DeviceDescription
       target.configurations.push_back({index, std::move(*bytes), std::move(*tree)});
       continue;
     }
-    if (EndsReading(tree.error())) co_return tree.error();
+    if (EndsReading(tree.error())) {
+      co_return Named(tree.error(), "the configuration with index {} was asked for", index);
+    }
     const Error named =
         Named(tree.error(), "the configuration with index {} was asked for: left out", index);
     if (!first_error) first_error = named;
@@ -293,7 +299,7 @@ async::Task<Result<DeviceDescription>> ReadDescription(Control& control, Duratio
   if (active) {
     description.active_value = *active;
   } else if (EndsReading(active.error())) {
-    co_return active.error();
+    co_return Named(active.error(), "the active configuration was asked for");
   } else {
     description.defects.push_back(
         Named(active.error(), "the active configuration was asked for: taken as unknown"));

@@ -58,7 +58,7 @@ class Table:
     def document(self, failures):
         sums = {key: self.sums[key] for key in SUMS}
         failed = {"kind": "failed", "text": f"{len(failures)} runs failed"} if failures else None
-        return {"schema": 1, "program": "tools/campaign", "version": self.version,
+        return {"schema": 2, "program": "tools/campaign", "version": self.version,
                 "exit_status": 1 if failures else 0, "error": failed,
                 "seed": self.seeds[0], **sums, "mean_blocks": self.mean_blocks(),
                 "history": f"{self.history:016x}",

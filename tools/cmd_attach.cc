@@ -84,8 +84,8 @@ Result<void, Failure> Print(const Options& options, const usbip::Device& device,
     json["hub"] = os::Name(os::HubOf(device.speed));
     json["speed"] = usb::Name(device.speed);
     json["name"] = place.name.empty() ? Json(nullptr) : Json(place.name);
-    json["vendor_id"] = device.vendor_id;
-    json["product_id"] = device.product_id;
+    json["vendor_id"] = HexId(device.vendor_id);
+    json["product_id"] = HexId(device.product_id);
     json["served"] = place.served;
     return os::PrintOutput(JsonText(json));
   }
@@ -100,10 +100,13 @@ Result<void, Failure> Print(const Options& options, const usbip::Device& device,
 // --- a device of a USB/IP server: the kernel gets the connection ---
 
 Result<async::ImportedDevice, Failure> Import(app::System& system, const Options& options,
-                                              const app::UsbIpDevice& far) {
+                                              const app::UsbIpDevice& far,
+                                              const os::StopRequests& stop) {
   std::string why;
-  auto imported = app::Run(system, async::ImportDevice(system.sockets(), app::AddressOf(far),
-                                                       far.bus_id, kImportLimit, why));
+  auto imported = app::RunUnlessStopped(
+      system,
+      async::ImportDevice(system.sockets(), app::AddressOf(far), far.bus_id, kImportLimit, why),
+      [&stop] { return stop.asked(); }, [] {});
   if (imported) return std::move(*imported);
   std::string text = "cannot open " + Printable(options.device.device) + ": ";
   text.append(imported.error().Describe());
@@ -113,7 +116,8 @@ Result<async::ImportedDevice, Failure> Import(app::System& system, const Options
 
 Result<void, Failure> GiveAway(app::System& system, const Options& options,
                                const app::UsbIpDevice& far, const os::StopRequests& stop) {
-  auto imported = Import(system, options, far);
+  auto imported = Import(system, options, far, stop);
+  if (stop.asked()) return {};  // the connection, if there is one, ends here
   if (!imported) return imported.error();
   const usbip::Device device = std::move(imported->device);
   const auto ports = os::MakeVirtualPorts(system);
@@ -151,7 +155,9 @@ class Attachment {
         }) {}
   ~Attachment() { StopServer(); }
 
-  Result<void, Failure> Plug();
+  // Nothing is plugged in, and that is no failure, where a stop came first.
+  Result<void, Failure> Plug(const os::StopRequests& stop);
+  bool is_plugged() const { return is_plugged_; }
   Result<void, Failure> Tell(const os::StopRequests& stop);
   Result<void, Failure> Serve(const os::StopRequests& stop);
 
@@ -172,12 +178,15 @@ class Attachment {
   async::UsbIpServer server_;
   usbip::Device device_;
   uint32_t port_ = 0;
+  bool is_plugged_ = false;
 };
 
-Result<void, Failure> Attachment::Plug() {
-  Result<async::UsbIpExport> exported =
-      app::Run(system_, app::DescribeExport(system_.clock(), opened_.bus(), opened_.device_id(),
-                                            {.bus_id = kBusId, .path = options_.device.device}));
+Result<void, Failure> Attachment::Plug(const os::StopRequests& stop) {
+  Result<async::UsbIpExport> exported = app::RunUnlessStopped(
+      system_,
+      app::DescribeExport(system_.clock(), opened_.bus(), opened_.device_id(), {.bus_id = kBusId}),
+      [&stop] { return stop.asked(); }, [this] { opened_.GiveUp(); });
+  if (stop.asked()) return {};
   if (!exported) return FailureOf(exported.error(), options_.device.device, opened_);
   device_ = exported->device;
   const Result<void> added = server_.Add(std::move(*exported));
@@ -188,6 +197,7 @@ Result<void, Failure> Attachment::Plug() {
   port_ = plugged->port;
   const Result<void> attached = server_.Attach(kBusId, std::move(plugged->socket));
   CHECK(attached.has_value());
+  is_plugged_ = true;
   return {};
 }
 
@@ -240,8 +250,8 @@ int RunServed(app::System& system, const Options& options, const os::StopRequest
   bool told = false;
   {
     Attachment attachment(system, options, **opened);
-    done = attachment.Plug();
-    if (done) {
+    done = attachment.Plug(stop);
+    if (attachment.is_plugged()) {
       done = attachment.Tell(stop);
       told = done.has_value();
       const Result<void, Failure> served = attachment.Serve(stop);

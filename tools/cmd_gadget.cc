@@ -36,8 +36,8 @@ Result<void, Failure> Announce(const Options& options, const os::GadgetPort& por
   Json json = JsonHead("usbtwin gadget");
   json["ready"] = true;
   json["udc"] = port.udc();
-  json["vendor_id"] = ids.substr(0, 4);
-  json["product_id"] = ids.substr(5);
+  json["vendor_id"] = HexId(info.vendor_id);
+  json["product_id"] = HexId(info.product_id);
   json["speed"] = usb::Name(info.speed);
   return os::PrintOutput(JsonLine(json));
 }

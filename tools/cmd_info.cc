@@ -27,7 +27,8 @@ struct Options {
 };
 
 // The strings that descriptors point to, each read once. Null for one that is not there or cannot
-// be read, which is a defect.
+// be read, which is a defect. After one that was not answered none is asked for: each would cost as
+// much.
 class Names {
  public:
   explicit Names(OpenDevice& device) : device_(device) {}
@@ -36,9 +37,11 @@ class Names {
     if (index == 0) return nullptr;
     const auto known = names_.find(index);
     if (known != names_.end()) return known->second;
+    if (silent_) return nullptr;
     const Result<std::string> text =
         app::Run(device_.system(), device_.session().ReadString(index));
     if (!text) defects_.push_back(fmt::format("string {}: {}", index, text.error().Describe()));
+    silent_ = !text && text.error().kind == ErrorKind::kTimedOut;
     return names_[index] = text ? Json(*text) : Json(nullptr);
   }
   const std::vector<std::string>& defects() const { return defects_; }
@@ -47,6 +50,7 @@ class Names {
   OpenDevice& device_;
   std::map<uint8_t, Json> names_;
   std::vector<std::string> defects_;
+  bool silent_ = false;
 };
 
 // Names for the classes that matter to a person here; others are shown by number alone.
@@ -213,8 +217,8 @@ Json DeviceJson(OpenDevice& opened, const std::string& name) {
   Json json = JsonHead("usbtwin info");
   json["device"] = name;
   json["port_path"] = session.id().port_path;
-  json["vendor_id"] = uint16_t{device.vendor_id};
-  json["product_id"] = uint16_t{device.product_id};
+  json["vendor_id"] = HexId(device.vendor_id);
+  json["product_id"] = HexId(device.product_id);
   json["device_version"] = uint16_t{device.device_version};
   json["usb_version"] = uint16_t{device.usb_version};
   json["speed"] = usb::Name(speed);

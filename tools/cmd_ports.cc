@@ -88,8 +88,8 @@ Json PortJson(const os::VirtualPorts& ports, const VirtualPort& port) {
   json["name"] = used ? Json(port.name) : Json(nullptr);
   json["origin"] = port.origin.empty() ? Json(nullptr) : Json(port.origin);
   const auto device = used ? ports.Find(port.name) : std::nullopt;
-  json["vendor_id"] = device ? Json(device->vendor_id) : Json(nullptr);
-  json["product_id"] = device ? Json(device->product_id) : Json(nullptr);
+  json["vendor_id"] = device ? Json(HexId(device->vendor_id)) : Json(nullptr);
+  json["product_id"] = device ? Json(HexId(device->product_id)) : Json(nullptr);
   json["manufacturer"] = device ? Json(device->manufacturer) : Json(nullptr);
   json["product"] = device ? Json(device->product) : Json(nullptr);
   json["serial"] = device ? Json(device->serial) : Json(nullptr);

@@ -56,8 +56,8 @@ std::optional<Failure> AddRule(const std::string& text, app::ExportRules& rules)
   return std::nullopt;
 }
 
-int RunServe(const ServeOptions& options) {
-  const auto system = os::MakeSystem();
+// kUsage for a size or a network that is none.
+Result<app::ExporterOptions, Failure> ExporterOptionsOf(const ServeOptions& options) {
   app::ExporterOptions exporter_options;
   exporter_options.opener.record_path = options.record_path;
   exporter_options.opener.faults_path = options.faults_path;
@@ -71,9 +71,9 @@ int RunServe(const ServeOptions& options) {
   constexpr uint64_t kLengthMax = uint64_t{1} << 30;
   if (!urb_length_max || *urb_length_max == 0 || *urb_length_max > kLengthMax || !urb_bytes_max ||
       *urb_bytes_max == 0) {
-    return Fail("serve", {Failure::Kind::kUsage,
-                          "--urb-length-max and --urb-bytes-max are sizes like 1M or 65536; one "
-                          "transfer is at most 1G"});
+    return Failure{Failure::Kind::kUsage,
+                   "--urb-length-max and --urb-bytes-max are sizes like 1M or 65536; one transfer "
+                   "is at most 1G"};
   }
   exporter_options.limits.urb_length_max = static_cast<uint32_t>(*urb_length_max);
   exporter_options.limits.urb_bytes_max = *urb_bytes_max;
@@ -82,31 +82,63 @@ int RunServe(const ServeOptions& options) {
   };
   for (const std::string& text : options.allow) {
     const std::optional<Failure> failure = AddRule(text, exporter_options.rules);
-    if (failure) return Fail("serve", *failure);
+    if (failure) return *failure;
   }
-  os::StopRequests stop(*system);
-  app::Exporter exporter(*system, std::move(exporter_options));
+  return exporter_options;
+}
+
+void SayOfServer(const std::string& text) {
+  os::PrintError("usbtwin serve: " + text + "\n");
+}
+
+// First of all: whoever asks for the status while devices are opened is answered.
+Result<std::string, Failure> ListenForControl(app::Exporter& exporter,
+                                              const ServeOptions& options) {
+  const bool asked = !options.control.empty();
+  const auto taken = exporter.ListenForControl(asked ? options.control : DefaultControl());
+  if (!taken && asked) return taken.error();
+  return taken ? "takes requests at " + *taken
+               : "takes no requests (plug, unplug, status): " + taken.error().text;
+}
+
+// Ends early, and well, where somebody asks for a stop.
+Result<void, Failure> StartServing(app::Exporter& exporter, const ServeOptions& options,
+                                   const std::function<bool()>& stop) {
+  std::string control;
+  if (!options.no_control) {
+    const auto said = ListenForControl(exporter, options);
+    if (!said) return said.error();
+    control = *said;
+  }
   for (const std::string& device : options.devices) {
-    const auto plugged = exporter.PlugFirst(device);
-    if (!plugged) return Fail("serve", plugged.error());
+    const auto plugged = exporter.PlugFirst(device, stop);
+    if (stop()) return {};
+    if (!plugged) return plugged.error();
   }
   std::vector<std::string> listen = options.listen;
   if (listen.empty()) listen.push_back("127.0.0.1:" + std::to_string(wire::usbip::kPort));
   for (const std::string& address : listen) {
     const auto taken = exporter.Listen(address);
-    if (!taken) return Fail("serve", taken.error());
-    os::PrintError("usbtwin serve: listens at " + *taken + "\n");
+    if (!taken) return taken.error();
+    SayOfServer("listens at " + *taken);
   }
-  if (!options.no_control) {
-    const bool asked = !options.control.empty();
-    const auto taken = exporter.ListenForControl(asked ? options.control : DefaultControl());
-    if (!taken && asked) return Fail("serve", taken.error());
-    os::PrintError("usbtwin serve: " +
-                   (taken ? "takes requests at " + *taken
-                          : "takes no requests (plug, unplug, status): " + taken.error().text) +
-                   "\n");
+  if (!control.empty()) SayOfServer(control);
+  return {};
+}
+
+int RunServe(const ServeOptions& options) {
+  const auto system = os::MakeSystem();
+  auto exporter_options = ExporterOptionsOf(options);
+  if (!exporter_options) return Fail("serve", exporter_options.error());
+  const os::StopRequests stop_requests(*system);
+  const auto stop = [&stop_requests] { return stop_requests.asked(); };
+  app::Exporter exporter(*system, std::move(*exporter_options));
+  const Result<void, Failure> started = StartServing(exporter, options, stop);
+  if (!started) {
+    exporter.Run([] { return true; });  // whoever asked meanwhile is told that there is no answer
+    return Fail("serve", started.error());
   }
-  exporter.Run([&stop] { return stop.asked(); });
+  exporter.Run(stop);
   return kExitGood;
 }
 
@@ -166,6 +198,7 @@ std::string StatusText(const Json& reply) {
   std::string text;
   const auto devices = reply.find("devices");
   if (devices == reply.end() || !devices->is_array()) return "the server does not say\n";
+  const Json limits = reply.contains("limits") ? reply["limits"] : Json();
   for (const Json& device : *devices) {
     const std::string peer = TextIn(device, "imported_by");
     text += fmt::format(
@@ -174,8 +207,17 @@ std::string StatusText(const Json& reply) {
         Printable(TextIn(device, "speed")), peer.empty() ? "free" : Printable(peer),
         NumberIn(device, "urbs"), app::DescribeSize(NumberIn(device, "bytes_in")),
         app::DescribeSize(NumberIn(device, "bytes_out")), Printable(TextIn(device, "device")));
+    if (peer.empty()) continue;
+    text += fmt::format("{:8} now {} of {} urbs, {} of {} held\n", "",
+                        NumberIn(device, "urbs_under_way"), NumberIn(limits, "urbs_max"),
+                        app::DescribeSize(NumberIn(device, "bytes_held")),
+                        app::DescribeSize(NumberIn(limits, "urb_bytes_max")));
   }
-  return text.empty() ? "no device is exported\n" : text;
+  if (text.empty()) text = "no device is exported\n";
+  const uint64_t connections = NumberIn(reply, "connections");
+  if (connections == 0) return text;
+  return text +
+         fmt::format("{} of {} connections\n", connections, NumberIn(limits, "connections_max"));
 }
 
 int RunStatus(const RequestOptions& options) {
@@ -190,10 +232,6 @@ struct ListOptions {
   int timeout_ms = 10'000;
   bool json = false;
 };
-
-std::string Hex4(uint16_t value) {
-  return fmt::format("{:04x}", value);
-}
 
 int RunList(const ListOptions& options) {
   std::string address = options.remote;
@@ -219,8 +257,8 @@ int RunList(const ListOptions& options) {
     Json item;
     item["bus_id"] = device.bus_id;
     item["path"] = device.path;
-    item["vendor_id"] = Hex4(device.vendor_id);
-    item["product_id"] = Hex4(device.product_id);
+    item["vendor_id"] = HexId(device.vendor_id);
+    item["product_id"] = HexId(device.product_id);
     item["speed"] = usb::Name(device.speed);
     item["interfaces"] = Json::array();
     std::string interfaces;
@@ -258,7 +296,8 @@ void AddServeOptions(CLI::App& verb, ServeOptions& options) {
                   "device alone 1-1=10.0.0.7; again for more")
       ->allow_extra_args(false)
       ->type_name("CIDR");
-  verb.add_flag("--read-only", options.read_only, "emulated disks say they are protected");
+  verb.add_flag("--read-only", options.read_only,
+                "the units of emulated devices refuse to write; others are not exported then");
   verb.add_flag("--detach-kernel", options.detach_kernel,
                 "take real devices from their kernel drivers; unmount first");
   auto* control =

@@ -122,9 +122,9 @@ void AppendBos(const Json& bos, std::string& text) {
 
 std::string TreeText(const Json& json) {
   std::string text =
-      fmt::format("{} {:04x}:{:04x} {} {}, serial {}\n", Text(json["port_path"]),
-                  json["vendor_id"].get<int>(), json["product_id"].get<int>(),
-                  Text(json["manufacturer"]), Text(json["product"]), Text(json["serial"]));
+      fmt::format("{} {}:{} {} {}, serial {}\n", Text(json["port_path"]), Text(json["vendor_id"]),
+                  Text(json["product_id"]), Text(json["manufacturer"]), Text(json["product"]),
+                  Text(json["serial"]));
   text += fmt::format("  USB {}, {} speed, device {}, class {:02x}/{:02x}/{:02x}\n",
                       Version(json["usb_version"]), Text(json["speed"]),
                       Version(json["device_version"]), json["class"].get<int>(),

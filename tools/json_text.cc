@@ -8,7 +8,7 @@ namespace usbtwin::tools {
 using app::Failure;
 
 Json JsonHead(const std::string& program) {
-  constexpr int kSchema = 1;
+  constexpr int kSchema = 2;
   Json json;
   json["schema"] = kSchema;
   json["program"] = program;

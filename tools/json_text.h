@@ -1,6 +1,8 @@
 // The JSON of both programs: how an object begins and is written, and how it tells of a failure.
 // Each object has the "exit_status" of its program and an "error", null where that is 0. The
 // version is "schema": fields may be added under the same number, but never change their meaning.
+// 2: "vendor_id" and "product_id" are everywhere what lsusb shows, four hexadecimal digits in a
+// string.
 // Everything beyond ASCII is escaped, and bytes that are no UTF-8 are replaced, so that whatever a
 // device or a file holds, the text is valid JSON and harmless to a terminal.
 #pragma once

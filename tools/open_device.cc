@@ -69,7 +69,10 @@ void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage,
                 "fail where a kernel driver holds the interface (default)")
       ->excludes(detach)
       ->group(group);
-  verb.add_option("--timeout-ms", options.timeout_ms, "milliseconds for a command, default 30000")
+  verb.add_option(
+          "--timeout-ms", options.timeout_ms,
+          "milliseconds for a command, default 30000, and at most for each step of opening; "
+          "a silent USB/IP server is given up after three such steps")
       ->check(NumberFrom(1, 86'400'000))
       ->group(group)
       ->type_name("MS");
@@ -120,7 +123,8 @@ Result<std::unique_ptr<app::OpenedBus>, Failure> OpenBusOf(app::System& system,
                              {.record_path = options.record_path,
                               .audit = options.audit,
                               .faults_path = options.faults_path,
-                              .throttle = throttle});
+                              .throttle = throttle,
+                              .step_time_max = std::chrono::milliseconds(options.timeout_ms)});
   if (!opened) {
     Failure failure = opened.error();
     // The record is the only file that is made there, and it was named by an option.
@@ -138,7 +142,8 @@ Result<std::unique_ptr<OpenDevice>, Failure> OpenDevice::Open(const DeviceOption
   if (!opened) return opened.error();
   device->opened_ = std::move(*opened);
   device->session_ = std::make_unique<host::Session>(
-      device->system_->clock(), device->opened_->bus(), device->opened_->device_id());
+      device->system_->clock(), device->opened_->bus(), device->opened_->device_id(),
+      device->opened_->session_options());
   const Result<void> found = app::Run(*device->system_, device->session_->Open());
   if (!found) return FailureOf(found.error(), options.device, *device->opened_);
   return device;

@@ -186,7 +186,7 @@ Check SetData(const Typed& typed, SgRawOptions& options) {
   }
   if (Check check = SetNumber("--timeout", typed.timeout_s, 0, 86'400, seconds)) return check;
   if (seconds != 0) milliseconds = seconds * 1000;
-  options.timeout = std::chrono::milliseconds(milliseconds);
+  options.timeout = options.open.step_timeout_max = std::chrono::milliseconds(milliseconds);
   return std::nullopt;
 }
 

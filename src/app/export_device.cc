@@ -9,7 +9,9 @@ usbip::Device DeviceOf(const host::DeviceDescription& description, usb::Speed sp
                        const ExportPlace& place) {
   const wire::usb::DeviceDescriptor& descriptor = description.device;
   usbip::Device device;
-  device.path = place.path;
+  // Of the form that Linux has. What is behind the device is no peer's business.
+  device.path =
+      "/sys/devices/platform/usbtwin/usb" + std::to_string(place.bus_number) + "/" + place.bus_id;
   device.bus_id = place.bus_id;
   device.bus_number = place.bus_number;
   device.device_number = place.device_number;

@@ -15,7 +15,6 @@ namespace usbtwin::app {
 // Where the device will be seen.
 struct ExportPlace {
   std::string bus_id;  // "1-1"
-  std::string path;    // for people: what was asked for
   uint32_t bus_number = 1;
   uint32_t device_number = 1;
 };

@@ -1,7 +1,5 @@
 #include "app/exporter.h"
 
-#include <nlohmann/json.hpp>
-
 #include "app/export_device.h"
 #include "app/run.h"
 #include "async/perform_socket.h"
@@ -10,34 +8,10 @@
 namespace usbtwin::app {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr int kSchema = 1;
-constexpr size_t kRequestMax = 64 << 10;  // bytes of a line
 constexpr size_t kControlsMax = 16;
-constexpr Duration kRequestTime = std::chrono::seconds(10);  // to take a reply and ask again
 
-std::string Line(const Json& json) {
-  return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
-}
-
-const char* NameOf(Failure::Kind kind) {
-  switch (kind) {
-    case Failure::Kind::kUsage: return "usage";
-    case Failure::Kind::kCannotOpen: return "cannot open";
-    case Failure::Kind::kTransport: return "transport";
-    case Failure::Kind::kRefused: return "refused";
-    case Failure::Kind::kFile: return "file";
-  }
-  return "";
-}
-
-Json Refusal(const Failure& failure) {
-  Json json;
-  json["schema"] = kSchema;
-  json["ok"] = false;
-  json["error"] = {{"kind", NameOf(failure.kind)}, {"text", failure.text}};
-  return json;
+Failure Stops() {
+  return {Failure::Kind::kCannotOpen, "the server stops", {}};
 }
 
 bool Contains(const std::vector<async::IpNetwork>& networks, const async::IpAddress& address) {
@@ -47,79 +21,20 @@ bool Contains(const std::vector<async::IpNetwork>& networks, const async::IpAddr
   return false;
 }
 
-std::string Hex4(uint16_t value) {
-  const std::array<uint8_t, 2> bytes{static_cast<uint8_t>(value >> 8), static_cast<uint8_t>(value)};
-  return Hex(bytes, 0);
-}
-
 }  // namespace
-
-// One program that asks. Its chain ends when the program has left, when it is told to, or when the
-// next whole request does not come in time: who is silent takes nobody's place for long.
-class Exporter::ControlConnection final : private Timer {
- public:
-  ControlConnection(Exporter& exporter, std::unique_ptr<async::Socket> socket)
-      : exporter_(exporter), socket_(std::move(socket)) {
-    job_.emplace(exporter.system_.clock(), Serve());
-  }
-  bool done() const { return job_->done(); }
-  void Stop() { job_->Cancel(); }
-
- private:
-  void StartDeadline() {
-    Clock& clock = exporter_.system_.clock();
-    clock.Arm(*this, clock.Now() + kRequestTime);
-  }
-  void HandleTimer() override {
-    exporter_.options_.log("the control socket: no whole request within 10 s; closed");
-    Stop();
-  }
-  async::Task<Result<void>> Serve() {
-    StartDeadline();
-    std::string received;
-    std::array<uint8_t, 4096> room;
-    async::SocketRead read;
-    async::SocketWrite write;
-    while (true) {
-      const size_t end = received.find('\n');
-      if (end == std::string::npos) {
-        if (received.size() > kRequestMax) break;
-        read.room = room;
-        const async::SocketOutcome outcome = co_await async::PerformRead(*socket_, read);
-        if (outcome != async::SocketOutcome::kOk) break;
-        received.append(room.begin(), room.begin() + static_cast<ptrdiff_t>(read.length_actual));
-        continue;
-      }
-      std::string line = received.substr(0, end);
-      received.erase(0, end + 1);
-      exporter_.system_.clock().Disarm(*this);  // opening a device takes the time it takes
-      const std::string reply = co_await exporter_.Answer(std::move(line));
-      StartDeadline();
-      const Bytes piece = TextBytes(reply);
-      write.pieces = std::span(&piece, 1);
-      const async::SocketOutcome outcome = co_await async::PerformWrite(*socket_, write);
-      if (outcome != async::SocketOutcome::kOk) break;
-    }
-    exporter_.system_.clock().Disarm(*this);
-    socket_.reset();  // who waits for an answer hears that there is none
-    co_return Result<void>();
-  }
-
-  Exporter& exporter_;
-  std::unique_ptr<async::Socket> socket_;
-  std::optional<async::Job<Result<void>>> job_;
-};
 
 Exporter::Exporter(System& system, ExporterOptions options)
     : system_(system),
       options_(std::move(options)),
-      server_(system.clock(), options_.limits, options_.log) {}
+      server_(system.clock(), options_.limits, options_.log),
+      control_owner_{[this](std::string line) { return Answer(std::move(line)); }, options_.log} {}
 
 Exporter::~Exporter() {
   if (!server_.idle()) {
     server_.Stop();
     (void)system_.RunUntil([this] { return server_.idle(); });
   }
+  system_.clock().Disarm(*this);
 }
 
 // --- devices ---
@@ -151,8 +66,7 @@ class Exporter::Opening final : private Deferred {
   const std::string device_;
   async::Root* root_ = nullptr;
   std::coroutine_handle<> handle_;
-  Result<std::unique_ptr<OpenedBus>, Failure> result_ =
-      Failure{Failure::Kind::kCannotOpen, "the server stops"};
+  Result<std::unique_ptr<OpenedBus>, Failure> result_ = Stops();
 };
 
 void Exporter::OpenWanted() {
@@ -167,14 +81,21 @@ Result<std::unique_ptr<OpenedBus>, Failure> Exporter::Open(const std::string& de
   return OpenBus(system_, device, opener);
 }
 
-Result<std::string, Failure> Exporter::PlugFirst(const std::string& device) {
+Result<std::string, Failure> Exporter::PlugFirst(const std::string& device,
+                                                 const std::function<bool()>& stop) {
   auto opened = Open(device);
   if (!opened) return opened.error();
-  return app::Run(system_, Plug(device, std::move(*opened)));
+  return RunUnlessStopped(system_, Plug(device, std::move(*opened)), stop,
+                          [this] { GiveUpOpenings(); });
+}
+
+void Exporter::GiveUpOpenings() {
+  for (OpenedBus* opened : opening_) opened->GiveUp();
 }
 
 async::Task<Result<std::string, Failure>> Exporter::Plug(std::string device,
                                                          std::unique_ptr<OpenedBus> opened) {
+  if (stopping_) co_return Stops();
   auto plugged = std::make_unique<Device>();
   plugged->text = device;
   plugged->opened = std::move(opened);
@@ -182,15 +103,17 @@ async::Task<Result<std::string, Failure>> Exporter::Plug(std::string device,
   plugged->bus_id = "1-" + std::to_string(number);
   ExportPlace place;
   place.bus_id = plugged->bus_id;
-  place.path = device;
   place.device_number = number + 1;  // 1 is the root hub
   usb::Bus& bus = plugged->opened->bus();
   const usb::DeviceId id = plugged->opened->device_id();
+  opening_.push_back(plugged->opened.get());
   auto exported = co_await DescribeExport(system_.clock(), bus, id, place);
+  std::erase(opening_, plugged->opened.get());
   if (!exported) {
     Failure failure;
     failure.kind = Failure::Kind::kCannotOpen;
-    failure.text = "cannot open " + Printable(device) + ": " + exported.error().Describe();
+    failure.text = "cannot open " + Printable(device) + ": " + exported.error().Describe() +
+                   plugged->opened->Explain(exported.error());
     dead_.push_back(std::move(plugged));
     co_return failure;
   }
@@ -209,6 +132,14 @@ async::Task<Result<std::string, Failure>> Exporter::Plug(std::string device,
   CHECK(added.has_value());
   devices_.emplace(bus_id, std::move(plugged));
   options_.log("exports " + bus_id + ": " + device);
+  co_return bus_id;
+}
+
+async::Task<Result<std::string, Failure>> Exporter::OpenAndPlug(std::string device) {
+  Opening opening(*this, device);
+  auto opened = co_await opening;
+  if (!opened) co_return opened.error();
+  const Result<std::string, Failure> bus_id = co_await Plug(std::move(device), std::move(*opened));
   co_return bus_id;
 }
 
@@ -310,74 +241,9 @@ async::Task<Result<void>> Exporter::AcceptControl(async::Listener& listener) {
     // One too many is closed at once.
     std::unique_ptr<async::Socket> socket = std::move(accept.socket);
     if (controls_.size() >= kControlsMax) continue;
-    controls_.push_back(std::make_unique<ControlConnection>(*this, std::move(socket)));
+    controls_.push_back(
+        std::make_unique<ControlConnection>(system_.clock(), control_owner_, std::move(socket)));
   }
-}
-
-async::Task<std::string> Exporter::Answer(std::string line) {
-  const Json request = Json::parse(line, nullptr, false);
-  const auto text_of = [&request](const char* key) -> std::string {
-    const auto found = request.find(key);
-    return found != request.end() && found->is_string() ? found->get<std::string>() : "";
-  };
-  if (request.is_discarded() || !request.is_object()) {
-    const Failure failure{Failure::Kind::kUsage, "a request is one JSON object in one line"};
-    co_return Line(Refusal(failure));
-  }
-  const std::string verb = text_of("request");
-  if (verb == "status") co_return StatusLine();
-  Json reply;
-  reply["schema"] = kSchema;
-  reply["ok"] = true;
-  if (verb == "plug") {
-    std::string device = text_of("device");
-    Opening opening(*this, device);
-    auto opened = co_await opening;
-    if (!opened) co_return Line(Refusal(opened.error()));
-    const Result<std::string, Failure> bus_id =
-        co_await Plug(std::move(device), std::move(*opened));
-    if (!bus_id) co_return Line(Refusal(bus_id.error()));
-    reply["bus_id"] = *bus_id;
-    co_return Line(reply);
-  }
-  if (verb == "unplug") {
-    const std::string refusal = Unplug(text_of("bus_id"));
-    if (!refusal.empty()) {
-      const Failure failure{Failure::Kind::kUsage, refusal};
-      co_return Line(Refusal(failure));
-    }
-    co_return Line(reply);
-  }
-  const Failure failure{Failure::Kind::kUsage,
-                        "no request is called " + Quote(verb) + ": plug, unplug or status"};
-  co_return Line(Refusal(failure));
-}
-
-std::string Exporter::StatusLine() const {
-  Json json;
-  json["schema"] = kSchema;
-  json["ok"] = true;
-  json["connections"] = server_.connections_count();
-  json["devices"] = Json::array();
-  for (const async::UsbIpDeviceStatus& status : server_.devices()) {
-    const auto found = devices_.find(status.device.bus_id);
-    Json device;
-    device["bus_id"] = status.device.bus_id;
-    device["device"] = found == devices_.end() ? "" : found->second->text;
-    device["vendor_id"] = Hex4(status.device.vendor_id);
-    device["product_id"] = Hex4(status.device.product_id);
-    device["speed"] = usb::Name(status.device.speed);
-    device["imported_by"] = status.peer.empty() ? Json(nullptr) : Json(status.peer);
-    device["imports"] = status.imports;
-    device["urbs"] = status.urbs;
-    device["urbs_under_way"] = status.urbs_under_way;
-    device["bytes_in"] = status.bytes_in;
-    device["bytes_out"] = status.bytes_out;
-    device["unlinks"] = status.unlinks;
-    device["refused"] = status.refused;
-    json["devices"].push_back(std::move(device));
-  }
-  return Line(json);
 }
 
 // --- the loop ---
@@ -392,18 +258,27 @@ void Exporter::Run(const std::function<bool()>& stop) {
   server_.Stop();
   if (control_job_ != nullptr) control_job_->Cancel();
   for (const auto& control : controls_) control->Stop();
+  GiveUpOpenings();
   OpenWanted();
+  system_.clock().Arm(*this, system_.clock().Now() + options_.limits.stop_time);
   (void)system_.RunUntil([this] {
     const bool controls_done = std::all_of(controls_.begin(), controls_.end(),
                                            [](const auto& control) { return control->done(); });
     return server_.idle() && controls_done && (control_job_ == nullptr || control_job_->done());
   });
+  system_.clock().Disarm(*this);
   controls_.clear();
   for (auto& [bus_id, device] : devices_) dead_.push_back(std::move(device));
   devices_.clear();
   for (auto& device : leaving_) dead_.push_back(std::move(device));
   leaving_.clear();
   Bury();
+}
+
+// Peers have had the time for their last replies: devices that are silent get no more either.
+void Exporter::HandleTimer() {
+  for (const auto& [bus_id, device] : devices_) device->opened->GiveUp();
+  for (const auto& device : leaving_) device->opened->GiveUp();
 }
 
 }  // namespace usbtwin::app

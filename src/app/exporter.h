@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "app/control_connection.h"
 #include "app/opener.h"
 #include "app/system.h"
 #include "async/ip_network.h"
@@ -37,27 +38,28 @@ struct ExporterOptions {
   std::function<void(const std::string& line)> log;
 };
 
-class Exporter {
+class Exporter final : private Timer {
  public:
   Exporter(System& system, ExporterOptions options);
   Exporter(const Exporter&) = delete;
   Exporter& operator=(const Exporter&) = delete;
   ~Exporter();  // Run has ended, or was never called
 
-  // Before Run. Failures as OpenBus has them, and kUsage for a device that is plugged in already.
-  Result<std::string, Failure> PlugFirst(const std::string& device);
+  // Before Run. Failures as OpenBus has them, and some kCannotOpen where `stop()` came first.
+  Result<std::string, Failure> PlugFirst(
+      const std::string& device, const std::function<bool()>& stop = [] { return false; });
   // kUsage for an address that is no address or that the rules do not allow to be listened at;
   // kCannotOpen where it cannot be had. Returns the address with the port that was taken.
   Result<std::string, Failure> Listen(const std::string& given);
   Result<std::string, Failure> ListenForControl(const std::string& address);
 
-  // Serves until `stop()`, then ends every connection in order.
+  // Serves until `stop()`, then ends every connection in order. Devices that are being opened are
+  // given up then, and those of servers that are silent after the limits' stop_time.
   void Run(const std::function<bool()>& stop);
   // The reply to a request, as above.
   std::string StatusLine() const;
 
  private:
-  class ControlConnection;
   class Opening;
   struct Device {
     std::string text;  // as it was asked for
@@ -68,13 +70,17 @@ class Exporter {
   Result<std::unique_ptr<OpenedBus>, Failure> Open(const std::string& device);
   async::Task<Result<std::string, Failure>> Plug(std::string device,
                                                  std::unique_ptr<OpenedBus> opened);
+  // While Run runs.
+  async::Task<Result<std::string, Failure>> OpenAndPlug(std::string device);
   std::string Unplug(const std::string& bus_id);  // "" or why not
   async::Task<std::string> Answer(std::string line);
   async::Task<Result<void>> AcceptControl(async::Listener& listener);
   std::string AdmitPeer(const std::string& peer) const;
   std::string AdmitImport(const std::string& bus_id, const std::string& peer) const;
   void OpenWanted();
+  void GiveUpOpenings();
   void Bury();
+  void HandleTimer() override;
 
   System& system_;
   const ExporterOptions options_;
@@ -84,8 +90,10 @@ class Exporter {
   std::vector<std::unique_ptr<Device>> leaving_;            // the server still has them
   // Opening a device may run the loop, and closing does: both are done where it does not run.
   std::vector<Opening*> wanted_;
+  std::vector<OpenedBus*> opening_;  // what they say of themselves is being read
   std::vector<std::unique_ptr<Device>> dead_;
   bool stopping_ = false;
+  const ControlConnection::Owner control_owner_;
   std::unique_ptr<async::Listener> control_listener_;
   std::unique_ptr<async::Job<Result<void>>> control_job_;
   std::vector<std::unique_ptr<ControlConnection>> controls_;

@@ -47,6 +47,17 @@ Failure NotInThisBuild(const char* what) {
   return {Failure::Kind::kCannotOpen, std::move(text)};
 }
 
+// Which commands write is for the unit to know, and a unit that refuses them must keep the sense of
+// that: no link in between can stand in for it.
+Failure NotReadOnly(std::string_view device) {
+  return {Failure::Kind::kUsage,
+          "--read-only is for emulated devices (emu:), whose units refuse to write; " +
+              Quote(device) +
+              " would be written to as before. Protect it where it is (a write-protect switch, or "
+              "--read-only at the server that exports it), or read it into an image and export "
+              "that: usbtwin disk read -d DEVICE -o disk.img"};
+}
+
 Failure NoProfile() {
   return {Failure::Kind::kCannotOpen, "a real device has no profile"};
 }
@@ -91,6 +102,14 @@ Result<usb::DeviceId, Failure> FindReal(RealBus& bus, const DeviceString& device
   if (!devices) return Failure{Failure::Kind::kCannotOpen, devices.error().Describe(), {}};
   if (const auto* ids = std::get_if<UsbIds>(&device)) return PickDevice(*devices, *ids);
   return PickDevice(*devices, std::get<UsbAddress>(device));
+}
+
+async::UsbIpBusOptions BusOptions(Duration step_time_max) {
+  async::UsbIpBusOptions options;
+  options.open_time = std::min(options.open_time, step_time_max);
+  options.link.unlink_time = std::min(options.link.unlink_time, step_time_max);
+  options.link.port_request_time = std::min(options.link.port_request_time, step_time_max);
+  return options;
 }
 
 Result<ProfileFile, Failure> LoadTwin(System& system, const DeviceString& device, bool read_only) {
@@ -138,7 +157,19 @@ std::string OpenedBus::Explain(const Error& error) const {
   std::string text;
   if (usbip_bus_ != nullptr) text = usbip_bus_->why();
   if (real_bus_ != nullptr) text = real_bus_->Explain(device_id_, error);
+  if (error.kind == ErrorKind::kTimedOut && error.phase == Phase::kControl) {
+    const auto time =
+        std::chrono::duration_cast<std::chrono::milliseconds>(session_options().control_timeout);
+    if (!text.empty()) text += "\n";
+    text += "It had " + std::to_string(time.count()) + " ms for the answer.";
+  }
   return text.empty() ? text : "\n" + text;
+}
+
+host::SessionOptions OpenedBus::session_options() const {
+  host::SessionOptions options;
+  options.control_timeout = std::min(options.control_timeout, step_time_max_);
+  return options;
 }
 
 std::string OpenedBus::FinishRecord() {
@@ -162,6 +193,7 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
     if (!checked) return checked.error();
   }
   std::unique_ptr<OpenedBus> opened(new OpenedBus);
+  opened->step_time_max_ = options.step_time_max;
   fault::Player* player = nullptr;
   if (!options.faults_path.empty()) {
     Result<FaultFile, Failure> faults = LoadFaults(system, options.faults_path);
@@ -173,10 +205,7 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
     opened->plan_ = std::make_unique<PlayedPlan>(system.clock(), std::move(*faults));
     player = &opened->plan_->player();
   }
-  if (options.read_only && !IsTwin(*parsed)) {
-    return Failure{Failure::Kind::kUsage, "only emulated disks can be made read-only, and " +
-                                              std::string(device) + " is none"};
-  }
+  if (options.read_only && !IsTwin(*parsed)) return NotReadOnly(device);
   usb::Bus* bus = nullptr;
   if (IsReal(*parsed)) {
     const Result<RealBus*, Failure> real_bus = system.real_bus();
@@ -188,7 +217,7 @@ Result<std::unique_ptr<OpenedBus>, Failure> OpenBus(System& system, std::string_
     bus = opened->real_bus_;
   } else if (const auto* far = std::get_if<UsbIpDevice>(&*parsed)) {
     opened->usbip_bus_ = std::make_unique<async::UsbIpBus>(
-        system.clock(), system.sockets(), AddressOf(*far), async::UsbIpBusOptions{});
+        system.clock(), system.sockets(), AddressOf(*far), BusOptions(options.step_time_max));
     opened->device_id_ = {far->bus_id};
     bus = opened->usbip_bus_.get();
   } else {

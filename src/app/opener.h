@@ -15,6 +15,7 @@
 #include "app/system.h"
 #include "app/twin.h"
 #include "async/usbip_bus.h"
+#include "host/session.h"
 #include "link/fault_bus.h"
 
 namespace usbtwin::app {
@@ -28,6 +29,9 @@ struct OpenerOptions {
   // The link is handed on by something that carries no bulk streams, such as USB/IP: a twin that
   // speaks UAS does so at high speed only.
   bool without_streams = false;
+  // Of each step of opening, where its own limit is not lower already: 10 s for a USB/IP server to
+  // connect and to grant the device, or to let a transfer end, 5 s for a control transfer.
+  Duration step_time_max = std::chrono::seconds(10);
 };
 
 class OpenedBus {
@@ -37,13 +41,20 @@ class OpenedBus {
 
   usb::Bus& bus() { return *bus_; }
   const usb::DeviceId& device_id() const { return device_id_; }
+  // For a Session on the bus.
+  host::SessionOptions session_options() const;
   // A unit that is gone, with all that is written to it, when this is.
   bool IsInMemory(Twin::UnitPlace place) const {
     return twin_ != nullptr && twin_->IsInMemory(place);
   }
-  // What the system adds to an error of a real device: whole lines, each after a newline. Empty
-  // where it knows nothing more.
+  // What the system adds to an error of a real device, a USB/IP server's bus to one of its own, and
+  // how much time a request had that was not answered: whole lines, each after a newline. Empty
+  // where nothing more is known.
   std::string Explain(const Error& error) const;
+  // For who leaves: nothing that is under way waits for a server any longer.
+  void GiveUp() {
+    if (usbip_bus_ != nullptr) usbip_bus_->GiveUp();
+  }
   // Writes out what was recorded; all links are closed. Says why the record is incomplete, or is
   // empty.
   std::string FinishRecord();
@@ -66,6 +77,7 @@ class OpenedBus {
   std::unique_ptr<link::PcapWriter> writer_;
   std::unique_ptr<DecoratedBus> bus_;
   usb::DeviceId device_id_;
+  Duration step_time_max_{};
 };
 
 // The profile of the twin that a string names, with every unit write-protected if that is asked

@@ -153,10 +153,17 @@ ScsiDevice::~ScsiDevice() {
 }
 
 OpenResult ScsiDevice::Open(System& system, const OpenRequest& request) {
+  if (request.step_timeout_max.count() <= 0) {
+    OpenResult result;
+    result.outcome = CdbOutcome::kUsage;
+    result.text = "the timeout of opening is not positive";
+    return result;
+  }
   auto opened = OpenBus(system, request.device,
                         {.record_path = request.record_path,
                          .audit = request.audit,
-                         .faults_path = request.faults_path});
+                         .faults_path = request.faults_path,
+                         .step_time_max = request.step_timeout_max});
   if (!opened) {
     OpenResult result;
     result.outcome = PublicOutcome(opened.error().kind);
@@ -165,8 +172,9 @@ OpenResult ScsiDevice::Open(System& system, const OpenRequest& request) {
   }
   auto state = std::make_unique<State>(system);
   state->opened = std::move(*opened);
-  state->session = std::make_unique<host::Session>(system.clock(), state->opened->bus(),
-                                                   state->opened->device_id());
+  state->session =
+      std::make_unique<host::Session>(system.clock(), state->opened->bus(),
+                                      state->opened->device_id(), state->opened->session_options());
   host::Session& session = *state->session;
   State& facts_of = *state;
   // From here on the device closes what was opened, whatever happens.

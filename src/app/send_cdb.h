@@ -47,6 +47,9 @@ struct OpenRequest {
   std::string record_path;  // capture of every transfer: pcapng, or pcap where it ends in ".pcap"
   bool audit = false;       // check the link's contract throughout, and abort on a breach
   std::string faults_path;  // TOML plan of faults to play on the device; "": none
+  // Of each step of opening: a connection and its import (else 10 s), a control transfer (else 5
+  // s), and for a USB/IP server the end of one that was not answered (else 10 s).
+  std::chrono::milliseconds step_timeout_max{10000};
 };
 
 inline constexpr uint32_t kDataLengthMax = uint32_t{256} << 20;  // bytes of data in one command

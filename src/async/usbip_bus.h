@@ -17,7 +17,7 @@ namespace usbtwin::async {
 
 struct UsbIpBusOptions {
   Duration open_time = std::chrono::seconds(10);  // to connect, to ask and to be answered
-  UsbIpLinkOptions link;
+  UsbIpLinkOptions link;                          // its handle_gone is the bus's
 };
 
 class UsbIpBus final : public usb::Bus {
@@ -31,7 +31,11 @@ class UsbIpBus final : public usb::Bus {
   Result<std::vector<usb::DeviceInfo>> Enumerate() override;
   // The id's port path is a bus id.
   void Open(usb::OpenOp& op) override;
-  // What the sockets said of the last opening that they failed: a sentence, or "".
+  // For who leaves and waits for no server: what is being opened ends kCancelled, what is open
+  // kDisconnected.
+  void GiveUp();
+  // What the sockets said of the last opening that they failed, or what ended the last link that
+  // ended: a sentence, or "".
   const std::string& why() const { return why_; }
 
  private:
@@ -43,6 +47,7 @@ class UsbIpBus final : public usb::Bus {
   const UsbIpBusOptions options_;
   std::string why_;
   std::vector<std::unique_ptr<Opening>> openings_;
+  IntrusiveList<UsbIpLink> links_;
 };
 
 // A connection whose peer has granted the import. No byte behind its answer was read, and nothing
@@ -52,11 +57,12 @@ struct ImportedDevice {
   usbip::Device device;
 };
 
-// kInvalid where `bus_id` cannot be one. `why` as UsbIpBus::why().
+// kInvalid where `bus_id` cannot be one; kTimedOut after `timeout`, and kCancelled with its chain,
+// say in which step. `why` as UsbIpBus::why().
 Task<Result<ImportedDevice>> ImportDevice(SocketProvider& sockets, std::string address,
                                           std::string bus_id, Duration timeout, std::string& why);
 
-// `why` as UsbIpBus::why().
+// As ImportDevice.
 Task<Result<std::vector<usbip::Device>>> ListDevices(SocketProvider& sockets, std::string address,
                                                      Duration timeout, std::string& why);
 

@@ -47,6 +47,15 @@ void UsbIpConnection::StartImported(UsbIpServer::Entry& entry) {
   Import(entry);
 }
 
+UsbIpConnectionStatus UsbIpConnection::status() const {
+  return {.peer = peer(),
+          .bus_id = entry_ == nullptr ? "" : entry_->exported.device.bus_id,
+          .urbs_under_way = under_way_count_,
+          .bytes_held = bytes_held_,
+          .bytes_spare = bytes_spare_,
+          .reply_bytes = writer_.length()};
+}
+
 // --- ending ---
 
 void UsbIpConnection::End(const std::string& why) {
@@ -91,7 +100,7 @@ void UsbIpConnection::MaybeDone() {
     entry_->status.peer.clear();
     entry_->status.last_end = why_;
     entry_->status.ended_by_peer = by_peer_;
-    server_.Tell(peer() + ": gave " + entry_->status.device.bus_id + " back: " + why_);
+    server_.TellOfImport(peer() + ": gave " + entry_->status.device.bus_id + " back: " + why_);
     entry_ = nullptr;
   }
   server_.clock_.Post(done_hook_);
@@ -210,7 +219,7 @@ bool UsbIpConnection::AdvanceRequest() {
   if (!op) {
     Break(op.error());
   } else if (*op == usbip::Op::kDevices) {
-    Reply(usbip::MakeDevicesReply(server_.List()));
+    Reply(usbip::MakeDevicesReply(server_.ListFor(peer())));
   } else {
     importing_ = true;
   }
@@ -295,7 +304,8 @@ void UsbIpConnection::HandleImport(const std::string& bus_id) {
     const std::string refusal = entry->exported.admit(peer());
     if (!refusal.empty()) {
       server_.TellOfStranger(peer() + ": " + bus_id + " is refused: " + refusal);
-      return Reply(usbip::MakeImportRefusal(OpStatus::kNotAvailable));
+      // What it may not import it does not learn of.
+      return Reply(usbip::MakeImportRefusal(OpStatus::kNoDevice));
     }
   }
   if (entry->importer == nullptr) return Import(*entry);
@@ -341,7 +351,7 @@ void UsbIpConnection::OnDone(usb::OpenOp& op, uint64_t) {
   phase_ = Phase::kImported;
   ++entry_->status.imports;
   entry_->status.peer = peer();
-  server_.Tell(peer() + ": imported " + entry_->status.device.bus_id);
+  server_.TellOfImport(peer() + ": imported " + entry_->status.device.bus_id);
   if (answer_import_) QueueNote(usbip::MakeImportReply(entry_->exported.device));
   Advance();
 }

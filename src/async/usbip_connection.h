@@ -33,9 +33,7 @@ class UsbIpConnection final : private SocketReader::Client,
   // Somebody gave a device back: it may be the one that the peer has asked for.
   void HandleDeviceFree();
   const std::string& peer() const { return socket_->peer(); }
-  size_t urbs_under_way() const { return under_way_count_; }
-  size_t bytes_held() const { return bytes_held_; }
-  size_t bytes_spare() const { return bytes_spare_; }
+  UsbIpConnectionStatus status() const;
 
  private:
   static constexpr size_t kBufferLength = 16 << 10;

@@ -21,6 +21,7 @@ UsbIpLink::~UsbIpLink() {
   CHECK_EQ(under_way_count_, 0u);
   CHECK(!port_busy_);
   clock_.Disarm(*this);
+  if (linked()) Unlink();
 }
 
 usb::LinkCaps UsbIpLink::caps() const {
@@ -297,6 +298,7 @@ void UsbIpLink::HandleOutputEnd(SocketOutcome outcome) {
 void UsbIpLink::Break(const std::string& why) {
   if (std::exchange(broken_, true)) return;
   why_gone_ = why;
+  if (options_.handle_gone) options_.handle_gone(why);
   reader_.Stop();
   writer_.Stop();
   FinishAll();
@@ -337,7 +339,9 @@ void UsbIpLink::ArmTimer() {
 void UsbIpLink::HandleTimer() {
   for (const auto& flight : flights_) {
     if (flight->unlink_deadline > clock_.Now()) continue;
-    return Break("the server does not let a transfer end");
+    const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(options_.unlink_time);
+    return Break("a transfer was cancelled, and the server did not answer that within " +
+                 std::to_string(time.count()) + " ms");
   }
   if (port_deadline_ <= clock_.Now()) {
     port_deadline_ = kNever;

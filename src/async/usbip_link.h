@@ -9,6 +9,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <string>
 
 #include "async/socket_stream.h"
@@ -23,9 +24,12 @@ struct UsbIpLinkOptions {
   uint32_t transfer_length_max = 1 << 20;           // bytes
   Duration unlink_time = std::chrono::seconds(10);  // for the answer; then the server is dead
   Duration port_request_time = std::chrono::seconds(5);
+  // Told once why the connection is no more. May be null.
+  std::function<void(const std::string& why)> handle_gone;
 };
 
 class UsbIpLink final : public usb::Link,
+                        public ListNode,  // of its bus
                         private SocketReader::Client,
                         private SocketWriter::Client,
                         private usb::TransferSink,
@@ -41,6 +45,8 @@ class UsbIpLink final : public usb::Link,
   void Cancel(usb::Transfer& transfer) override;
   void Request(usb::PortOp& op) override;
 
+  // Ends the connection: everything completes kDisconnected, without a word from the server.
+  void GiveUp(const std::string& why) { Break(why); }
   // Why the connection is no more; "" while it is.
   const std::string& why_gone() const { return why_gone_; }
 

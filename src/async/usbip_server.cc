@@ -54,7 +54,8 @@ UsbIpServer::UsbIpServer(Clock& clock, const UsbIpLimits& limits, Log log)
     : clock_(clock),
       limits_(limits),
       log_(std::move(log)),
-      stranger_log_(clock, limits.stranger_lines_max, "about peers that imported nothing", log_) {}
+      stranger_log_(clock, limits.stranger_lines_max, "about peers that imported nothing", log_),
+      import_log_(clock, limits.import_lines_max, "about devices imported and given back", log_) {}
 
 UsbIpServer::~UsbIpServer() {
   CHECK(idle());
@@ -96,9 +97,12 @@ UsbIpServer::Entry* UsbIpServer::Find(const std::string& bus_id) {
   return found == entries_.end() ? nullptr : found->second.get();
 }
 
-std::vector<usbip::Device> UsbIpServer::List() const {
+std::vector<usbip::Device> UsbIpServer::ListFor(const std::string& peer) const {
   std::vector<usbip::Device> devices;
-  for (const auto& [bus_id, entry] : entries_) devices.push_back(entry->exported.device);
+  for (const auto& [bus_id, entry] : entries_) {
+    const UsbIpExport& exported = entry->exported;
+    if (!exported.admit || exported.admit(peer).empty()) devices.push_back(exported.device);
+  }
   return devices;
 }
 
@@ -142,6 +146,7 @@ Result<void> UsbIpServer::Attach(const std::string& bus_id, std::unique_ptr<Sock
 void UsbIpServer::Stop() {
   if (std::exchange(stopping_, true)) return;
   stranger_log_.Flush();
+  import_log_.Flush();
   for (const auto& acceptor : acceptors_) acceptor->Stop();
   for (const auto& connection : connections_) connection->EndSoon("the server stops");
 }
@@ -154,10 +159,17 @@ void UsbIpServer::HandleConnectionDone(UsbIpConnection& connection) {
     return true;
   });
   for (const auto& one : connections_) one->HandleDeviceFree();
+  if (stopping_ && connections_.empty()) import_log_.Flush();
 }
 
 void UsbIpServer::HandleAcceptorDone(Acceptor& acceptor) {
   std::erase_if(acceptors_, [&](const auto& one) { return one.get() == &acceptor; });
+}
+
+std::vector<UsbIpConnectionStatus> UsbIpServer::connections() const {
+  std::vector<UsbIpConnectionStatus> all;
+  for (const auto& connection : connections_) all.push_back(connection->status());
+  return all;
 }
 
 std::vector<UsbIpDeviceStatus> UsbIpServer::devices() const {
@@ -165,9 +177,10 @@ std::vector<UsbIpDeviceStatus> UsbIpServer::devices() const {
   for (const auto& [bus_id, entry] : entries_) {
     all.push_back(entry->status);
     if (entry->importer == nullptr) continue;
-    all.back().urbs_under_way = entry->importer->urbs_under_way();
-    all.back().bytes_held = entry->importer->bytes_held();
-    all.back().bytes_spare = entry->importer->bytes_spare();
+    const UsbIpConnectionStatus importer = entry->importer->status();
+    all.back().urbs_under_way = importer.urbs_under_way;
+    all.back().bytes_held = importer.bytes_held;
+    all.back().bytes_spare = importer.bytes_spare;
   }
   return all;
 }

@@ -33,6 +33,7 @@ struct UsbIpLimits {
   size_t reply_bytes_max = 4 << 20;   // queued for a peer; beyond, nothing is read from it
   Duration stop_time = std::chrono::seconds(2);  // for the last replies, when the server stops
   size_t stranger_lines_max = 10;  // told each second of peers that have imported nothing
+  size_t import_lines_max = 10;    // and of devices that were imported and given back
 };
 
 // A device to be exported. The bus outlives the server.
@@ -42,7 +43,8 @@ struct UsbIpExport {
   usb::DeviceId id;
   std::vector<usb::Configuration> configurations;
   usb::KernelDriverPolicy kernel_driver = usb::KernelDriverPolicy::kRefuse;
-  // Who may import it: "", or why not. Nothing: everybody who may connect.
+  // Who may import it, and hears of it when he asks for a list: "", or why not. Nothing: everybody
+  // who may connect.
   std::function<std::string(const std::string& peer)> admit;
   // Called once after Remove, when the server is done with the device, from the clock's loop or
   // from inside Remove.
@@ -63,6 +65,15 @@ struct UsbIpDeviceStatus {
   size_t urbs_under_way = 0;
   size_t bytes_held = 0;   // memory of transfers, until their replies are sent
   size_t bytes_spare = 0;  // and what is kept for those to come
+};
+
+struct UsbIpConnectionStatus {
+  std::string peer;
+  std::string bus_id;  // of the device that it imports; "" for none
+  size_t urbs_under_way = 0;
+  size_t bytes_held = 0;  // as UsbIpDeviceStatus has them
+  size_t bytes_spare = 0;
+  size_t reply_bytes = 0;  // queued, and not yet taken by the peer
 };
 
 class UsbIpConnection;
@@ -97,7 +108,9 @@ class UsbIpServer {
   // Nothing is left: no connection, no listener, no device being put in order.
   bool idle() const { return connections_.empty() && acceptors_.empty(); }
 
+  const UsbIpLimits& limits() const { return limits_; }
   std::vector<UsbIpDeviceStatus> devices() const;
+  std::vector<UsbIpConnectionStatus> connections() const;
   size_t connections_count() const { return connections_.size(); }
 
  private:
@@ -110,8 +123,11 @@ class UsbIpServer {
   };
 
   Entry* Find(const std::string& bus_id);
-  std::vector<usbip::Device> List() const;
+  // Those that a peer may import.
+  std::vector<usbip::Device> ListFor(const std::string& peer) const;
   void Tell(const std::string& line) const { log_(line); }
+  // What one peer may cause again and again.
+  void TellOfImport(const std::string& line) { import_log_.Tell(line); }
   // The same of a peer that has imported nothing: limited, since anybody can be one.
   void TellOfStranger(const std::string& line) { stranger_log_.Tell(line); }
   void HandleConnectionDone(UsbIpConnection& connection);
@@ -122,6 +138,7 @@ class UsbIpServer {
   const UsbIpLimits limits_;
   const Log log_;
   BoundedLog stranger_log_;
+  BoundedLog import_log_;
   bool stopping_ = false;
   std::map<std::string, std::unique_ptr<Entry>> entries_;
   std::vector<std::unique_ptr<Entry>> leaving_;  // removed, and not yet given back

@@ -19,8 +19,7 @@ UsbIpPath::UsbIpPath(World& world, usb::Bus& inner, usb::DeviceId id,
 
 bool UsbIpPath::Start(uint64_t steps_max) {
   async::Job<Result<async::UsbIpExport>> job(
-      world_, app::DescribeExport(world_, inner_, inner_id_,
-                                  {.bus_id = kBusId, .path = inner_id_.port_path}));
+      world_, app::DescribeExport(world_, inner_, inner_id_, {.bus_id = kBusId}));
   const auto finished = world_.RunUntil([&job] { return job.done(); }, steps_max);
   CHECK(finished.has_value());
   Result<async::UsbIpExport> exported = job.result();

@@ -41,7 +41,7 @@ class ServerRig : private Timer {
     buses.push_back(std::make_unique<app::DecoratedBus>(world, twins.back()->bus(),
                                                         app::Decorations{.audit = audit}));
     const std::string bus_id = "1-" + std::to_string(twins.size());
-    app::ExportPlace place{.bus_id = bus_id, .path = "a disk"};
+    app::ExportPlace place{.bus_id = bus_id};
     place.device_number = static_cast<uint32_t>(twins.size()) + 1;
     async::Job<Result<async::UsbIpExport>> job(
         world, app::DescribeExport(world, *buses.back(), twins.back()->id(), place));

@@ -3,7 +3,9 @@ import json
 import os
 import select
 import socket
+import struct
 import threading
+import time
 
 import program
 from program import BLOCK, INQUIRY, read10
@@ -49,15 +51,58 @@ class Requests(Served):
         self.assertRegex(text, r"^1-1 +1209:0001 high +free +\d+ urbs, ")
         self.assertIn(self.device, text)
 
+    def test_status_tells_the_limits_and_what_is_held(self):
+        server = self.serve(self.device, "--urbs-max", 8, "--urb-bytes-max", "64K",
+                            "--urb-length-max", "4K", "--connections-max", 3)
+        status = self.json(self.request(server, "status", "--json"))
+        self.assertEqual({key: status["limits"][key] for key in (
+            "connections_max", "urbs_max", "urb_length_max", "urb_bytes_max")},
+            {"connections_max": 3, "urbs_max": 8, "urb_length_max": 4096, "urb_bytes_max": 65536})
+        self.assertEqual((status["connections"], status["peers"]), (0, []))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+            peer.settimeout(30)
+            peer.connect(self.path("socket"))
+            peer.sendall(bytes.fromhex("0111800300000000") + b"1-1".ljust(32, b"\0"))
+            self.assertEqual(len(peer.recv(320, socket.MSG_WAITALL)), 320)
+            # SET_CONFIGURATION, and three reads of 4 KiB of Bulk-In, which has nothing to say.
+            peer.sendall(struct.pack(">12I", 1, 1, 0x10002, *[0] * 7, 0x00090100, 0))
+            self.assertEqual(len(peer.recv(48, socket.MSG_WAITALL)), 48)
+            for number in (2, 3, 4):
+                peer.sendall(struct.pack(">12I", 1, number, 0x10002, 1, 1, 0x200, 4096, *[0] * 5))
+            for _ in range(100):
+                status = self.json(self.request(server, "status", "--json"))
+                [device] = status["devices"]
+                if device["urbs_under_way"] == 3:
+                    break
+                time.sleep(0.05)
+            [held] = status["peers"]
+            self.assertEqual((held["bus_id"], held["urbs_under_way"], held["reply_bytes"]),
+                             ("1-1", 3, 0))
+            self.assertEqual(device["bytes_held"], held["bytes_held"])
+            text = self.request(server, "status", code=0).text
+            self.assertIn("now 3 of 8 urbs, ", text)
+            self.assertIn("bytes of 64 KiB held\n1 of 3 connections\n", text)
+        server.wait_for("gave 1-1 back")
+        status = self.json(self.request(server, "status", "--json"))
+        self.assertEqual((status["devices"][0]["bytes_held"], status["peers"]), (0, []))
+
+    def test_ids_have_one_form_everywhere(self):
+        server = self.serve(self.device)
+        documents = [self.devices(server)[0],
+                     self.json(self.run_program("list", "-r", self.socket, "--json"))["devices"][0],
+                     self.json(self.run_program("info", "-d", self.far(), "--json"))]
+        for document in documents:
+            self.assertEqual((document["vendor_id"], document["product_id"]), ("1209", "0001"))
+
     def test_list(self):
         server = self.serve(self.device)
         listed = self.json(self.run_program("list", "-r", self.socket, "--json", code=0))
         [device] = listed["devices"]
         self.assertEqual((device["bus_id"], device["speed"], device["interfaces"]),
                          ("1-1", "high", ["08/06/50"]))
-        self.assertEqual(device["path"], self.device)
+        self.assertEqual(device["path"], "/sys/devices/platform/usbtwin/usb1/1-1")
         text = self.run_program("list", "-r", self.socket, code=0).text
-        self.assertRegex(text, r"^1-1 +1209:0001 high +08/06/50 +emu:")
+        self.assertRegex(text, r"^1-1 +1209:0001 high +08/06/50 +/sys/devices/")
         self.request(server, "unplug", "1-1", code=0)
         text = self.run_program("list", "-r", self.socket, code=0).text
         self.assertEqual(text, "the server exports no device\n")

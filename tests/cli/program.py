@@ -125,7 +125,7 @@ class Case(unittest.TestCase):
 
     def json(self, run):
         document = json.loads(run.out)
-        self.assertEqual(document["schema"], 1)
+        self.assertEqual(document["schema"], 2)
         self.assertEqual(document["exit_status"], run.code, str(run))
         self.assertEqual(document["error"] is None, run.code == 0, str(run))
         return document

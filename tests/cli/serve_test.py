@@ -184,6 +184,15 @@ class Commands(Served):
         self.assertIn("Data Protect", run.complaint)
         self.assertEqual(self.read("d.img"), self.data)
 
+    def test_read_only_is_refused_where_it_would_protect_nothing(self):
+        server = self.serve(self.device, "--read-only")
+        run = self.request(server, "plug", self.far(), code=4)
+        self.assertIn("would be written to as before", run.complaint)
+        self.assertIn("--read-only at the server that exports it", run.complaint)
+        run = self.run_program("serve", self.far(), "--read-only", "--no-control", code=4)
+        self.assertIn("--read-only is for emulated devices", run.complaint)
+        self.assertEqual(server.stop(), 0)
+
     def check_over_tcp(self, host):
         server = Server(self, self.device, "--listen", f"{host}:0")
         address = server.wait_for(rf"listens at ({re.escape(host)}:\d+)").group(1)

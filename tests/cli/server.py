@@ -13,7 +13,7 @@ import program
 PR_SET_PDEATHSIG = 1
 
 
-def _die_with_parent():
+def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -32,7 +32,7 @@ class Server:
                        'exec "$0" "$@"', *command]
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            cwd=cwd or case.directory, pass_fds=kept, preexec_fn=_die_with_parent)
+            cwd=cwd or case.directory, pass_fds=kept, preexec_fn=die_with_parent)
         self.lines = []
         self.rest = b""
         case.addCleanup(self.kill)

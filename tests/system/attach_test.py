@@ -159,10 +159,10 @@ class Attach(guest.Case):
         ports = json.loads(done.text[done.text.index("{"):done.text.rindex("}") + 1])["ports"]
         used = [(port["port"], port["hub"], port["speed"], port["name"], port["vendor_id"],
                  port["product"]) for port in ports if port["state"] == "used"]
-        self.assertEqual(used, [(0, "hs", "high", "3-1", 0x1209, "Twin"),
-                                (1, "hs", "full", "3-2", 0x1209, "Twin"),
-                                (8, "ss", "super", "4-1", 0x1209, "Twin"),
-                                (9, "ss", "super", "4-2", 0x1209, "Twin")])
+        self.assertEqual(used, [(0, "hs", "high", "3-1", "1209", "Twin"),
+                                (1, "hs", "full", "3-2", "1209", "Twin"),
+                                (8, "ss", "super", "4-1", "1209", "Twin"),
+                                (9, "ss", "super", "4-2", "1209", "Twin")])
         self.assertTrue(done.text.endswith("8 of 8 hs ports are free, 8 of 8 ss ports are free\n"))
 
     def test_super_speed(self):

@@ -132,8 +132,8 @@ class Libusb(guest.Case):
 
         def number(name, base=0):
             return int(re.search(rf"\b{name} +(\S+)", theirs)[1], base)
-        self.assertEqual(ours["vendor_id"], number("idVendor"))
-        self.assertEqual(ours["product_id"], number("idProduct"))
+        self.assertEqual(int(ours["vendor_id"], 16), number("idVendor"))
+        self.assertEqual(int(ours["product_id"], 16), number("idProduct"))
         self.assertEqual(ours["packet_size_max0"], number("bMaxPacketSize0"))
         self.assertEqual(ours["serial"], "serial-disk")
         configuration = ours["configurations"][0]

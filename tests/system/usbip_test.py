@@ -47,7 +47,7 @@ class UsbIp(guest.Case):
                          [("1-1", "1209:0001"), ("1-2", "1209:0002")], text)
         classes = [re.findall(r"(\d) - .*\((../../..)\)", rest) for _, _, rest in devices]
         self.assertEqual(classes, [[("0", "08/06/50")], [("0", "08/06/50"), ("1", "ff/06/50")]])
-        self.assertIn(": emu:?size=8M\n", text)
+        self.assertIn(": /sys/devices/platform/usbtwin/usb1/1-1\n", text)
         self.assertIn("could not connect to 127.0.0.1:3240", done.complaint)
 
     def round_trip(self, kind, mkfs, fsck, speed="high", port=0):

@@ -40,8 +40,7 @@ class UasStack {
     auto made = app::Twin::Make(system, profile, &player);
     BOOST_REQUIRE_MESSAGE(made, (made ? "" : made.error().text));
     twin = std::move(*made);
-    audited =
-        std::make_unique<app::DecoratedBus>(
+    audited = std::make_unique<app::DecoratedBus>(
         clock, twin->bus(), app::Decorations{.throttle = options.throttle, .audit = true});
     session = std::make_unique<host::Session>(clock, *audited, twin->id());
     BOOST_REQUIRE(Run(clock, session->Open()).has_value());

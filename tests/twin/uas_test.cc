@@ -109,9 +109,8 @@ BOOST_DATA_TEST_CASE(as_many_commands_at_once_as_there_is_depth, kSpeeds, speed)
 
 // In virtual time: what it takes to read 4 KiB, of so many reads at once, behind a slow link.
 Duration TimeOfRead(host::StorageProtocol protocol, uint16_t depth) {
-  UasStack stack(
-      {.speed = Speed::kSuper,
-       .throttle = link::ThrottleOptions{.latency = std::chrono::microseconds(100)}});
+  UasStack stack({.speed = Speed::kSuper,
+                  .throttle = link::ThrottleOptions{.latency = std::chrono::microseconds(100)}});
   BOOST_TEST(stack.Open({.protocol = protocol}).queue_depth() >= depth);
   stack.Settle();
   constexpr size_t kRounds = 32;

@@ -1,0 +1,139 @@
+// What an Exporter answers on its control socket.
+#include <nlohmann/json.hpp>
+
+#include "app/exporter.h"
+#include "base/text.h"
+
+namespace usbtwin::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kSchema = 1;
+
+std::string Line(const Json& json) {
+  return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
+}
+
+const char* NameOf(Failure::Kind kind) {
+  switch (kind) {
+    case Failure::Kind::kUsage: return "usage";
+    case Failure::Kind::kCannotOpen: return "cannot open";
+    case Failure::Kind::kTransport: return "transport";
+    case Failure::Kind::kRefused: return "refused";
+    case Failure::Kind::kFile: return "file";
+  }
+  return "";
+}
+
+Json Refusal(const Failure& failure) {
+  Json json;
+  json["schema"] = kSchema;
+  json["ok"] = false;
+  json["error"] = {{"kind", NameOf(failure.kind)}, {"text", failure.text}};
+  return json;
+}
+
+}  // namespace
+
+async::Task<std::string> Exporter::Answer(std::string line) {
+  const Json request = Json::parse(line, nullptr, false);
+  const auto text_of = [&request](const char* key) -> std::string {
+    const auto found = request.find(key);
+    return found != request.end() && found->is_string() ? found->get<std::string>() : "";
+  };
+  if (request.is_discarded() || !request.is_object()) {
+    const Failure failure{Failure::Kind::kUsage, "a request is one JSON object in one line"};
+    co_return Line(Refusal(failure));
+  }
+  const std::string verb = text_of("request");
+  if (verb == "status") co_return StatusLine();
+  Json reply;
+  reply["schema"] = kSchema;
+  reply["ok"] = true;
+  if (verb == "plug") {
+    std::string device = text_of("device");
+    const Result<std::string, Failure> bus_id = co_await OpenAndPlug(std::move(device));
+    if (!bus_id) co_return Line(Refusal(bus_id.error()));
+    reply["bus_id"] = *bus_id;
+    co_return Line(reply);
+  }
+  if (verb == "unplug") {
+    const std::string refusal = Unplug(text_of("bus_id"));
+    if (!refusal.empty()) {
+      const Failure failure{Failure::Kind::kUsage, refusal};
+      co_return Line(Refusal(failure));
+    }
+    co_return Line(reply);
+  }
+  const Failure failure{Failure::Kind::kUsage,
+                        "no request is called " + Quote(verb) + ": plug, unplug or status"};
+  co_return Line(Refusal(failure));
+}
+
+namespace {
+
+Json LimitsJson(const async::UsbIpLimits& limits) {
+  const auto milliseconds = [](Duration time) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+  };
+  Json json;
+  json["connections_max"] = limits.connections_max;
+  json["handshakes_max"] = limits.handshakes_max;
+  json["handshake_ms"] = milliseconds(limits.handshake_time);
+  json["urbs_max"] = limits.urbs_max;
+  json["urb_length_max"] = limits.urb_length_max;
+  json["urb_bytes_max"] = limits.urb_bytes_max;
+  json["reply_bytes_max"] = limits.reply_bytes_max;
+  json["stop_ms"] = milliseconds(limits.stop_time);
+  return json;
+}
+
+Json PeerJson(const async::UsbIpConnectionStatus& status) {
+  Json json;
+  json["peer"] = status.peer;
+  json["bus_id"] = status.bus_id.empty() ? Json(nullptr) : Json(status.bus_id);
+  json["urbs_under_way"] = status.urbs_under_way;
+  json["bytes_held"] = status.bytes_held;
+  json["bytes_spare"] = status.bytes_spare;
+  json["reply_bytes"] = status.reply_bytes;
+  return json;
+}
+
+}  // namespace
+
+std::string Exporter::StatusLine() const {
+  Json json;
+  json["schema"] = kSchema;
+  json["ok"] = true;
+  json["limits"] = LimitsJson(server_.limits());
+  json["connections"] = server_.connections_count();
+  json["peers"] = Json::array();
+  for (const async::UsbIpConnectionStatus& status : server_.connections()) {
+    json["peers"].push_back(PeerJson(status));
+  }
+  json["devices"] = Json::array();
+  for (const async::UsbIpDeviceStatus& status : server_.devices()) {
+    const auto found = devices_.find(status.device.bus_id);
+    Json device;
+    device["bus_id"] = status.device.bus_id;
+    device["device"] = found == devices_.end() ? "" : found->second->text;
+    device["vendor_id"] = HexId(status.device.vendor_id);
+    device["product_id"] = HexId(status.device.product_id);
+    device["speed"] = usb::Name(status.device.speed);
+    device["imported_by"] = status.peer.empty() ? Json(nullptr) : Json(status.peer);
+    device["imports"] = status.imports;
+    device["urbs"] = status.urbs;
+    device["urbs_under_way"] = status.urbs_under_way;
+    device["bytes_held"] = status.bytes_held;
+    device["bytes_spare"] = status.bytes_spare;
+    device["bytes_in"] = status.bytes_in;
+    device["bytes_out"] = status.bytes_out;
+    device["unlinks"] = status.unlinks;
+    device["refused"] = status.refused;
+    json["devices"].push_back(std::move(device));
+  }
+  return Line(json);
+}
+
+}  // namespace usbtwin::app
