@@ -29,6 +29,7 @@ struct StoreOp final : Deferred {
   uint64_t offset = 0;  // bytes from the start of the store
   uint64_t length = 0;  // kRead: at most kWindowMax; kWrite: data.size(); kFlush: 0 for everything
   Bytes data;           // kWrite: borrowed until answered
+  bool whole = false;   // kWrite: whatever happens, all of it takes effect or nothing does
   StoreSink* sink = nullptr;
   void* owner = nullptr;  // the sink's own: what the op works for; stores leave it alone
 

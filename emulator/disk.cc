@@ -95,6 +95,7 @@ void Disk::Execute(Command& command) {
   command.block_filled = 0;
   command.store_op.sink = this;
   command.store_op.owner = &command;
+  command.store_op.whole = false;
   set_work(command, Work::kNone);
   command.descriptor_sense = modes_.descriptor_sense();
   if (tasks_.full()) {

@@ -7,8 +7,8 @@
 // A block is written whole or not at all, however its bytes come and wherever the host breaks off.
 // A WRITE with FUA, or any WRITE without a write cache, is flushed before its status; so is
 // SYNCHRONIZE CACHE, IMMED or not. Commands that read and then write what they read (COMPARE AND
-// WRITE, ORWRITE) have the store for themselves in between. Called by a transport, usually through
-// a Target.
+// WRITE, ORWRITE) have the store for themselves in between, and so has WRITE ATOMIC. Called by a
+// transport, usually through a Target.
 //
 // Every command that scsi::ParseCdb understands is carried out: REPORT SUPPORTED OPERATION CODES
 // tells what is parsed. The disk is thin: what was unmapped, or never written, reads as zeros.
@@ -35,11 +35,13 @@ class Disk final : public scsi::LogicalUnit, private StoreSink, private Erasure:
   // Bytes in one READ, WRITE or comparing VERIFY; told to hosts as MAXIMUM TRANSFER LENGTH.
   static constexpr uint32_t kTransferMax = uint32_t{1} << 31;
   // The other limits of the Block Limits VPD page, in bytes. Beyond them a command is refused.
-  static constexpr uint64_t kUnmapMax = uint64_t{4} << 30;      // in one UNMAP, all descriptors
+  static constexpr uint64_t kUnmapMax = uint64_t{512} << 20;    // in one UNMAP, all descriptors
   static constexpr uint32_t kUnmapDescriptorsMax = 255;         // in one UNMAP
   static constexpr uint32_t kUnmapGranularity = 64 << 10;       // what stores give back
   static constexpr uint64_t kWriteSameMax = uint64_t{1} << 30;  // in one WRITE SAME
   static constexpr uint32_t kSwapMax = 64 << 10;                // in one COMPARE AND WRITE
+  static constexpr uint32_t kAtomicMax = 128 << 10;             // in one WRITE ATOMIC
+  static constexpr uint32_t kAtomicUnit = 4096;                 // which begins and ends at these
   static constexpr uint32_t kBufferLength = 4096;               // of READ BUFFER and WRITE BUFFER
 
   // Clock and store outlive the disk; a store of less than one block is a disk without medium.
@@ -92,7 +94,7 @@ class Disk final : public scsi::LogicalUnit, private StoreSink, private Erasure:
     kFillPause,   // lets others run between two pieces
     kUnmap,       // a range, or a descriptor of UNMAP
     kSwapRead,    // COMPARE AND WRITE: what is there
-    kSwapWrite,   // COMPARE AND WRITE: it was what the host expected
+    kSwapWrite,   // COMPARE AND WRITE: it was what the host expected; WRITE ATOMIC
     kOrTake,      // ORWRITE: takes a piece, or waits for it
     kOrRead,
     kOrWrite,
@@ -169,6 +171,8 @@ class Disk final : public scsi::LogicalUnit, private StoreSink, private Erasure:
   // disk_swap.cc
   void Run(scsi::Command& command, const scsi::cdb::CompareAndWrite& what);
   void Run(scsi::Command& command, const scsi::cdb::OrWrite& what);
+  // disk_atomic.cc
+  void Run(scsi::Command& command, const scsi::cdb::WriteAtomic& what);
   // disk_unmap.cc
   void Run(scsi::Command& command, const scsi::cdb::Unmap& what);
   void Run(scsi::Command& command, const scsi::cdb::WriteSame& what);
@@ -185,6 +189,7 @@ class Disk final : public scsi::LogicalUnit, private StoreSink, private Erasure:
   void Apply(scsi::Command& command, const scsi::cdb::Unmap& what);
   void Apply(scsi::Command& command, const scsi::cdb::WriteSame& what);
   void Apply(scsi::Command& command, const scsi::cdb::CompareAndWrite& what);
+  void Apply(scsi::Command& command, const scsi::cdb::WriteAtomic& what);
   void Apply(scsi::Command& command, const scsi::cdb::WriteBuffer& what);
   void Apply(scsi::Command& command, const scsi::cdb::ModeSelect& what);
   void Apply(scsi::Command& command, const scsi::cdb::PersistentReserveOut& what);

@@ -31,6 +31,10 @@ std::vector<uint8_t> PatternOf(Bytes pattern, uint32_t block_size) {
 }  // namespace
 
 void Disk::Run(Command& command, const scsi::cdb::Sanitize& what) {
+  // A list has only the overwrite.
+  if (what.action != SanitizeAction::kOverwrite && what.parameter_list_length != 0) {
+    return Fail(command, scsi::InvalidFieldInCdb(7));
+  }
   if (what.action == SanitizeAction::kExitFailureMode) {
     if (!sanitize_failed_) return Finish(command);
     if (!erasure_.plan().unrestricted) return Fail(command, scsi::InvalidFieldInCdb(1, 4));
@@ -47,7 +51,6 @@ void Disk::Run(Command& command, const scsi::cdb::Sanitize& what) {
     }
     return Gather(command, length);
   }
-  if (what.parameter_list_length != 0) return Fail(command, scsi::InvalidFieldInCdb(7));
   Erase(command, {.unrestricted = what.unrestricted}, what.immediate);
 }
 

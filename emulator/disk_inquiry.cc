@@ -62,13 +62,16 @@ void Disk::Run(Command& command, const scsi::cdb::Inquiry& what) {
   inquiry.removable = options_.removable ? wire::scsi::kRemovableMedium : uint8_t{0};
   inquiry.version = wire::scsi::kVersionSpc4;
   inquiry.response_format = wire::scsi::kResponseFormat2;
-  inquiry.additional_length = sizeof(inquiry) - 5;
+  wire::scsi::InquiryVersions more{};
+  more.versions = {wire::scsi::kClaimsSam5, wire::scsi::kClaimsSpc4, wire::scsi::kClaimsSbc3};
+  inquiry.additional_length = sizeof(inquiry) + sizeof(more) - 5;
   if (command.queueing) inquiry.flags7 = wire::scsi::kCommandQueuing;
   reply.Append(wire::AsBytes(inquiry).first(sizeof(inquiry) - kVendorLength - kProductLength -
                                             kRevisionLength));
   reply.AppendPadded(options_.vendor, kVendorLength);
   reply.AppendPadded(options_.product, kProductLength);
   reply.AppendPadded(options_.revision, kRevisionLength);
+  reply.Append(more);
   Answer(command, reply, what.allocation_length);
 }
 
@@ -106,6 +109,11 @@ bool Disk::AppendVitalPage(uint8_t page, Reply& reply) const {
       limits.unmap_granularity = kUnmapGranularity / block_size;
       limits.unmap_alignment = wire::scsi::kUnmapAlignmentValid;  // from block 0 on
       limits.write_same_max = kWriteSameMax / block_size;
+      limits.atomic_max = kAtomicMax / block_size;
+      limits.atomic_alignment = kAtomicUnit / block_size;
+      limits.atomic_granularity = kAtomicUnit / block_size;
+      limits.atomic_boundary_max = kAtomicMax / block_size;
+      limits.boundary_max = kAtomicMax / block_size;
       reply.Append(limits);
       return true;
     }
@@ -114,6 +122,7 @@ bool Disk::AppendVitalPage(uint8_t page, Reply& reply) const {
       characteristics.header = HeaderOf(VpdPage::kBlockDeviceCharacteristics,
                                         sizeof(characteristics) - sizeof(VpdHeader));
       characteristics.rotation_rate = wire::scsi::kRotationNone;
+      characteristics.form_factor = wire::scsi::kErasedIsReadable;
       reply.Append(characteristics);
       return true;
     }

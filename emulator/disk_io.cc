@@ -241,7 +241,8 @@ void Disk::Pause(Command& command, Work work) {
 void Disk::Drive(Command& command) {
   const auto exclusive = [&] {
     const Work now = work(command);
-    return now == Work::kSwapRead || now == Work::kOrRead || now == Work::kCheckedWrite;
+    return now == Work::kSwapRead || now == Work::kSwapWrite || now == Work::kOrRead ||
+           now == Work::kCheckedWrite;
   };
   do {
     command.store_op.outcome = StoreOutcome::kOk;

@@ -100,10 +100,10 @@ bool FaultyStore::Submit(StoreOp& op) {
   return false;
 }
 
-// One block cannot be torn.
+// One block cannot be torn, nor what is to be written as a whole.
 bool FaultyStore::Plays(const fault::Rule& rule, const StoreOp& op) const {
-  return rule.kind != Kind::kTornWrite ||
-         op.offset % options_.block_size + op.length > options_.block_size;
+  const bool in_one = op.offset % options_.block_size + op.length <= options_.block_size;
+  return rule.kind != Kind::kTornWrite || !(in_one || op.whole);
 }
 
 bool FaultyStore::Play(StoreOp& op, const fault::Rule& rule) {
@@ -178,7 +178,11 @@ void FaultyStore::Begin(Job& job) {
   job.state = Job::State::kActing;
   const bool writes =
       job.op->kind == StoreOp::Kind::kWrite || job.op->kind == StoreOp::Kind::kUnmap;
-  if (options_.volatile_cache && writes && job.length != 0) {
+  if (job.op->kind == StoreOp::Kind::kWrite && job.op->whole) {
+    // Past the cache, so that power loss finds all of it or nothing. What it replaces is written
+    // back first: a version of that could not be put back once this is on the medium.
+    history_.Forget(job.op->offset, job.length);
+  } else if (options_.volatile_cache && writes && job.length != 0) {
     const uint64_t start = job.op->offset % options_.block_size;
     job.position = job.op->offset - start;
     job.through = !history_.HasRoomFor(start + job.length + options_.block_size);
@@ -210,6 +214,7 @@ void FaultyStore::SetNext(Job& job) {
   inner.kind = job.op->kind;
   inner.offset = job.op->offset;
   inner.length = job.length;
+  inner.whole = job.op->whole;
   if (inner.kind == StoreOp::Kind::kWrite) inner.data = job.op->data.first(job.length);
 }
 

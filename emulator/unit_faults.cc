@@ -19,8 +19,8 @@ bool IsAnyOf(const Meaning& meaning) {
 
 bool Writes(const Meaning& meaning) {
   return IsAnyOf<scsi::cdb::Write, scsi::cdb::WriteAndVerify, scsi::cdb::CompareAndWrite,
-                 scsi::cdb::OrWrite, scsi::cdb::WriteSame, scsi::cdb::Unmap, scsi::cdb::FormatUnit,
-                 scsi::cdb::Sanitize>(meaning);
+                 scsi::cdb::OrWrite, scsi::cdb::WriteAtomic, scsi::cdb::WriteSame, scsi::cdb::Unmap,
+                 scsi::cdb::FormatUnit, scsi::cdb::Sanitize>(meaning);
 }
 
 bool NeedsMedium(const Meaning& meaning) {

@@ -150,8 +150,9 @@ BlockDevice::Command BlockDevice::MakeCommand(const Extent& extent, uint64_t blo
       command.out = extent.out.subspan(offset, length);
       break;
     case Verb::kVerify:
-      command.cdb = is_short ? scsi::Verify10(lba, blocks_count, false)
-                             : scsi::Verify16(lba, blocks_count, false);
+      command.cdb = is_short
+                        ? scsi::Verify10(lba, blocks_count, false)
+                        : scsi::Verify16({.range = {.lba = lba, .blocks_count = blocks_count}});
       break;
   }
   return command;

@@ -85,6 +85,7 @@ struct FieldsOf {
   }
   Fields operator()(const cdb::Verify& verify) const {
     Fields fields = RangeFields(verify.range);
+    fields.push_back({"disable_page_out", verify.disable_page_out});
     fields.push_back({"compare_with_data", verify.compare});
     return fields;
   }
@@ -104,6 +105,13 @@ struct FieldsOf {
     Fields fields = RangeFields(write.range);
     fields.push_back({"disable_page_out", write.disable_page_out});
     fields.push_back({"force_unit_access", write.force_unit_access});
+    return fields;
+  }
+  Fields operator()(const cdb::WriteAtomic& write) const {
+    Fields fields = RangeFields(write.range);
+    fields.push_back({"disable_page_out", write.disable_page_out});
+    fields.push_back({"force_unit_access", write.force_unit_access});
+    fields.push_back({"atomic_boundary", write.boundary});
     return fields;
   }
   Fields operator()(const cdb::WriteSame& same) const {

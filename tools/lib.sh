@@ -12,7 +12,7 @@ packages_build=(
   libusb-1.0-0-dev)
 # What tests compare our work with: a skipped comparison proves nothing.
 packages_test=(libbenchmark-dev clang-format strace tshark sg3-utils parallel rsync openssh-client
-  e2fsprogs dosfstools mtools usbutils usbip)
+  e2fsprogs dosfstools mtools usbutils usbip fio libiscsi-bin)
 packages_demo=(dosfstools mtools)
 packages_fuzz=(clang libclang-rt-14-dev)
 packages_check=(clang-format clang-tidy)

@@ -211,8 +211,11 @@ Cdb Write16(uint64_t lba, uint32_t blocks_count, Caching caching) {
 Cdb Verify10(uint64_t lba, uint32_t blocks_count, bool compare) {
   return BuildBlocks10(raw::Opcode::kVerify10, CompareFlags(compare), lba, blocks_count);
 }
-Cdb Verify16(uint64_t lba, uint32_t blocks_count, bool compare) {
-  return BuildBlocks16(raw::Opcode::kVerify16, CompareFlags(compare), lba, blocks_count);
+Cdb Verify16(const cdb::Verify& request) {
+  const auto flags = static_cast<uint8_t>((request.disable_page_out ? raw::kDisablePageOut : 0) |
+                                          CompareFlags(request.compare));
+  return BuildBlocks16(raw::Opcode::kVerify16, flags, request.range.lba,
+                       request.range.blocks_count);
 }
 Cdb SynchronizeCache10(uint64_t lba, uint32_t blocks_count, bool immediate) {
   return BuildBlocks10(raw::Opcode::kSynchronizeCache10, SyncFlags(immediate), lba, blocks_count);
@@ -241,6 +244,16 @@ Cdb OrWrite16(const cdb::OrWrite& request) {
   const uint8_t flags = Flags({request.disable_page_out, request.force_unit_access});
   return BuildBlocks16(raw::Opcode::kOrWrite16, flags, request.range.lba,
                        request.range.blocks_count);
+}
+
+Cdb WriteAtomic16(const cdb::WriteAtomic& request) {
+  CHECK_LE(request.range.blocks_count, UINT16_MAX);
+  raw::WriteAtomicCommand layout{};
+  layout.flags = Flags({request.disable_page_out, request.force_unit_access});
+  layout.lba = request.range.lba;
+  layout.boundary = request.boundary;
+  layout.length = static_cast<uint16_t>(request.range.blocks_count);
+  return Build(raw::Opcode::kWriteAtomic16, layout);
 }
 
 Cdb WriteSame10(const cdb::WriteSame& request) {

@@ -117,6 +117,7 @@ DataPhase ExpectedData(const Meaning& meaning, uint32_t block_size) {
             return blocks(Direction::kOut, both);
           },
           [&](const cdb::OrWrite& what) { return blocks(Direction::kOut, what.range); },
+          [&](const cdb::WriteAtomic& what) { return blocks(Direction::kOut, what.range); },
           [&](const cdb::WriteSame& what) {
             return what.no_data ? DataPhase{} : DataPhase{Direction::kOut, block_size};
           },

@@ -1,7 +1,7 @@
 // Command descriptor blocks: bytes to meaning and meaning to bytes, in one place for both ends. A
 // device parses what a stranger sent and learns either what is meant or the sense data that says
 // which byte and bit is wrong; a host builds. What a unit supports beyond that (pages, removable
-// media, power conditions) is the unit's business. SPC-4, SBC-3.
+// media, power conditions) is the unit's business. SPC-4, SBC-3; WRITE ATOMIC(16) is of SBC-4.
 //
 // Reserved bits are ignored. Bits that would change the meaning of a command (protection fields,
 // NACA, service actions) are refused, because ignoring them would do something else than asked.
@@ -95,11 +95,12 @@ Cdb Write10(uint64_t lba, uint32_t blocks_count, Caching caching = {});
 Cdb Write12(uint64_t lba, uint32_t blocks_count, Caching caching = {});
 Cdb Write16(uint64_t lba, uint32_t blocks_count, Caching caching = {});
 Cdb Verify10(uint64_t lba, uint32_t blocks_count, bool compare);
-Cdb Verify16(uint64_t lba, uint32_t blocks_count, bool compare);
+Cdb Verify16(const cdb::Verify& request);
 Cdb WriteAndVerify16(const cdb::WriteAndVerify& request);
 Cdb CompareAndWrite(const cdb::CompareAndWrite& request);
 Cdb OrWrite16(const cdb::OrWrite& request);
-Cdb WriteSame10(const cdb::WriteSame& request);  // not `no_data`
+Cdb WriteAtomic16(const cdb::WriteAtomic& request);  // at most 65535 blocks
+Cdb WriteSame10(const cdb::WriteSame& request);      // not `no_data`
 Cdb WriteSame16(const cdb::WriteSame& request);
 Cdb Unmap(const cdb::Unmap& request);
 Cdb GetLbaStatus(const cdb::GetLbaStatus& request);

@@ -97,6 +97,7 @@ struct Write {
 };
 struct Verify {
   Range range;
+  bool disable_page_out = false;
   bool compare = false;  // BYTCHK 01b: the host sends what should be there
   bool operator==(const Verify&) const = default;
 };
@@ -117,6 +118,13 @@ struct OrWrite {
   bool disable_page_out = false;
   bool force_unit_access = false;
   bool operator==(const OrWrite&) const = default;
+};
+struct WriteAtomic {
+  Range range;
+  bool disable_page_out = false;
+  bool force_unit_access = false;
+  uint16_t boundary = 0;  // blocks in each atomic operation; 0: there is one, of the whole range
+  bool operator==(const WriteAtomic&) const = default;
 };
 struct WriteSame {
   Range range;
@@ -220,10 +228,10 @@ using Meaning =
                  cdb::ModeSense, cdb::LogSense, cdb::Reserve6, cdb::Release6,
                  cdb::PersistentReserveIn, cdb::PersistentReserveOut, cdb::ReadCapacity10,
                  cdb::ReadCapacity16, cdb::Read, cdb::Write, cdb::Verify, cdb::WriteAndVerify,
-                 cdb::CompareAndWrite, cdb::OrWrite, cdb::WriteSame, cdb::Unmap, cdb::GetLbaStatus,
-                 cdb::PreFetch, cdb::SynchronizeCache, cdb::ReadDefectData, cdb::ReadBuffer,
-                 cdb::WriteBuffer, cdb::ReportOpcodes, cdb::ReportTaskFunctions, cdb::ReportLuns,
-                 cdb::StartStopUnit, cdb::PreventAllowMediumRemoval, cdb::FormatUnit,
-                 cdb::Sanitize>;
+                 cdb::CompareAndWrite, cdb::OrWrite, cdb::WriteAtomic, cdb::WriteSame, cdb::Unmap,
+                 cdb::GetLbaStatus, cdb::PreFetch, cdb::SynchronizeCache, cdb::ReadDefectData,
+                 cdb::ReadBuffer, cdb::WriteBuffer, cdb::ReportOpcodes, cdb::ReportTaskFunctions,
+                 cdb::ReportLuns, cdb::StartStopUnit, cdb::PreventAllowMediumRemoval,
+                 cdb::FormatUnit, cdb::Sanitize>;
 
 }  // namespace usbtwin::scsi

@@ -1,4 +1,5 @@
-// Block commands: SBC-3, and START STOP UNIT and PREVENT ALLOW MEDIUM REMOVAL, which it specifies.
+// Block commands: SBC-3, WRITE ATOMIC(16) of SBC-4, and START STOP UNIT and PREVENT ALLOW MEDIUM
+// REMOVAL, which it specifies.
 #include <cstddef>
 
 #include "proto/scsi_parse.h"
@@ -47,7 +48,18 @@ Parsed ParseVerify(Bytes cdb) {
   const uint8_t check = (flags & raw::kByteCheckMask) >> raw::kByteCheckShift;
   // 10b is reserved; 11b, one block against many, is optional and not offered.
   if (check > 1) return InvalidFieldInCdb(1, 2);
-  return Meaning(cdb::Verify{.range = RangeOf<Layout>(cdb), .compare = check == 1});
+  return Meaning(cdb::Verify{.range = RangeOf<Layout>(cdb),
+                             .disable_page_out = (flags & raw::kDisablePageOut) != 0,
+                             .compare = check == 1});
+}
+
+Parsed ParseWriteAtomic(Bytes cdb) {
+  const auto& layout = As<raw::WriteAtomicCommand>(cdb);
+  if ((layout.flags & raw::kProtectMask) != 0) return InvalidProtection();
+  return Meaning(cdb::WriteAtomic{.range = RangeOf<raw::WriteAtomicCommand>(cdb),
+                                  .disable_page_out = (layout.flags & raw::kDisablePageOut) != 0,
+                                  .force_unit_access = (layout.flags & raw::kForceUnitAccess) != 0,
+                                  .boundary = layout.boundary});
 }
 
 template <class Layout>
@@ -190,7 +202,7 @@ const CommandRow kRows[] = {
     Row("28 f8 ffffffff 00 ffff 04"_hex, kRead10),
     Row("2a f8 ffffffff 00 ffff 04"_hex, kWrite10),
     Row("2e f6 ffffffff 00 ffff 04"_hex, ParseWriteAndVerify<raw::BlockCommand10>),
-    Row("2f e6 ffffffff 00 ffff 04"_hex, ParseVerify<raw::BlockCommand10>),
+    Row("2f f6 ffffffff 00 ffff 04"_hex, ParseVerify<raw::BlockCommand10>),
     Row("34 02 ffffffff 00 ffff 04"_hex, ParsePreFetch<raw::BlockCommand10>),
     Row("35 02 ffffffff 00 ffff 04"_hex, ParseSynchronizeCache<raw::BlockCommand10>),
     Row("37 00 1f 00000000 ffff 04"_hex, ParseReadDefectData10),
@@ -204,16 +216,17 @@ const CommandRow kRows[] = {
     Row("8a f8 ffffffffffffffff ffffffff 00 04"_hex, kWrite16),
     Row("8b f8 ffffffffffffffff ffffffff 00 04"_hex, kOrWrite16),
     Row("8e f6 ffffffffffffffff ffffffff 00 04"_hex, ParseWriteAndVerify<raw::BlockCommand16>),
-    Row("8f e6 ffffffffffffffff ffffffff 00 04"_hex, ParseVerify<raw::BlockCommand16>),
+    Row("8f f6 ffffffffffffffff ffffffff 00 04"_hex, ParseVerify<raw::BlockCommand16>),
     Row("90 02 ffffffffffffffff ffffffff 00 04"_hex, ParsePreFetch<raw::BlockCommand16>),
     Row("91 02 ffffffffffffffff ffffffff 00 04"_hex, ParseSynchronizeCache<raw::BlockCommand16>),
     Row("93 ff ffffffffffffffff ffffffff 00 04"_hex, ParseWriteSame<raw::BlockCommand16>),
+    Row("9c f8 ffffffffffffffff ffff ffff 00 04"_hex, ParseWriteAtomic),
     ActionRow("9e 10 ffffffffffffffff ffffffff 01 04"_hex, ParseReadCapacity16),
     ActionRow("9e 12 ffffffffffffffff ffffffff 00 04"_hex, ParseGetLbaStatus),
     Row("a8 f8 ffffffff ffffffff 00 04"_hex, kRead12),
     Row("aa f8 ffffffff ffffffff 00 04"_hex, kWrite12),
     Row("ae f6 ffffffff ffffffff 00 04"_hex, ParseWriteAndVerify<raw::BlockCommand12>),
-    Row("af e6 ffffffff ffffffff 00 04"_hex, ParseVerify<raw::BlockCommand12>),
+    Row("af f6 ffffffff ffffffff 00 04"_hex, ParseVerify<raw::BlockCommand12>),
     Row("b7 1f ffffffff ffffffff 00 04"_hex, ParseReadDefectData12),
 };
 

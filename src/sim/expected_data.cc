@@ -19,10 +19,11 @@ void AddPadded(Text& to, const std::string& text, size_t length) {
   }
 }
 
-// SPC-4, 6.6.2: a direct-access device, SPC-4, response data format 2, 31 more bytes.
+// SPC-4, 6.6.2: a direct-access device, SPC-4, response data format 2, 69 more bytes. The
+// version descriptors at their end are not asked for.
 Text InquiryOf(const emulator::DiskOptions& disk) {
   Text text;
-  Add(text, {0x00, disk.removable ? 0x80 : 0x00, 0x06, 0x02, 31, 0, 0, 0});
+  Add(text, {0x00, disk.removable ? 0x80 : 0x00, 0x06, 0x02, 69, 0, 0, 0});
   AddPadded(text, disk.vendor, 8);
   AddPadded(text, disk.product, 16);
   AddPadded(text, disk.revision, 4);

@@ -70,6 +70,7 @@ constexpr OpcodeEntry kOpcodes[] = {
     {0x90, "PRE-FETCH(16)"},
     {0x91, "SYNCHRONIZE CACHE(16)"},
     {0x93, "WRITE SAME(16)"},
+    {0x9c, "WRITE ATOMIC(16)"},
     {0x9c, "ATOMIC WRITE(16)"},
     {0x9e, "SERVICE ACTION IN(16)"},
     {0x9f, "SERVICE ACTION OUT(16)"},
@@ -243,6 +244,12 @@ bool AddRareFields(Lines& lines, Bytes cdb) {
     case Opcode::kCompareAndWrite: {
       const auto& command = *View<scsi::CompareAndWriteCommand>(cdb);
       AddBlocks(lines, command.lba, command.length, command.flags);
+      return true;
+    }
+    case Opcode::kWriteAtomic16: {
+      const auto& command = *View<scsi::WriteAtomicCommand>(cdb);
+      AddBlocks(lines, command.lba, command.length, command.flags);
+      if (command.boundary != 0) lines.More(" boundary %u", unsigned{command.boundary});
       return true;
     }
     case Opcode::kReadDefectData10: {

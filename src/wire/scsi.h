@@ -54,6 +54,7 @@ enum class Opcode : uint8_t {
   kPreFetch16 = 0x90,
   kSynchronizeCache16 = 0x91,
   kWriteSame16 = 0x93,
+  kWriteAtomic16 = 0x9c,
   kServiceActionIn16 = 0x9e,
   kReportLuns = 0xa0,
   kMaintenanceIn = 0xa3,

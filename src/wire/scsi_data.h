@@ -35,6 +35,18 @@ struct StandardInquiry {
 };
 static_assert(WireStruct<StandardInquiry> && sizeof(StandardInquiry) == 36);
 
+// What may follow: bytes 36 to 73 of the standard data. SPC-4, 6.6.2.
+struct InquiryVersions {
+  std::array<uint8_t, 20> vendor_specific;
+  std::array<uint8_t, 2> reserved56;
+  std::array<Be16, 8> versions;  // VERSION DESCRIPTOR: a standard that is claimed; 0 for none
+};
+static_assert(WireStruct<InquiryVersions> && sizeof(InquiryVersions) == 38);
+// The standards, no version of them claimed. SPC-4, 6.6.2, table of version descriptor values.
+inline constexpr uint16_t kClaimsSam5 = 0x00a0;
+inline constexpr uint16_t kClaimsSpc4 = 0x0460;
+inline constexpr uint16_t kClaimsSbc3 = 0x04c0;
+
 // PAGE CODE of a VPD page. SPC-4, 7.8.1; SBC-3, 6.6.1.
 enum class VpdPage : uint8_t {
   kSupportedPages = 0x00,
@@ -86,7 +98,8 @@ struct PowerConditionPage {
 };
 static_assert(WireStruct<PowerConditionPage> && sizeof(PowerConditionPage) == 18);
 
-// Block Limits VPD page, B0h. SBC-3, 6.6.3. Zero means "not reported".
+// Block Limits VPD page, B0h. SBC-3, 6.6.3; its last five fields are of SBC-4. Zero means "not
+// reported".
 struct BlockLimitsPage {
   VpdHeader header;            // PAGE LENGTH 60
   uint8_t flags4;              // bit 0: WSNZ
@@ -100,7 +113,11 @@ struct BlockLimitsPage {
   Be32 unmap_granularity;      // OPTIMAL UNMAP GRANULARITY: blocks
   Be32 unmap_alignment;        // bit 31: UGAVALID; UNMAP GRANULARITY ALIGNMENT
   Be64 write_same_max;         // MAXIMUM WRITE SAME LENGTH: blocks
-  std::array<uint8_t, 20> reserved44;
+  Be32 atomic_max;             // MAXIMUM ATOMIC TRANSFER LENGTH: blocks
+  Be32 atomic_alignment;       // ATOMIC ALIGNMENT: blocks
+  Be32 atomic_granularity;     // ATOMIC TRANSFER LENGTH GRANULARITY: blocks
+  Be32 atomic_boundary_max;    // MAXIMUM ATOMIC TRANSFER LENGTH WITH ATOMIC BOUNDARY
+  Be32 boundary_max;           // MAXIMUM ATOMIC BOUNDARY SIZE: blocks
 };
 static_assert(WireStruct<BlockLimitsPage> && sizeof(BlockLimitsPage) == 64);
 inline constexpr uint8_t kWriteSameNeedsLength = 0x01;               // WSNZ
@@ -111,12 +128,13 @@ struct BlockCharacteristicsPage {
   VpdHeader header;      // PAGE LENGTH 60
   Be16 rotation_rate;    // MEDIUM ROTATION RATE: 1 means non-rotating
   uint8_t product_type;  // PRODUCT TYPE
-  uint8_t form_factor;   // bits 3..0: NOMINAL FORM FACTOR
+  uint8_t form_factor;   // bits 7..6: WABEREQ; 5..4: WACEREQ; 3..0: NOMINAL FORM FACTOR
   uint8_t flags8;        // bit 1: FUAB; bit 0: VBULS
   std::array<uint8_t, 55> reserved9;
 };
 static_assert(WireStruct<BlockCharacteristicsPage> && sizeof(BlockCharacteristicsPage) == 64);
 inline constexpr uint16_t kRotationNone = 1;
+inline constexpr uint8_t kErasedIsReadable = 0x40;  // WABEREQ 01b: block erase leaves what READ can
 
 // Logical Block Provisioning VPD page, B2h. SBC-3, 6.6.4.
 struct ProvisioningPage {

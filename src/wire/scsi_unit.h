@@ -75,6 +75,18 @@ struct CompareAndWriteCommand {
 };
 static_assert(WireStruct<CompareAndWriteCommand> && sizeof(CompareAndWriteCommand) == 16);
 
+// SBC-4, 5, "WRITE ATOMIC (16) command".
+struct WriteAtomicCommand {
+  uint8_t opcode;
+  uint8_t flags;  // as of WRITE(16)
+  Be64 lba;
+  Be16 boundary;  // ATOMIC BOUNDARY in blocks: 0 means that the whole transfer is one operation
+  Be16 length;    // TRANSFER LENGTH in blocks
+  uint8_t group;
+  uint8_t control;
+};
+static_assert(WireStruct<WriteAtomicCommand> && sizeof(WriteAtomicCommand) == 16);
+
 // SBC-3, 5, "READ DEFECT DATA (10) command".
 struct ReadDefectData10Command {
   uint8_t opcode;

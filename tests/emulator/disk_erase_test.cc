@@ -32,6 +32,8 @@ struct EraseRig : DiskRig {
 const RefusedListCase kRefused[] = {
     {"block_erase_with_a_list", "48 02 0000000000 0004 00", "",
      "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 07"},
+    {"exit_failure_mode_with_a_list", "48 1f 0000000000 0008 00", "",
+     "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 07"},
     {"overwrite_without_a_pattern", "48 01 0000000000 0004 00", "",
      "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 c0 00 07"},
     {"overwrite_with_more_than_a_block", "48 01 0000000000 0205 00", "",

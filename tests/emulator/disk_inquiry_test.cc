@@ -24,13 +24,15 @@ const PageCase kPages[] = {
     {"standard",
      {},
      "12 00 00 00ff 00",
-     "00 00 06 02 1f 00 00 00 5553425457494e20"
-     "4469736b202020202020202020202020 30303031"},
-    {"standard_removable", {.removable = true}, "12 00 00 0005 00", "00 80 06 02 1f"},
+     "00 00 06 02 45 00 00 00 5553425457494e20"
+     "4469736b202020202020202020202020 30303031"
+     "0000000000000000000000000000000000000000 0000"
+     "00a0 0460 04c0 0000 0000 0000 0000 0000"},  // SAM-5, SPC-4, SBC-3
+    {"standard_removable", {.removable = true}, "12 00 00 0005 00", "00 80 06 02 45"},
     {"long_names_are_cut",
      {.vendor = "VENDORXYZ", .product = "A PRODUCT OF SEVENTEEN", .revision = "12345"},
      "12 00 00 0024 00",
-     "00 00 06 02 1f 00 00 00 56454e444f525859"
+     "00 00 06 02 45 00 00 00 56454e444f525859"
      "412050524f44554354204f4620534556 31323334"},
     {"cut_to_nothing", {}, "12 00 00 0000 00", ""},
     {"supported_pages", {}, "12 01 00 00ff 00", "00 00 0007 00 80 83 8a b0 b1 b2"},
@@ -40,15 +42,17 @@ const PageCase kPages[] = {
     {"block_limits",
      {},
      "12 01 b0 00ff 00",
-     // WSNZ, 128 blocks at most for COMPARE AND WRITE; transfers; UNMAP of at most 4 GiB in at most
-     // 255 descriptors, by 64 KiB from block 0 on; WRITE SAME of at most 1 GiB
-     "00 b0 003c 01 80 0008 00400000 00000800 00000000 00800000 000000ff 00000080 80000000"
-     "0000000000200000 0000000000000000000000000000000000000000"},
+     // WSNZ, 128 blocks at most for COMPARE AND WRITE; transfers; UNMAP of at most 512 MiB in at
+     // most 255 descriptors, by 64 KiB from block 0 on; WRITE SAME of at most 1 GiB; WRITE ATOMIC
+     // of at most 128 KiB by 4 KiB from block 0 on, with a boundary and without one
+     "00 b0 003c 01 80 0008 00400000 00000800 00000000 00100000 000000ff 00000080 80000000"
+     "0000000000200000 00000100 00000008 00000008 00000100 00000100"},
     {"block_limits_of_4096",
      {.block_size = 4096},
      "12 01 b0 0010 00",
      "00 b0 003c 01 10 0001 00080000 00000100"},
-    {"characteristics", {}, "12 01 b1 000a 00", "00 b1 003c 0001 00 00 00 00"},
+    // WABEREQ 01b: what was erased can be read
+    {"characteristics", {}, "12 01 b1 000a 00", "00 b1 003c 0001 00 40 00 00"},
     {"provisioning", {}, "12 01 b2 00ff 00", "00 b2 0004 00 e4 02 00"},
 };
 

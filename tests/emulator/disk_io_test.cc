@@ -351,7 +351,7 @@ BOOST_AUTO_TEST_CASE(verify_reads_without_data) {
 
 BOOST_AUTO_TEST_CASE(verify_may_be_longer_than_any_transfer) {
   DiskRig rig({}, uint64_t{1} << 36);
-  BOOST_TEST((rig.host.Do(scsi::Verify16(0, 1 << 23, false)) == Status::kGood));
+  BOOST_TEST((rig.host.Do(scsi::Verify16({.range = {.blocks_count = 1 << 23}})) == Status::kGood));
   BOOST_TEST(rig.store.log.size() == 4096u);
 }
 
@@ -379,7 +379,7 @@ BOOST_AUTO_TEST_CASE(verify_compares_what_the_host_sends) {
   rig.host.Do(scsi::Verify10(0x10, 8, true), data);
   BOOST_TEST(rig.host.sense() == "f0 00 0e 00 00 00 15 0a 00 00 00 00 1d 00 00 00 00 00");
   BOOST_TEST(rig.host.calls == "DTTTTTTE");
-  rig.host.Do(scsi::Verify16(0x10, 8, true), data);
+  rig.host.Do(scsi::Verify16({.range = {.lba = 0x10, .blocks_count = 8}, .compare = true}), data);
   BOOST_TEST(rig.host.codes() == "0e/1d/00");
 }
 

@@ -53,13 +53,13 @@ BOOST_AUTO_TEST_SUITE(disk_sg3, *boost::unit_test::precondition(Installed))
 
 BOOST_AUTO_TEST_CASE(sg_inq_reads_the_standard_data) {
   DiskRig rig(DiskOptions{.removable = true});
-  rig.host.Do(scsi::Inquiry(false, 0, 36));
+  rig.host.Do(scsi::Inquiry(false, 0, 255));
   const std::string said = Ask("sg_inq --inhex=-", rig.host.in);
   BOOST_TEST(Says(said, "RMB=1"));
   BOOST_TEST(Says(said, "version=0x06  [SPC-4]"));
   BOOST_TEST(Says(said, "Resp_data_format=2"));
   BOOST_TEST(Says(said, "CmdQue=0"));
-  BOOST_TEST(Says(said, "length=36 (0x24)   Peripheral device type: disk"));
+  BOOST_TEST(Says(said, "length=74 (0x4a)   Peripheral device type: disk"));
   BOOST_TEST(Says(said, "Vendor identification: USBTWIN"));
   BOOST_TEST(Says(said, "Product identification: Disk"));
   BOOST_TEST(Says(said, "Product revision level: 0001"));
@@ -82,12 +82,17 @@ BOOST_AUTO_TEST_CASE(sg_vpd_reads_every_page) {
   BOOST_TEST(Says(limits, "Maximum transfer length: 4194304 blocks"));
   BOOST_TEST(Says(limits, "Optimal transfer length: 2048 blocks"));
   BOOST_TEST(Says(limits, "Maximum compare and write length: 128 blocks"));
-  BOOST_TEST(Says(limits, "Maximum unmap LBA count: 8388608"));
+  BOOST_TEST(Says(limits, "Maximum unmap LBA count: 1048576"));
   BOOST_TEST(Says(limits, "Maximum unmap block descriptor count: 255"));
   BOOST_TEST(Says(limits, "Optimal unmap granularity: 128 blocks"));
   BOOST_TEST(Says(limits, "Unmap granularity alignment: 0"));
   BOOST_TEST(Says(limits, "Maximum write same length: 0x200000 blocks"));
   BOOST_TEST(Says(limits, "Write same non-zero (WSNZ): 1"));
+  BOOST_TEST(Says(limits, "Maximum atomic transfer length: 256"));
+  BOOST_TEST(Says(limits, "Atomic alignment: 8"));
+  BOOST_TEST(Says(limits, "Atomic transfer length granularity: 8"));
+  BOOST_TEST(Says(limits, "Maximum atomic transfer length with atomic boundary: 256"));
+  BOOST_TEST(Says(limits, "Maximum atomic boundary size: 256"));
   const std::string power = Ask("sg_vpd --inhex=-", Vital(0x8a));
   BOOST_TEST(Says(power, "Standby_y=1 Standby_z=1 Idle_c=1 Idle_b=1 Idle_a=1"));
 

@@ -45,12 +45,11 @@ Cdb Rebuild(const Meaning& meaning) {
           [&](const cdb::Write& what) {
             return Write16(what.range.lba, what.range.blocks_count, caching(what));
           },
-          [](const cdb::Verify& what) {
-            return Verify16(what.range.lba, what.range.blocks_count, what.compare);
-          },
+          [](const cdb::Verify& what) { return Verify16(what); },
           [](const cdb::WriteAndVerify& what) { return WriteAndVerify16(what); },
           [](const cdb::CompareAndWrite& what) { return CompareAndWrite(what); },
           [](const cdb::OrWrite& what) { return OrWrite16(what); },
+          [](const cdb::WriteAtomic& what) { return WriteAtomic16(what); },
           [](const cdb::WriteSame& what) { return WriteSame16(what); },
           [](const cdb::Unmap& what) { return Unmap(what); },
           [](const cdb::GetLbaStatus& what) { return GetLbaStatus(what); },

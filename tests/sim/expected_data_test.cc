@@ -38,12 +38,12 @@ BOOST_FIXTURE_TEST_SUITE(expected_data, Fixture)
 
 BOOST_AUTO_TEST_CASE(units_say_who_they_are) {
   BOOST_TEST(Is(0, scsi::Inquiry(false, 0, 36),
-                "00 00 06 02 1f 000000"
+                "00 00 06 02 45 000000"
                 "5553425457494e20"                  // "USBTWIN "
                 "4469736b202020202020202020202020"  // "Disk"
                 "30303031"_hex));
   BOOST_TEST(Is(1, scsi::Inquiry(false, 0, 36),
-                "00 80 06 02 1f 000000"
+                "00 80 06 02 45 000000"
                 "5553425457494e20"
                 "4f746865722020202020202020202020"  // "Other"
                 "30303031"_hex));

@@ -42,8 +42,7 @@ class Attach(guest.Case):
         done = self.attached("""
             attach 'emu:uas?size=64M'
             disk
-            basename $(readlink /sys/bus/usb/devices/$device:1.0/driver || \
-              readlink /sys/bus/usb/devices/$device/$device:1.0/driver)
+            driver
             cat /sys/block/${disk#/dev/}/device/queue_depth
             dd if=/dev/urandom of=/tmp/written bs=1M count=32 status=none
             writers=

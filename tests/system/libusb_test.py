@@ -24,25 +24,11 @@ disk() {
 INQUIRY = ["--cdb", "12 00 00 00 24 00", "--din", "36"]
 
 
-# The kernel's own SCSI target as a gadget, at SuperSpeed: setting 1 speaks UAS, with streams on
-# three pipes. It stays plugged in: its function breaks the kernel when it goes in mid-command.
+# The kernel's own SCSI target as a gadget, at SuperSpeed: UAS with streams on three pipes.
 SUPER_SPEED = ["--kernel-command-line", "dummy_hcd.is_super_speed=1"]
-TARGET = FUNCTIONS + f"""
-core=/sys/kernel/config/target/core/fileio_0/file
-group=/sys/kernel/config/target/usb_gadget/naa.6001405c3214b06a/tpgt_1
-folder=/sys/kernel/config/usb_gadget/target
-mkdir -p $core $folder/configs/c.1 $folder/functions/tcm.0
-echo 0x1d6b >$folder/idVendor
-echo 0x0104 >$folder/idProduct
+TARGET = shell.TARGET + f"""
 cp $WORK/image /tmp/image
-echo fd_dev_name=/tmp/image,fd_dev_size={LENGTH} >$core/control
-echo 1 >$core/enable
-mkdir -p $group/lun/lun_0
-echo naa.6001405c3214b06b >$group/nexus
-ln -s $core $group/lun/lun_0/file
-echo 1 >$group/enable
-ln -s $folder/functions/tcm.0 $folder/configs/c.1
-echo dummy_udc.0 >$folder/UDC
+target dummy_udc.0 /tmp/image {LENGTH}
 until_is 'test -e /sys/bus/usb/devices/2-1/2-1:1.0/driver'
 """
 
@@ -204,7 +190,7 @@ class Libusb(guest.Case):
             options=SUPER_SPEED)
         self.assertIn("No errors detected", done.text + done.complaint)
 
-    # The target is the kernel's own; its Bulk-Only half answers nonsense, so nothing falls back.
+    # The target's Bulk-Only half answers nonsense, so nothing falls back.
     def test_uas_with_streams(self):
         usbtwin, device = command(self.usbtwin), f"-d {IDS} --detach-kernel"
         self.shell(TARGET + f"""

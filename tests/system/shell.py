@@ -39,6 +39,27 @@ gadget() {  # NAME FUNCTION UDC [IMAGE]: makes a device and plugs it in
 unplug() { echo "" >/sys/kernel/config/usb_gadget/$1/UDC; }
 """
 
+# The kernel's own SCSI target as a device: setting 0 is Bulk-Only, which answers nonsense, and
+# setting 1 UAS. It stays plugged in: its function breaks the kernel when it goes in mid-command.
+TARGET = GADGET + r"""
+target() {  # UDC IMAGE BYTES
+  core=/sys/kernel/config/target/core/fileio_0/file
+  group=/sys/kernel/config/target/usb_gadget/naa.6001405c3214b06a/tpgt_1
+  folder=/sys/kernel/config/usb_gadget/target
+  mkdir -p $core $folder/configs/c.1 $folder/functions/tcm.0
+  echo 0x1d6b >$folder/idVendor
+  echo 0x0104 >$folder/idProduct
+  echo fd_dev_name=$2,fd_dev_size=$3 >$core/control
+  echo 1 >$core/enable
+  mkdir -p $group/lun/lun_0
+  echo naa.6001405c3214b06b >$group/nexus
+  ln -s $core $group/lun/lun_0/file
+  echo 1 >$group/enable
+  ln -s $folder/functions/tcm.0 $folder/configs/c.1
+  echo $1 >$folder/UDC
+}
+"""
+
 # Twins in ports of vhci_hcd. Several: `attach` leaves its process in $pid, its port in $port, and
 # what it said in /tmp/said.
 ATTACH = WAIT + r"""
@@ -67,6 +88,7 @@ disk() {  # [DEVICE]: until it has a disk; $disk is its node
   echo "no disk" >&2
   return 1
 }
+driver() { basename "$(readlink /sys/bus/usb/devices/$device:1.0/driver)"; }
 good_end() {  # ends $pid as a person does; it must have detached in good order
   kill -INT $pid
   wait $pid

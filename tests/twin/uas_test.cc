@@ -14,7 +14,7 @@ namespace {
 
 const std::array kSpeeds{Speed::kHigh, Speed::kSuper, Speed::kSuperPlus};
 
-constexpr std::array<uint8_t, 6> kInquiry{0x12, 0, 0, 0, 255, 0};
+constexpr std::array<uint8_t, 6> kInquiry{0x12, 0, 0, 0, 36, 0};
 
 }  // namespace
 

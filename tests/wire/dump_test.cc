@@ -173,6 +173,8 @@ BOOST_AUTO_TEST_CASE(command_blocks_by_name_with_blocks) {
       {{0x89, 8, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0},
        "COMPARE AND WRITE lba 7 blocks 2 flags 08\n"},
       {{0x8b, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0}, "ORWRITE(16) lba 7 blocks 2\n"},
+      {{0x9c, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 8, 0, 16, 0, 0},
+       "WRITE ATOMIC(16) lba 8 blocks 16 boundary 8\n"},
       {{0x93, 9, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0},
        "WRITE SAME(16) lba 7 blocks 2 flags 09\n"},
       {{0x37, 0, 0x1b, 0, 0, 0, 0, 1, 0, 0},

@@ -193,12 +193,19 @@ BOOST_AUTO_TEST_CASE(inquiry_data_puts_each_field_where_the_standard_says) {
   inquiry.revision = {'0', '0', '0', '1'};
   BOOST_TEST(Emitted(inquiry) == Literal(kBytes));
   BOOST_TEST(Parsed<StandardInquiry>(kBytes).additional_length == 31);
+
+  InquiryVersions more{};
+  more.versions = {kClaimsSam5, kClaimsSpc4, kClaimsSbc3};
+  std::vector<uint8_t> expected(22);
+  const std::vector<uint8_t> versions = Literal("00a0 0460 04c0 0000 0000 0000 0000 0000"_hex);
+  expected.insert(expected.end(), versions.begin(), versions.end());
+  BOOST_TEST(Emitted(more) == expected);
 }
 
 BOOST_AUTO_TEST_CASE(vital_product_data_pages_read_their_fields) {
   constexpr auto kLimits =
       "00 b0 003c 01 00 0008 00000800 00000800 00000000 00010000 00000040 00000001 80000000"
-      "0000000000000000 0000000000000000000000000000000000000000"_hex;
+      "0000000000000000 00000100 00000008 00000004 00000040 00000010"_hex;
   const auto limits = Parsed<BlockLimitsPage>(kLimits);
   BOOST_TEST(limits.header.page_code == static_cast<uint8_t>(VpdPage::kBlockLimits));
   BOOST_TEST(limits.header.length == sizeof(BlockLimitsPage) - sizeof(VpdHeader));
@@ -208,6 +215,11 @@ BOOST_AUTO_TEST_CASE(vital_product_data_pages_read_their_fields) {
   BOOST_TEST(limits.unmap_descriptors_max == 0x40u);
   BOOST_TEST(limits.unmap_granularity == 1u);
   BOOST_TEST(limits.unmap_alignment == 0x80000000u);
+  BOOST_TEST(limits.atomic_max == 0x100u);
+  BOOST_TEST(limits.atomic_alignment == 8u);
+  BOOST_TEST(limits.atomic_granularity == 4u);
+  BOOST_TEST(limits.atomic_boundary_max == 0x40u);
+  BOOST_TEST(limits.boundary_max == 0x10u);
 
   BlockCharacteristicsPage characteristics{};
   characteristics.header = {0, 0xb1, 60};
