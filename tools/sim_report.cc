@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "proto/bot_host.h"
 #include "tools/exit_status.h"
 #include "tools/json_text.h"
 

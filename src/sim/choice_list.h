@@ -15,7 +15,7 @@
 
 #include "app/failure.h"
 #include "base/error.h"
-#include "sim/disk_run.h"
+#include "sim/run_disk.h"
 
 namespace usbtwin::sim {
 
