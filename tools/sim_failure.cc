@@ -70,7 +70,8 @@ void TellFailure(const KeepOptions& options, const FailedRun& failed) {
                   failed.commands, options.more));
   const std::string name = fmt::format("sim-{}", failed.seed);
   sim::ChoiceList list =
-      sim::ListOf(failed.seed, {.commands = failed.commands, .swarm = {.faults = options.faults}});
+      sim::ListOf(failed.seed, {.commands = failed.commands,
+                                .swarm = {.faults = options.faults, .protocol = options.protocol}});
   // First as it is: a smaller run may break the program.
   KeepChoices(*os::MakeSystem(), options.folder + "/" + name, list);
   abort_watch::BeginRun({.seed = failed.seed, .commands = failed.commands});

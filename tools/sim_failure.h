@@ -15,6 +15,7 @@ struct KeepOptions {
   std::string folder = ".";
   std::string more;  // options without which the run is not repeated: " --no-faults"
   bool faults = true;
+  host::StorageProtocol protocol = host::StorageProtocol::kAny;
   uint64_t shrink_tries = sim::ShrinkOptions{}.tries_max;
   double shrink_seconds = 60;
 };

@@ -67,6 +67,7 @@ uint16_t HostEngine::Start(const HostCommand& command) {
   const size_t additional =
       (std::max(command.command_block.size(), iu.command_block.size()) - 16 + 3) & ~size_t{3};
   iu.header = {.id = static_cast<uint8_t>(wire::uas::IuId::kCommand), .reserved1 = 0, .tag = tag};
+  iu.attribute = static_cast<uint8_t>(command.attribute);
   iu.additional_length = static_cast<uint8_t>(additional);
   iu.lun = wire::uas::EncodeLun(command.lun);
   wire::Emit(task.iu, iu);

@@ -44,6 +44,7 @@ struct HostCommand {
   Bytes command_block;  // 1 to 32 bytes, read at once
   bool in = false;      // direction of the data, where there is any
   uint32_t length = 0;  // bytes of data
+  wire::uas::TaskAttribute attribute = wire::uas::TaskAttribute::kSimple;
 };
 
 // Rungs of the ladder, lowest first.

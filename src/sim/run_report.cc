@@ -19,6 +19,14 @@ void UsbIpCount::Add(const UsbIpCount& other) {
   silenced += other.silenced;
 }
 
+void UasCount::Add(const UasCount& other) {
+  runs += other.runs;
+  stream_runs += other.stream_runs;
+  commands += other.commands;
+  at_once += other.at_once;
+  for (size_t rung = 0; rung < rungs.size(); ++rung) rungs[rung] += other.rungs[rung];
+}
+
 void RunReport::Add(const RunReport& other) {
   runs += other.runs;
   commands += other.commands;
@@ -38,6 +46,7 @@ void RunReport::Add(const RunReport& other) {
     faults[index].Add(other.faults[index]);
   }
   usbip.Add(other.usbip);
+  uas.Add(other.uas);
   for (size_t index = 0; index < rungs.size(); ++index) rungs[index] += other.rungs[index];
   history = history * 0x100000001b3 ^ other.history;
 }

@@ -48,6 +48,17 @@ struct UsbIpCount {
   void Add(const UsbIpCount& other);
 };
 
+// The runs whose host spoke UAS.
+struct UasCount {
+  uint64_t runs = 0;
+  uint64_t stream_runs = 0;  // of those, at SuperSpeed
+  uint64_t commands = 0;
+  uint64_t at_once = 0;             // commands under way when one began, added up
+  std::array<uint64_t, 5> rungs{};  // commands by the highest rung of recovery; uas::Rung
+
+  void Add(const UasCount& other);
+};
+
 struct RunReport {
   uint64_t runs = 0;
   uint64_t commands = 0;
@@ -64,10 +75,12 @@ struct RunReport {
   Duration virtual_time{};
   std::array<FaultCount, fault::kKindsCount> faults{};
   UsbIpCount usbip;
+  UasCount uas;
   uint64_t power_losses = 0;
-  uint64_t rolled_back = 0;         // blocks that they were seen to take back to older versions
-  std::array<uint64_t, 6> rungs{};  // commands by the highest rung of recovery; bot::Rung
-  uint64_t history = 0;             // a digest of every answer and its time
+  uint64_t rolled_back = 0;  // blocks that they were seen to take back to older versions
+  std::array<uint64_t, 6>
+      rungs{};           // commands over Bulk-Only by the highest rung of recovery; bot::Rung
+  uint64_t history = 0;  // a digest of every answer and its time
 
   void Add(const RunReport& other);
 };

@@ -25,7 +25,7 @@ bool IsRare(const fault::KindInfo& info) {
   return true;
 }
 
-fault::Rule DrawRule(Chooser& chooser, const fault::KindInfo& info) {
+fault::Rule DrawRule(Chooser& chooser, const fault::KindInfo& info, bool uas) {
   fault::Rule rule{.kind = info.kind};
   rule.one_in = uint64_t{1} << (IsRare(info) ? chooser.Between(1, kRareRateExponentMax, "how rare")
                                              : chooser.Between(kRateExponentMin, kRateExponentMax,
@@ -47,8 +47,9 @@ fault::Rule DrawRule(Chooser& chooser, const fault::KindInfo& info) {
     case Parameter::kValue:
       // Bits that the receiver can see are wrong: nothing on the bus protects the others, so a
       // flipped block number is a command to write somewhere else.
-      if (info.kind == Kind::kCorruptOut) rule.value = chooser.Choose(32, "which bit");
-      if (info.kind == Kind::kCorruptIn) rule.value = chooser.Choose(64, "which bit");
+      // Of UAS only the first byte says enough of itself: a tag that is another's is as good.
+      if (info.kind == Kind::kCorruptOut) rule.value = chooser.Choose(uas ? 8 : 32, "which bit");
+      if (info.kind == Kind::kCorruptIn) rule.value = chooser.Choose(uas ? 8 : 64, "which bit");
       if (info.kind == Kind::kReservedStatus) rule.value = 3 + chooser.Choose(253, "which status");
       if (info.kind == Kind::kResidueLie && chooser.Choose(2, "which residue") == 1) {
         rule.value = chooser.Choose(1 << 17, "which residue");
@@ -58,15 +59,17 @@ fault::Rule DrawRule(Chooser& chooser, const fault::KindInfo& info) {
   return rule;
 }
 
-emulator::Profile DrawProfile(Chooser& chooser) {
+// UAS needs high speed, and has streams from SuperSpeed on.
+emulator::Profile DrawProfile(Chooser& chooser, bool uas) {
   emulator::Profile profile;
   static constexpr std::array<usb::Speed, 3> kSpeeds{usb::Speed::kHigh, usb::Speed::kSuper,
                                                      usb::Speed::kFull};
-  profile.speed = kSpeeds[chooser.Choose(kSpeeds.size(), "which speed")];
+  profile.speed = kSpeeds[chooser.Choose(kSpeeds.size() - uas, "which speed")];
   profile.device.speeds.clear();
   profile.device.speeds = emulator::SpeedsUpTo(profile.speed);
   const uint64_t units = chooser.Between(1, 4, "how many units");
   emulator::FunctionProfile function;
+  if (uas) function.kind = emulator::FunctionProfile::Kind::kUas;
   for (uint64_t unit = 0; unit < units; ++unit) {
     emulator::UnitProfile drawn;
     // No unit can be taken for another.
@@ -139,6 +142,22 @@ fault::Rule RuleOf(Chooser& chooser, const Swarm& swarm, const fault::KindInfo& 
   return rule;
 }
 
+// USB/IP carries no streams, and without them there is no UAS at SuperSpeed.
+void SlowDown(emulator::Profile& profile) {
+  profile.speed = usb::Speed::kHigh;
+  profile.device.speeds = emulator::SpeedsUpTo(profile.speed);
+}
+
+bool DrawUas(Chooser& chooser, host::StorageProtocol protocol) {
+  if (protocol != host::StorageProtocol::kAny) return protocol == host::StorageProtocol::kUas;
+  return chooser.Choose(3, "which protocol") == 2;
+}
+
+// Faults of conversations that the host does not hold.
+bool IsOfOther(const fault::KindInfo& info, bool uas) {
+  return std::string_view(info.name).starts_with(uas ? "bot." : "uas.");
+}
+
 }  // namespace
 
 Swarm DrawSmall(Chooser& chooser) {
@@ -177,12 +196,18 @@ Swarm DrawSmall(Chooser& chooser) {
 Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
   if (options.small) return DrawSmall(chooser);
   Swarm swarm;
-  swarm.profile = DrawProfile(chooser);
+  swarm.uas = DrawUas(chooser, options.protocol);
+  if (swarm.uas) {
+    static constexpr std::array<uint16_t, 6> kDepths{1, 2, 4, 8, 16, 32};
+    swarm.queue_depth = kDepths[chooser.Choose(kDepths.size(), "how many commands at once")];
+  }
+  swarm.profile = DrawProfile(chooser, swarm.uas);
   if (options.faults) {
     for (const fault::KindInfo& info : fault::Kinds()) {
+      if (IsOfOther(info, swarm.uas)) continue;
       const bool exists = chooser.Choose(4, "whether this fault exists") == 3;
       if (!exists) continue;
-      swarm.plan.rules.push_back(DrawRule(chooser, info));
+      swarm.plan.rules.push_back(DrawRule(chooser, info, swarm.uas));
       swarm.power_may_fail = swarm.power_may_fail || info.kind == Kind::kPowerLoss;
     }
   }
@@ -197,13 +222,14 @@ Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
   }
   if (chooser.Choose(6, "whether USB/IP lies between") == 5) {
     swarm.usbip = DrawPipes(chooser, options.faults);
+    if (swarm.uas) SlowDown(swarm.profile);
   } else {
     swarm.link_latency = DrawLatency(chooser, "how long transfers take");
   }
   const uint64_t one_at_a_time = swarm.usbip ? 1 : 3;
   swarm.submits_ahead = chooser.Choose(4, "whether transfers go out together") >= one_at_a_time;
   swarm.store_latency = DrawLatency(chooser, "how long stores take");
-  swarm.block_device = chooser.Choose(8, "whether the host has blocks") == 7;
+  swarm.block_device = !swarm.uas && chooser.Choose(8, "whether the host has blocks") == 7;
   return swarm;
 }
 
