@@ -66,12 +66,15 @@ host::StorageProtocol ProtocolOf(const Options& options) {
   return options.uas ? host::StorageProtocol::kUas : host::StorageProtocol::kAny;
 }
 
+std::string CanaryOf(const Options& options) {
+  return options.canary.empty() ? "" : " --canary " + options.canary;
+}
+
 std::string MoreOf(const Options& options) {
   std::string more = options.no_faults ? " --no-faults" : "";
   if (options.bulk_only) more += " --bot";
   if (options.uas) more += " --uasp";
-  if (!options.canary.empty()) more += " --canary " + options.canary;
-  return more;
+  return more + CanaryOf(options);
 }
 
 // False, and told, where there is no such canary.
@@ -219,6 +222,7 @@ int Replay(const Options& options) {
 KeepOptions KeepingOf(const Options& options) {
   return {.folder = options.output_folder,
           .more = MoreOf(options),
+          .more_replay = CanaryOf(options),
           .faults = !options.no_faults,
           .protocol = ProtocolOf(options),
           .shrink_tries = options.shrink_tries,
@@ -322,7 +326,8 @@ void AddSimVerb(CLI::App& cli, Chosen& chosen) {
         verb.add_flag("--no-faults", options.no_faults, "nothing is made to go wrong");
         verb.add_flag("--bot", options.bulk_only, "only hosts that speak Bulk-Only");
         verb.add_flag("--uasp", options.uas,
-                      "only hosts that speak USB Attached SCSI, with up to 32 commands at once")
+                      "only hosts that speak USB Attached SCSI, with up to 32 commands at once, "
+                      "and faults for them; without it they meet none")
             ->excludes("--bot");
         CLI::Option* exhaustive = verb.add_flag(
             "--exhaustive", options.exhaustive,

@@ -56,10 +56,11 @@ void KeepList(const KeepOptions& options, const std::string& name, const sim::Ch
     os::PrintError("no capture: " + record.error().text + "\n");
   }
   if (!KeepChoices(*system, stem, list)) return;
-  os::PrintError(fmt::format(
-      "choices: {0}.choices ({1}, {2})\n"
-      "replay: usbtwin sim --replay {0}.choices{3}\n",
-      stem, Count(list.values.size(), "choice"), Count(list.commands, "command"), options.more));
+  os::PrintError(
+      fmt::format("choices: {0}.choices ({1}, {2})\n"
+                  "replay: usbtwin sim --replay {0}.choices{3}\n",
+                  stem, Count(list.values.size(), "choice"), Count(list.commands, "command"),
+                  options.more_replay));
 }
 
 void TellFailure(const KeepOptions& options, const FailedRun& failed) {

@@ -27,9 +27,10 @@ bool PassesOn(Kind kind) {
   }
 }
 
-// Which cut data short.
+// Which cut data short, or leave it out, where its status comes.
 bool Cuts(Kind kind) {
-  return kind == Kind::kShortIn || kind == Kind::kShortData;
+  return kind == Kind::kShortIn || kind == Kind::kShortData || kind == Kind::kLostRequest ||
+         kind == Kind::kLostCompletion || kind == Kind::kSilent;
 }
 
 }  // namespace
@@ -90,6 +91,7 @@ bool QueueRun::Open() {
       OpenStorage({.protocol = host::StorageProtocol::kUas, .queue_depth_max = swarm_.queue_depth});
   transport_ = dynamic_cast<host::UasTransport*>(transport);
   CHECK((transport_ == nullptr) == (transport == nullptr));
+  reopenings_before_ = 0;
   return transport_ != nullptr;
 }
 
@@ -142,7 +144,8 @@ bool QueueRun::RunWave(uint64_t commands_max) {
       std::min(commands_max, chooser_.Between(1, 3 * depth, "how many commands in a wave"));
   while (left != 0 || running_ != 0) {
     // Which blocks a power loss took back is not known in the middle of it.
-    if (Injected(Kind::kPowerLoss)) left = 0;
+    if (wave_.size() != 0 && Injected(Kind::kPowerLoss)) left = 0;
+    if (left == 0 && running_ == 0) break;
     if (left != 0 && running_ < depth) {
       Slot& slot = FreeSlot();
       ++command_;
@@ -393,6 +396,8 @@ bool QueueRun::JudgeWave() {
     first.request.blocks == 0 ? model.HandleSynchronised()
                               : model.HandleSynchronised(first.request.lba, first.request.blocks);
   }
+  const uint64_t reopenings = transport_->reopenings_count();
+  if (std::exchange(reopenings_before_, reopenings) != reopenings) judge_.HandleReopened();
   if (const auto wrong_report = judge_.Judge(sent_, Injections())) Fail(*wrong_report);
   Account(false);
   serial_before_ = player_.serial();

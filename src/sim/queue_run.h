@@ -89,7 +89,8 @@ class QueueRun final : public RunBase {
   uint64_t cancel_next_ = 0;
   uint64_t reopen_next_ = 0;
   uint64_t pause_next_ = 0;
-  uint64_t serial_before_ = 0;  // of the last injection before the wave
+  uint64_t serial_before_ = 0;      // of the last injection before the wave
+  uint64_t reopenings_before_ = 0;  // of the transport, when the wave began
   bool reading_back_ = false;
 };
 

@@ -15,9 +15,10 @@
 namespace usbtwin::sim {
 
 struct SwarmOptions {
-  bool faults = true;                                            // false: nothing goes wrong
-  bool small = false;                                            // DrawSmall instead
-  host::StorageProtocol protocol = host::StorageProtocol::kAny;  // which the host speaks
+  bool faults = true;  // false: nothing goes wrong
+  bool small = false;  // DrawSmall instead
+  // Which the host speaks. With kAny, hosts that speak UAS meet no faults but what they take back.
+  host::StorageProtocol protocol = host::StorageProtocol::kAny;
 };
 
 // A run so small that all of its schedules can be tried: a few commands that are given, on a link

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "host/uas_transport.h"
+
 namespace usbtwin::sim {
 
 using fault::Injection;
@@ -17,6 +19,8 @@ using std::chrono::seconds;
 // Two answers to task management that do not come, a port that is slow, a device that must come
 // back: what recovery may take beside the delays that are played.
 constexpr Duration kRecoveryMax = seconds(30);
+
+constexpr Duration kDrainTime = host::UasTransportOptions{}.drain_timeout;
 
 bool IsLasting(Kind kind) {
   return kind == Kind::kNotReady || kind == Kind::kDataProtect || kind == Kind::kMediumRemoved;
@@ -60,6 +64,7 @@ void WaveJudge::HandleOpened() {
 }
 
 void WaveJudge::HandleConnections(bool trouble) {
+  trouble_now_ = trouble;
   trouble_ = trouble_ || trouble;
   if (trouble) HandleOpened();
 }
@@ -81,6 +86,7 @@ void WaveJudge::Enter(std::span<const Injection> played) {
     streak_.set(static_cast<size_t>(injection.kind));
     calm_ = false;
     if (ExpectedOf(injection.kind).resets) HandleOpened();
+    silent_ = silent_ || injection.kind == Kind::kSilent;
     if (!IsLasting(injection.kind)) continue;
     lasting_.set(static_cast<size_t>(injection.kind));
     lasting_until_ = std::max(lasting_until_, injection.when + DelayOf(injection.kind));
@@ -98,7 +104,11 @@ bool WaveJudge::Disturbed() const {
 std::optional<Wrong> WaveJudge::Judge(std::span<const SentInWave> sent,
                                       std::span<const Injection> played) {
   Enter(played);
-  for (const SentInWave& one : sent) taken_back_ = taken_back_ || one.cancelled;
+  for (const SentInWave& one : sent) {
+    taken_back_ = taken_back_ || one.cancelled;
+    const bool late = !one.answer && one.answer.error().kind == ErrorKind::kTimedOut;
+    if (silent_ && late) streak_.set(static_cast<size_t>(Kind::kSilent));
+  }
   if (Disturbed()) std::fill(attention_.begin(), attention_.end(), true);
   for (const SentInWave& one : sent) {
     if (auto wrong = JudgeOne(one)) return wrong;
@@ -123,10 +133,10 @@ void WaveJudge::Leave(std::span<const SentInWave> sent, bool played) {
     well = well && !one.cancelled && (!one.answer || one.answer->recoveries == 0);
   }
   calm_ = well && !played && !trouble_;
-  trouble_ = false;
+  if (well && !trouble_now_) trouble_ = false;
   if (!calm_) return;
   streak_.reset();
-  taken_back_ = false;
+  taken_back_ = reopened_ = false;
 }
 
 std::optional<Wrong> WaveJudge::JudgeOne(const SentInWave& sent) const {
@@ -156,8 +166,9 @@ bool WaveJudge::ExplainsError(const Error& error) const {
   const bool lost = error.kind == ErrorKind::kDisconnected || error.kind == ErrorKind::kTimedOut ||
                     error.kind == ErrorKind::kNotFound;
   if (trouble_ && lost) return true;
+  if (reopened_ && Disturbed() && error.kind == ErrorKind::kDisconnected) return true;
   return std::any_of(fault::Kinds().begin(), fault::Kinds().end(), [&](const auto& info) {
-    return streak_.test(static_cast<size_t>(info.kind)) && ExpectedOf(info.kind).allows(error.kind);
+    return streak_.test(static_cast<size_t>(info.kind)) && AllowsOverUas(info.kind, error.kind);
   });
 }
 
@@ -217,7 +228,9 @@ std::optional<Wrong> WaveJudge::JudgeTime(const SentInWave& sent) const {
   }
   if (trouble_ || far_) slack += kRecoveryMax;
   const bool timed_out = !sent.answer && sent.answer.error().kind == ErrorKind::kTimedOut;
-  if (timed_out && sent.took < timeout_) {
+  // Data that is late behind its status is waited for that long.
+  const Duration least = Disturbed() ? std::min<Duration>(timeout_, kDrainTime) : timeout_;
+  if (timed_out && sent.took < least) {
     return Wrong{Law::kTime, NameOf(sent) + " timed out after " +
                                  std::to_string(sent.took.count()) + " ns of " +
                                  std::to_string(timeout_.count())};
@@ -232,11 +245,13 @@ std::optional<Wrong> WaveJudge::JudgeTime(const SentInWave& sent) const {
 std::optional<Wrong> WaveJudge::JudgeNotice(std::span<const SentInWave> sent,
                                             std::span<const Injection> played) const {
   const bool noticed = std::any_of(sent.begin(), sent.end(), [](const SentInWave& one) {
-    return one.cancelled || !one.good() || one.answer->recoveries != 0;
+    return one.cancelled || !one.good() || one.answer->recoveries != 0 || one.answer->residue != 0;
   });
   if (noticed || sent.empty()) return std::nullopt;
   for (const Injection& injection : played) {
     if (!injection.observed || ExpectedOf(injection.kind).passing != Passing::kNever) continue;
+    // Data that the host heard of only when it took the transfer back was there all the same.
+    if (injection.kind == Kind::kLostCompletion) continue;
     return Wrong{Law::kNotice, std::string(fault::Info(injection.kind).name) +
                                    " happened, and the host took no notice"};
   }

@@ -42,6 +42,9 @@ class WaveJudge {
   void HandleOpened();
   // The device is far away: one who opens it may come too early.
   void HandleFar() { far_ = true; }
+  // Recovery has opened the device anew, or tried to: where that failed, it is gone for the
+  // commands to come.
+  void HandleReopened() { reopened_ = true; }
   // Whether there was trouble with the connection to it since this was last said.
   void HandleConnections(bool trouble);
 
@@ -81,9 +84,12 @@ class WaveJudge {
   TimePoint lasting_until_;      // and how long
   std::vector<bool> attention_;  // units that may have one to report
   bool taken_back_ = false;      // a command was, since a wave was well
+  bool reopened_ = false;        // recovery tried, since then
+  bool silent_ = false;          // an endpoint was made so; waves that do not use it are well
   bool calm_ = false;
   bool far_ = false;
-  bool trouble_ = false;
+  bool trouble_now_ = false;  // with the connection
+  bool trouble_ = false;      // the same, since a wave was well
   uint32_t failures_ = 0;
 };
 
