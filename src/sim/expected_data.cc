@@ -79,8 +79,12 @@ constexpr uint8_t kServiceActionIn16 = 0x9e;
 ExpectedData::ExpectedData(const emulator::Profile& profile) {
   AddNumber(luns_, 8 * profile.units.size(), 4);
   AddNumber(luns_, 0, 4);
-  const emulator::FunctionProfile& function = profile.configurations[0].functions[0];
-  const bool queues = function.kind == emulator::FunctionProfile::Kind::kUas;
+  bool queues = false;
+  for (const emulator::ConfigurationProfile& configuration : profile.configurations) {
+    for (const emulator::FunctionProfile& function : configuration.functions) {
+      queues = queues || function.kind == emulator::FunctionProfile::Kind::kUas;
+    }
+  }
   for (const emulator::UnitProfile& unit : profile.units) {
     AddNumber(luns_, units_.size(), 2);
     AddNumber(luns_, 0, 6);
