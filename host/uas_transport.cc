@@ -48,7 +48,8 @@ async::Task<Result<ScsiResult>> UasTransport::Execute(ScsiRequest request) {
   const uas::HostCommand command{.lun = request.lun,
                                  .command_block = request.cdb,
                                  .in = request.out.empty(),
-                                 .length = length};
+                                 .length = length,
+                                 .attribute = request.attribute};
   const uint16_t tag = engine_.Start(command);
   Slot& slot = SlotOf(tag);
   slot.Begin(request);
@@ -65,7 +66,7 @@ async::Task<Result<ScsiResult>> UasTransport::Execute(ScsiRequest request) {
 }
 
 std::optional<Error> UasTransport::Refuse(const ScsiRequest& request) const {
-  if (!engine_.may_start() || quiet_ != nullptr) {
+  if (!engine_.may_start()) {
     return Error{.kind = ErrorKind::kBusy,
                  .text = "{} commands are running on this transport, as many as it carries",
                  .values = {engine_.tasks_count()}};

@@ -39,6 +39,8 @@ struct Options {
   uint64_t commands_per_run = 5000;
   size_t jobs = 0;
   bool no_faults = false;
+  bool bulk_only = false;
+  bool uas = false;
   bool exhaustive = false;
   std::string canary;
   std::string replay_path;
@@ -59,10 +61,20 @@ struct Plan {
   }
 };
 
+host::StorageProtocol ProtocolOf(const Options& options) {
+  if (options.bulk_only) return host::StorageProtocol::kBulkOnly;
+  return options.uas ? host::StorageProtocol::kUas : host::StorageProtocol::kAny;
+}
+
+std::string CanaryOf(const Options& options) {
+  return options.canary.empty() ? "" : " --canary " + options.canary;
+}
+
 std::string MoreOf(const Options& options) {
   std::string more = options.no_faults ? " --no-faults" : "";
-  if (!options.canary.empty()) more += " --canary " + options.canary;
-  return more;
+  if (options.bulk_only) more += " --bot";
+  if (options.uas) more += " --uasp";
+  return more + CanaryOf(options);
 }
 
 // False, and told, where there is no such canary.
@@ -134,8 +146,9 @@ class Campaign {
       const uint64_t seed = options_.seed + run;
       const uint64_t commands = plan_.CommandsOf(run, options_.commands_per_run);
       abort_watch::BeginRun({.seed = seed, .commands = commands});
-      const sim::RunResult result =
-          sim::RunSeed(seed, {.commands = commands, .swarm = {.faults = !options_.no_faults}});
+      const sim::RunResult result = sim::RunSeed(
+          seed, {.commands = commands,
+                 .swarm = {.faults = !options_.no_faults, .protocol = ProtocolOf(options_)}});
       abort_watch::EndRun();
       Finish(run, {seed, commands, result});
     }
@@ -209,7 +222,9 @@ int Replay(const Options& options) {
 KeepOptions KeepingOf(const Options& options) {
   return {.folder = options.output_folder,
           .more = MoreOf(options),
+          .more_replay = CanaryOf(options),
           .faults = !options.no_faults,
+          .protocol = ProtocolOf(options),
           .shrink_tries = options.shrink_tries,
           .shrink_seconds = options.shrink_seconds};
 }
@@ -309,6 +324,11 @@ void AddSimVerb(CLI::App& cli, Chosen& chosen) {
         verb.add_option("--jobs", options.jobs, "threads (default: one for each processor)")
             ->check(NumberFrom(1, kJobsMax));
         verb.add_flag("--no-faults", options.no_faults, "nothing is made to go wrong");
+        verb.add_flag("--bot", options.bulk_only, "only hosts that speak Bulk-Only");
+        verb.add_flag("--uasp", options.uas,
+                      "only hosts that speak USB Attached SCSI, with up to 32 commands at once, "
+                      "and faults for them; without it they meet none")
+            ->excludes("--bot");
         CLI::Option* exhaustive = verb.add_flag(
             "--exhaustive", options.exhaustive,
             "every schedule of a READ or WRITE and another, with at most one fault of transfers, "
@@ -317,8 +337,9 @@ void AddSimVerb(CLI::App& cli, Chosen& chosen) {
                         "plant this known bug, in a build made for it, and see it found");
         CLI::Option* replay = verb.add_option("--replay", options.replay_path,
                                               "run the choices of a failed run again");
-        for (const char* name : {"--seed", "--runs", "--commands", "--minutes",
-                                 "--commands-per-run", "--jobs", "--no-faults"}) {
+        for (const char* name :
+             {"--seed", "--runs", "--commands", "--minutes", "--commands-per-run", "--jobs",
+              "--no-faults", "--bot", "--uasp"}) {
           exhaustive->excludes(name);
           replay->excludes(name);
         }

@@ -56,10 +56,11 @@ void KeepList(const KeepOptions& options, const std::string& name, const sim::Ch
     os::PrintError("no capture: " + record.error().text + "\n");
   }
   if (!KeepChoices(*system, stem, list)) return;
-  os::PrintError(fmt::format(
-      "choices: {0}.choices ({1}, {2})\n"
-      "replay: usbtwin sim --replay {0}.choices{3}\n",
-      stem, Count(list.values.size(), "choice"), Count(list.commands, "command"), options.more));
+  os::PrintError(
+      fmt::format("choices: {0}.choices ({1}, {2})\n"
+                  "replay: usbtwin sim --replay {0}.choices{3}\n",
+                  stem, Count(list.values.size(), "choice"), Count(list.commands, "command"),
+                  options.more_replay));
 }
 
 void TellFailure(const KeepOptions& options, const FailedRun& failed) {
@@ -70,7 +71,8 @@ void TellFailure(const KeepOptions& options, const FailedRun& failed) {
                   failed.commands, options.more));
   const std::string name = fmt::format("sim-{}", failed.seed);
   sim::ChoiceList list =
-      sim::ListOf(failed.seed, {.commands = failed.commands, .swarm = {.faults = options.faults}});
+      sim::ListOf(failed.seed, {.commands = failed.commands,
+                                .swarm = {.faults = options.faults, .protocol = options.protocol}});
   // First as it is: a smaller run may break the program.
   KeepChoices(*os::MakeSystem(), options.folder + "/" + name, list);
   abort_watch::BeginRun({.seed = failed.seed, .commands = failed.commands});

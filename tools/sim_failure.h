@@ -13,8 +13,10 @@ namespace usbtwin::tools {
 
 struct KeepOptions {
   std::string folder = ".";
-  std::string more;  // options without which the run is not repeated: " --no-faults"
+  std::string more;         // options without which the run is not repeated: " --no-faults"
+  std::string more_replay;  // the same beside a list, which knows most of them: " --canary NAME"
   bool faults = true;
+  host::StorageProtocol protocol = host::StorageProtocol::kAny;
   uint64_t shrink_tries = sim::ShrinkOptions{}.tries_max;
   double shrink_seconds = 60;
 };

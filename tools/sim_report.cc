@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "proto/bot_host.h"
+#include "proto/uas_host.h"
 #include "tools/exit_status.h"
 #include "tools/json_text.h"
 
@@ -12,6 +14,11 @@ namespace {
 double MeanBlocks(const sim::RunReport& report) {
   const uint64_t count = report.reads + report.writes;
   return count == 0 ? 0 : static_cast<double>(report.blocks_moved) / static_cast<double>(count);
+}
+
+double MeanAtOnce(const sim::UasCount& uas) {
+  if (uas.commands == 0) return 0;
+  return static_cast<double>(uas.at_once) / static_cast<double>(uas.commands);
 }
 
 std::string TimeText(Duration time) {
@@ -38,9 +45,11 @@ std::string SimText(const std::string& what, const sim::RunReport& report) {
       report.cancelled, Count(report.block_runs, "run"));
   text += fmt::format(
       "{} over USB/IP: {}, of which {} broke and {} went silent\n"
+      "{} over UASP, {} with streams: {}, {:.1f} at once on average\n"
       "{} took {} back to what they held before\n\n",
       Count(report.usbip.runs, "run"), Count(report.usbip.connections, "connection"),
-      report.usbip.broken, report.usbip.silenced,
+      report.usbip.broken, report.usbip.silenced, Count(report.uas.runs, "run"),
+      report.uas.stream_runs, Count(report.uas.commands, "command"), MeanAtOnce(report.uas),
       Count(report.power_losses, "power loss", "power losses"), Count(report.rolled_back, "block"));
   text += fmt::format("{:<24}{:>10}{:>10}{:>11}{:>10}{:>11}{:>11}{:>9}\n", "fault", "injected",
                       "observed", "recovered", "reported", "passed on", "cancelled", "outside");
@@ -58,6 +67,11 @@ std::string SimText(const std::string& what, const sim::RunReport& report) {
   for (size_t rung = 1; rung < report.rungs.size(); ++rung) {
     text += fmt::format("{} {} {}", rung == 1 ? "" : ",", bot::Name(static_cast<bot::Rung>(rung)),
                         report.rungs[rung]);
+  }
+  text += "\nand over UASP:";
+  for (size_t rung = 1; rung < report.uas.rungs.size(); ++rung) {
+    text += fmt::format("{} {} {}", rung == 1 ? "" : ",", uas::Name(static_cast<uas::Rung>(rung)),
+                        report.uas.rungs[rung]);
   }
   text += fmt::format("\nhistory {:016x}\n", report.history);
   return text;
@@ -96,6 +110,14 @@ std::string SimJson(uint64_t seed, const sim::RunReport& report,
   json["rungs"] = Json::object();
   for (size_t rung = 1; rung < report.rungs.size(); ++rung) {
     json["rungs"][bot::Name(static_cast<bot::Rung>(rung))] = report.rungs[rung];
+  }
+  json["uasp"] = {{"runs", report.uas.runs},
+                  {"stream_runs", report.uas.stream_runs},
+                  {"commands", report.uas.commands},
+                  {"mean_at_once", MeanAtOnce(report.uas)}};
+  json["uasp_rungs"] = Json::object();
+  for (size_t rung = 1; rung < report.uas.rungs.size(); ++rung) {
+    json["uasp_rungs"][uas::Name(static_cast<uas::Rung>(rung))] = report.uas.rungs[rung];
   }
   json["failure"] = nullptr;
   if (failed) {

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "sim/disk_run.h"
+#include "sim/run_disk.h"
 
 namespace usbtwin::tools {
 

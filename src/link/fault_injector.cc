@@ -263,6 +263,8 @@ void FaultInjector::Finish(Flight& flight) {
     halted_.set(transfer.endpoint.index());
     HoldBehind(flight);
   }
+  const bool fails = transfer.outcome == Outcome::kFault && flight.rule != nullptr;
+  if (fails && !flight.doomed && !transfer.setup) HoldBehind(flight);
   Note(flight);
   if (flight.moment && !flight.unheeded) {
     const bool talks = watch_.command() != nullptr;
@@ -280,9 +282,9 @@ void FaultInjector::Finish(Flight& flight) {
   transfer.Complete();
 }
 
-// What was queued behind a transfer that was stalled stays so, as xHCI has it (4.8.3: a halted
-// endpoint's ring stops) and as the pipes of a twin do: it moves nothing, whatever was decided for
-// it in advance, until the host cancels it.
+// What was queued behind a transfer that was stalled, or met a bus error, stays so, as xHCI has it
+// (4.8.3: a halted endpoint's ring stops) and as the pipes of a twin do: it moves nothing, whatever
+// was decided for it in advance, until the host cancels it.
 void FaultInjector::HoldBehind(Flight& halting) {
   for (Flight* other = live_.next(halting); other != nullptr; other = live_.next(*other)) {
     const bool decided = other->state == State::kReady || other->state == State::kDue;
@@ -292,6 +294,7 @@ void FaultInjector::HoldBehind(Flight& halting) {
     other->transfer->outcome = Outcome::kPending;
     other->transfer->length_actual = 0;
     other->state = State::kHeld;
+    if (other->cancelled && !other->cancel_late) EndCancelled(*other);  // nobody asks again
   }
 }
 

@@ -62,11 +62,13 @@ uint16_t HostEngine::Start(const HostCommand& command) {
   task.in = command.in;
   task.length = command.length;
   task.lun = command.lun;
+  task.doubtful = unproven_;
 
   CommandIu iu{};
   const size_t additional =
       (std::max(command.command_block.size(), iu.command_block.size()) - 16 + 3) & ~size_t{3};
   iu.header = {.id = static_cast<uint8_t>(wire::uas::IuId::kCommand), .reserved1 = 0, .tag = tag};
+  iu.attribute = static_cast<uint8_t>(command.attribute);
   iu.additional_length = static_cast<uint8_t>(additional);
   iu.lun = wire::uas::EncodeLun(command.lun);
   wire::Emit(task.iu, iu);
@@ -172,6 +174,8 @@ HostAction HostEngine::PollData() {
   for (Grants& grants : grants_) {
     if (grants.count == 0 || At(grants.tags[0]).data_leg != Leg::kDue) continue;
     const uint16_t tag = grants.tags[0];
+    // Were it queued behind another's, and that one cancelled, it would be written in its place.
+    if (!At(tag).in && SharesPipe(tag)) continue;
     const HostAction action = MoveData(tag);
     if (action.offset + action.length == At(tag).length) LeaveGrants(tag);
     return action;
@@ -191,7 +195,11 @@ HostAction HostEngine::MoveData(uint16_t tag) {
 
 HostAction HostEngine::PollIu() {
   if (iu_due_ == 0) return {};
-  const uint16_t tag = TakeLowest(iu_due_);
+  // The oldest first, or ordered tasks would not be: tags take turns, so it comes after the last.
+  const uint64_t oldest = iu_due_ & ~((uint64_t{1} << last_tag_) - 1);
+  uint64_t choice = oldest != 0 ? oldest : iu_due_;
+  const uint16_t tag = TakeLowest(choice);
+  iu_due_ &= ~Bit(tag);
   At(tag).iu_leg = Leg::kOpen;
   return {.kind = Kind::kSendIu, .tag = tag};
 }
@@ -263,6 +271,7 @@ void HostEngine::EndIfClosed(uint16_t tag) {
   } else if (task.state == State::kEnding) {
     if (recovery_ != Recovery::kNone) return AdvanceRecovery();
     if (managing() && management_.task == tag) return;
+    if (IsHopeless(tag)) return ResetFor(tag, {}, Rung::kResetPort);
     if (task.device_done) return Finish(tag);
     abort_wanted_ |= Bit(tag);
     Manage();
@@ -277,7 +286,11 @@ void HostEngine::Finish(uint16_t tag) {
   UpdateExpected(task);
   task.result.length_actual = task.moved;
   if (task.result.error) task.result.error->length_actual = task.moved;
-  if (!task.result.error) last_rung_ = Rung::kNone;
+  if (!task.result.error) {
+    last_rung_ = Rung::kNone;
+    unproven_ &= static_cast<uint8_t>(~(Bit(Phase::kCommand) | Bit(Phase::kStatus)));
+    if (task.moved != 0) unproven_ &= static_cast<uint8_t>(~Bit(DataPhase(task)));
+  }
   abort_wanted_ &= ~Bit(tag);
   finished_due_ |= Bit(tag);
 }

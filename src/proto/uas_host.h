@@ -13,6 +13,9 @@
 //   reset the port         every command there is
 //   open the device anew
 //
+// A command that was sent after another had been late, and is late in the same phase with none done
+// since that had one, needs more than to be taken back: the port reset comes next.
+//
 // A device that breaks the protocol (an IU that is malformed or belongs to nobody, a stall) goes to
 // the port reset at once, and so does a data leg that must be cancelled on a shared pipe while
 // others are open there: nothing says whose the next bytes would be. Each tag a device sends is
@@ -44,6 +47,7 @@ struct HostCommand {
   Bytes command_block;  // 1 to 32 bytes, read at once
   bool in = false;      // direction of the data, where there is any
   uint32_t length = 0;  // bytes of data
+  wire::uas::TaskAttribute attribute = wire::uas::TaskAttribute::kSimple;
 };
 
 // Rungs of the ladder, lowest first.
@@ -154,6 +158,7 @@ class HostEngine {
     bool granted = false;      // without streams: its ready IU has come
     bool has_status = false;   // a SENSE IU
     bool device_done = false;  // it has left the device's task set, or never got there
+    uint8_t doubtful = 0;      // unproven_ when it began
     uint8_t expected = 0;      // IUs that are still to come, without streams
     uint32_t length = 0;
     uint32_t moved = 0;
@@ -189,6 +194,10 @@ class HostEngine {
   };
 
   static constexpr uint64_t Bit(uint16_t tag) { return uint64_t{1} << (tag - 1); }
+  static constexpr uint8_t Bit(Phase phase) {
+    return static_cast<uint8_t>(1u << static_cast<unsigned>(phase));
+  }
+  static Phase DataPhase(const Task& task) { return task.in ? Phase::kDataIn : Phase::kDataOut; }
   Task& At(uint16_t tag) { return tasks_[tag - 1u]; }
   const Task& At(uint16_t tag) const { return tasks_[tag - 1u]; }
   bool streams() const { return options_.streams_count != 0; }
@@ -229,6 +238,7 @@ class HostEngine {
   bool SharesPipe(uint16_t tag) const;
   void CancelLegs(uint16_t tag);
   void Note(uint16_t tag, Rung rung);
+  bool IsHopeless(uint16_t tag);
   void Manage();
   void Climb(uint16_t tag);
   void BeginManagement(uint16_t tag, wire::uas::TaskFunction function);
@@ -250,6 +260,8 @@ class HostEngine {
   Recovery recovery_ = Recovery::kNone;
   Rung port_rung_ = Rung::kNone;  // what recovery_ is on its way to
   Rung last_rung_ = Rung::kNone;  // that no command has passed since
+  // Phases in which a command was late, a bit each, and that none has passed well since.
+  uint8_t unproven_ = 0;
   bool port_action_due_ = false;
   uint64_t late_count_ = 0;
   uint16_t tasks_count_ = 0;   // whose tags are not free

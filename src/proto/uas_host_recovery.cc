@@ -71,7 +71,7 @@ void HostEngine::Stop(uint16_t tag, ErrorKind kind) {
 // Which leg is late.
 HostEngine::Problem HostEngine::Lateness(uint16_t tag) const {
   const Task& task = At(tag);
-  const Phase data_phase = task.in ? Phase::kDataIn : Phase::kDataOut;
+  const Phase data_phase = DataPhase(task);
   if (task.iu_leg != Leg::kClosed) return {.phase = Phase::kCommand};
   if (task.has_status) {
     return {.phase = data_phase,
@@ -126,6 +126,15 @@ void HostEngine::Note(uint16_t tag, Rung rung) {
   HostResult& result = At(tag).result;
   result.rung = std::max(result.rung, rung);
   ++result.recoveries;
+}
+
+// A late command that an endpoint which never answers would go on to cost one after the other.
+bool HostEngine::IsHopeless(uint16_t tag) {
+  const Error& error = *At(tag).result.error;
+  if (error.kind != ErrorKind::kTimedOut) return false;
+  if ((unproven_ & At(tag).doubtful & Bit(error.phase)) != 0) return true;
+  unproven_ |= Bit(error.phase);
+  return false;
 }
 
 // ---- Task management --------------------------------------------------------------------------
@@ -310,6 +319,7 @@ void HostEngine::HandleRecovered(Outcome outcome) {
   }
   recovery_ = Recovery::kNone;
   management_ = Management{};
+  unproven_ = 0;
   spent_ = 0;
   reads_cancelled_ = false;
   for (uint16_t tag = 1; tag <= tags_count_; ++tag) {

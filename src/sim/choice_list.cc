@@ -7,20 +7,24 @@
 #include "sim/choosers.h"
 
 namespace usbtwin::sim {
+
+using host::StorageProtocol;
+
 namespace {
 
 constexpr uint64_t kCommandsMax = 100'000'000;  // of one run: some minutes
 constexpr std::string_view kHead = "usbtwin choices 1";
-
-RunOptions OptionsOf(const ChoiceList& list) {
-  return {.commands = list.commands, .swarm = {.faults = list.faults, .small = list.small}};
-}
 
 std::string NoteOf(const Recording::Choice& choice) {
   return "of " + std::to_string(choice.bound) + ": " + std::string(choice.what);
 }
 
 }  // namespace
+
+RunOptions OptionsOf(const ChoiceList& list) {
+  return {.commands = list.commands,
+          .swarm = {.faults = list.faults, .small = list.small, .protocol = list.protocol}};
+}
 
 RunResult RunSeed(uint64_t seed, const RunOptions& options) {
   Seeded chooser(seed);
@@ -38,8 +42,10 @@ ChoiceList ListOf(uint64_t seed, const RunOptions& options) {
   Seeded seeded(seed);
   Recording recording(seeded);
   RunDisk(recording, options);
-  return {
-      .commands = options.commands, .faults = options.swarm.faults, .values = recording.values()};
+  return {.commands = options.commands,
+          .faults = options.swarm.faults,
+          .protocol = options.swarm.protocol,
+          .values = recording.values()};
 }
 
 std::string Print(const ChoiceList& list) {
@@ -49,6 +55,8 @@ std::string Print(const ChoiceList& list) {
   std::string text = std::string(kHead) + "\ncommands " + std::to_string(list.commands) + "\n";
   if (!list.faults) text += "no faults\n";
   if (list.small) text += "small\n";
+  if (list.protocol == StorageProtocol::kBulkOnly) text += "bot\n";
+  if (list.protocol == StorageProtocol::kUas) text += "uasp\n";
   for (const Recording::Choice& choice : recording.choices()) {
     text += std::to_string(choice.value) + " # " + NoteOf(choice) + "\n";
   }
@@ -107,6 +115,10 @@ Result<ChoiceList, app::Failure> ParseChoices(std::string_view text, const std::
       }
     } else if (word == "no faults") {
       list.faults = false;
+    } else if (word == "bot") {
+      list.protocol = StorageProtocol::kBulkOnly;
+    } else if (word == "uasp") {
+      list.protocol = StorageProtocol::kUas;
     } else if (word == "small") {
       list.small = true;
     } else if (word.empty()) {

@@ -15,14 +15,15 @@
 
 #include "app/failure.h"
 #include "base/error.h"
-#include "sim/disk_run.h"
+#include "sim/run_disk.h"
 
 namespace usbtwin::sim {
 
 struct ChoiceList {
-  uint64_t commands = 0;  // RunOptions::commands
-  bool faults = true;     // SwarmOptions::faults
-  bool small = false;     // SwarmOptions::small
+  uint64_t commands = 0;                                         // RunOptions::commands
+  bool faults = true;                                            // SwarmOptions::faults
+  bool small = false;                                            // SwarmOptions::small
+  host::StorageProtocol protocol = host::StorageProtocol::kAny;  // SwarmOptions::protocol
   std::vector<uint64_t> values;
   // As read from a file: what each value was for, "of 4: how many units", and its line; "" where
   // the file does not say.
@@ -40,6 +41,9 @@ std::string Print(const ChoiceList& list);
 std::optional<std::string> FindMismatch(const ChoiceList& list);
 // A failure names the line.
 Result<ChoiceList, app::Failure> ParseChoices(std::string_view text, const std::string& path);
+
+// What the list's run is asked for.
+RunOptions OptionsOf(const ChoiceList& list);
 
 RunResult RunSeed(uint64_t seed, const RunOptions& options);
 RunResult RunList(const ChoiceList& list, ByteSink* record = nullptr);

@@ -105,7 +105,7 @@ bool DiskRun::ExecuteBlocks() {
                      ? Request::Kind::kWrite
                      : (what % 2 == 0 ? Request::Kind::kSynchronize : Request::Kind::kVerify);
   const MutableBytes all = room_;
-  if (request.kind != Request::Kind::kSynchronize) DrawRange(request);
+  if (request.kind != Request::Kind::kSynchronize) mix_.DrawRange(request);
   const MutableBytes room = all.first(request.length);
   if (request.kind == Request::Kind::kRead) std::fill(room.begin(), room.end(), uint8_t{0xa5});
   if (request.kind == Request::Kind::kWrite) {

@@ -223,12 +223,6 @@ void DiskRun::Account(Ending ending) {
   player_.ForgetObserved();
 }
 
-void DiskRun::Mix(uint64_t value) {
-  uint64_t& history = result_.report.history;
-  history = (history ^ value) * 0x9e3779b97f4a7c15;
-  history ^= history >> 29;
-}
-
 void DiskRun::Digest(const Request& request, const Result<host::ScsiResult>& answer) {
   Mix(uint64_t{request.cdb.bytes[0]} << 40 | uint64_t{request.lun} << 32 | request.length);
   Mix(request.lba);

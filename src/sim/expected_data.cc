@@ -19,11 +19,11 @@ void AddPadded(Text& to, const std::string& text, size_t length) {
   }
 }
 
-// SPC-4, 6.6.2: a direct-access device, SPC-4, response data format 2, 69 more bytes. The
-// version descriptors at their end are not asked for.
-Text InquiryOf(const emulator::DiskOptions& disk) {
+// SPC-4, 6.6.2: a direct-access device, SPC-4, response data format 2, 69 more bytes; CMDQUE where
+// it can be asked over UAS. The version descriptors at their end are not asked for.
+Text InquiryOf(const emulator::DiskOptions& disk, bool queues) {
   Text text;
-  Add(text, {0x00, disk.removable ? 0x80 : 0x00, 0x06, 0x02, 69, 0, 0, 0});
+  Add(text, {0x00, disk.removable ? 0x80 : 0x00, 0x06, 0x02, 69, 0, 0, queues ? 0x02 : 0x00});
   AddPadded(text, disk.vendor, 8);
   AddPadded(text, disk.product, 16);
   AddPadded(text, disk.revision, 4);
@@ -79,12 +79,18 @@ constexpr uint8_t kServiceActionIn16 = 0x9e;
 ExpectedData::ExpectedData(const emulator::Profile& profile) {
   AddNumber(luns_, 8 * profile.units.size(), 4);
   AddNumber(luns_, 0, 4);
+  bool queues = false;
+  for (const emulator::ConfigurationProfile& configuration : profile.configurations) {
+    for (const emulator::FunctionProfile& function : configuration.functions) {
+      queues = queues || function.kind == emulator::FunctionProfile::Kind::kUas;
+    }
+  }
   for (const emulator::UnitProfile& unit : profile.units) {
     AddNumber(luns_, units_.size(), 2);
     AddNumber(luns_, 0, 6);
     const uint64_t blocks_count = unit.size / unit.disk.block_size;
     units_.push_back(
-        {.inquiry = InquiryOf(unit.disk),
+        {.inquiry = InquiryOf(unit.disk, queues),
          .serial = SerialOf(unit.disk),
          .mode = ModeOf(unit.disk, blocks_count),
          .capacity = CapacityOf(unit.disk, blocks_count - 1),

@@ -125,10 +125,27 @@ constexpr bool InOrder() {
 }
 static_assert(InOrder());
 
+struct MoreOverUas {
+  Kind kind;
+  uint32_t errors;
+};
+constexpr MoreOverUas kMoreOverUas[] = {
+    {Kind::kCorruptOut, Any({kProtocol, kTimedOut})},
+    {Kind::kCorruptIn, Any({kTimedOut})},
+};
+
 }  // namespace
 
 const ExpectedReport& ExpectedOf(Kind kind) {
   return kExpected[static_cast<size_t>(kind)];
+}
+
+bool AllowsOverUas(Kind kind, ErrorKind error) {
+  if (ExpectedOf(kind).allows(error)) return true;
+  for (const MoreOverUas& more : kMoreOverUas) {
+    if (more.kind == kind) return (more.errors >> static_cast<unsigned>(error) & 1) != 0;
+  }
+  return false;
 }
 
 }  // namespace usbtwin::sim

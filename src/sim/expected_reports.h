@@ -49,5 +49,8 @@ struct ExpectedReport {
   bool allows(ErrorKind error) const { return (errors >> static_cast<unsigned>(error) & 1) != 0; }
 };
 const ExpectedReport& ExpectedOf(fault::Kind kind);
+// Whether the fault may lead to the error where the host speaks UAS: its information units say more
+// of themselves than command and status wrappers do.
+bool AllowsOverUas(fault::Kind kind, ErrorKind error);
 
 }  // namespace usbtwin::sim

@@ -19,6 +19,11 @@ constexpr uint32_t kMark = 0x5b10c000;  // "block", and the LUN in its low byte
 constexpr size_t kFillerLength = 1 << 14;
 constexpr uint64_t kFillerSeed = 1;
 
+std::string NameOf(uint32_t version) {
+  if (version == ModelDisk::kAnything) return "what was never written";
+  return "version " + std::to_string(version);
+}
+
 void AddUnique(std::vector<uint32_t>& to, const std::vector<uint32_t>& from) {
   for (const uint32_t version : from) {
     if (std::find(to.begin(), to.end(), version) == to.end()) to.push_back(version);
@@ -176,17 +181,51 @@ std::optional<std::string> ModelDisk::CheckDoubtful(uint64_t lba, Bytes block) {
   // A version that can be told from all others first: "anything" fits everything.
   for (const Version version : versions) {
     if (version == kAnything || !Holds(lba, version, block)) continue;
-    Remember(lba, versions);  // the medium itself may still hold another
-    Set(lba, {version});
-    const auto found = before_loss_.find(lba);
-    if (found != before_loss_.end()) {
-      rolled_back_ += version < found->second;
-      before_loss_.erase(found);
-    }
+    HandleSeen(lba, version);
     return std::nullopt;
   }
   if (std::find(versions.begin(), versions.end(), kAnything) != versions.end()) return std::nullopt;
   return Describe(lba, block);
+}
+
+ModelDisk::Version ModelDisk::Identify(uint64_t lba, Bytes block) {
+  bytes_compared_ += block.size();
+  Stamp stamp;
+  std::memcpy(&stamp, block.data(), sizeof(stamp));
+  const bool stamped = stamp.version != 0 && stamp.version < kInDoubt;
+  if (stamped && Holds(lba, stamp.version, block)) return stamp.version;
+  return Holds(lba, 0, block) ? 0 : kAnything;
+}
+
+ModelDisk::Versions ModelDisk::Unsynchronised(uint64_t lba) const {
+  const auto found = unsynced_.find(lba);
+  return found == unsynced_.end() ? Versions{} : found->second;
+}
+
+void ModelDisk::HandleSeen(uint64_t lba, Version version) {
+  if (versions_[lba] != kInDoubt || version == kAnything) return;
+  Remember(lba, doubts_.at(lba));  // the medium itself may still hold another
+  Set(lba, {version});
+  const auto found = before_loss_.find(lba);
+  if (found == before_loss_.end()) return;
+  rolled_back_ += version < found->second;
+  before_loss_.erase(found);
+}
+
+void ModelDisk::HandleRaced(uint64_t lba, Versions left, const Versions& written) {
+  Remember(lba, Allowed(lba));
+  Remember(lba, written);
+  Set(lba, std::move(left));
+}
+
+std::string ModelDisk::Describe(uint64_t lba, Version found, const Versions& allowed) const {
+  std::string text = "LUN " + std::to_string(lun_) + " block " + std::to_string(lba) + " holds " +
+                     NameOf(found) + "; allowed: ";
+  for (const Version version : allowed) {
+    if (version != allowed.front()) text += " or ";
+    text += NameOf(version);
+  }
+  return text;
 }
 
 std::string ModelDisk::Describe(uint64_t lba, Bytes block) const {

@@ -21,6 +21,9 @@ class ModelDisk {
  public:
   // Version 0 is what the medium holds before the first write: zeros.
   using Version = uint32_t;
+  using Versions = std::vector<Version>;
+  // Bytes of no version: a block that was spoilt may hold anything.
+  static constexpr Version kAnything = UINT32_MAX;
 
   // block_size: 512 bytes or more. `power_may_fail`: whether to remember what a power loss may
   // bring back; it costs time.
@@ -48,19 +51,28 @@ class ModelDisk {
   // The same for the first bytes of one block, which say too little to narrow anything.
   std::optional<std::string> CheckBegun(uint64_t lba, Bytes bytes);
 
+  // For commands that run at once, whose judge (wave.h) knows more of their order than one block
+  // does: which version a whole block is, kAnything for one that is none, or not this block's.
+  Version Identify(uint64_t lba, Bytes block);
+  // What a read of the block may return now, and what a power loss may bring back besides.
+  Versions Allowed(uint64_t lba) const;
+  Versions Unsynchronised(uint64_t lba) const;
+  // A read returned it, and nobody was writing: what is allowed narrows to it.
+  void HandleSeen(uint64_t lba, Version version);
+  // Several wrote the block at once: one of `left` is there now, each of `written` was.
+  void HandleRaced(uint64_t lba, Versions left, const Versions& written);
+  // The same as text: what was found and what was allowed.
+  std::string Describe(uint64_t lba, Version found, const Versions& allowed) const;
+
   uint64_t bytes_compared() const { return bytes_compared_; }
   // Blocks that a power loss was seen to have taken back to what they were before.
   uint64_t rolled_back() const { return rolled_back_; }
 
  private:
-  static constexpr Version kAnything = UINT32_MAX;
   static constexpr Version kInDoubt = UINT32_MAX - 1;  // several: see doubts_
-
-  using Versions = std::vector<Version>;
 
   void Fill(uint64_t lba, Version version, MutableBytes block) const;
   bool Holds(uint64_t lba, Version version, Bytes block) const;
-  Versions Allowed(uint64_t lba) const;
   void Set(uint64_t lba, Versions versions);
   // `versions` may come back when the power fails.
   void Remember(uint64_t lba, const Versions& versions);

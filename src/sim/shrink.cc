@@ -79,9 +79,6 @@ class Shrinker {
   }
 
  private:
-  static RunOptions OptionsOf(const ChoiceList& list) {
-    return {.commands = list.commands, .swarm = {.faults = list.faults, .small = list.small}};
-  }
   static void Trim(Choices& choices) {
     while (!choices.empty() && choices.back().value == 0) choices.pop_back();
   }
@@ -100,6 +97,7 @@ class Shrinker {
     ChoiceList candidate{.commands = std::max<uint64_t>(commands, 1),
                          .faults = faults,
                          .small = best_.small,
+                         .protocol = best_.protocol,
                          .values = {}};
     if (!going_) return false;
     if (tries_ == tries_max_ ||

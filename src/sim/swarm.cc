@@ -10,6 +10,8 @@ namespace {
 using fault::Kind;
 using fault::Parameter;
 
+constexpr host::StorageProtocol kAny = host::StorageProtocol::kAny;
+
 // Rates from one in 128 to one in 16384 occasions; a command is about five. What only recovery and
 // opening offer an occasion for is far more frequent, or it would never be seen.
 constexpr uint64_t kRateExponentMin = 7;
@@ -25,7 +27,7 @@ bool IsRare(const fault::KindInfo& info) {
   return true;
 }
 
-fault::Rule DrawRule(Chooser& chooser, const fault::KindInfo& info) {
+fault::Rule DrawRule(Chooser& chooser, const fault::KindInfo& info, bool uas) {
   fault::Rule rule{.kind = info.kind};
   rule.one_in = uint64_t{1} << (IsRare(info) ? chooser.Between(1, kRareRateExponentMax, "how rare")
                                              : chooser.Between(kRateExponentMin, kRateExponentMax,
@@ -40,15 +42,19 @@ fault::Rule DrawRule(Chooser& chooser, const fault::KindInfo& info) {
     }
     case Parameter::kLength: {
       static constexpr std::array<uint32_t, 7> kLengths{0, 1, 12, 512, 513, 4096, UINT32_MAX};
-      const size_t count = info.kind == Kind::kShortStatus ? 3 : kLengths.size();
+      // A READ that ends on a full packet before its time has no end that shows over UAS, where
+      // what follows may be another command's.
+      const bool first = info.kind == Kind::kShortStatus || (uas && info.kind == Kind::kShortData);
+      const size_t count = first ? 3 : kLengths.size();
       rule.length = kLengths[chooser.Choose(count, "how many bytes")];
       break;
     }
     case Parameter::kValue:
       // Bits that the receiver can see are wrong: nothing on the bus protects the others, so a
       // flipped block number is a command to write somewhere else.
-      if (info.kind == Kind::kCorruptOut) rule.value = chooser.Choose(32, "which bit");
-      if (info.kind == Kind::kCorruptIn) rule.value = chooser.Choose(64, "which bit");
+      // Of UAS only the first byte says enough of itself: a tag that is another's is as good.
+      if (info.kind == Kind::kCorruptOut) rule.value = chooser.Choose(uas ? 8 : 32, "which bit");
+      if (info.kind == Kind::kCorruptIn) rule.value = chooser.Choose(uas ? 8 : 64, "which bit");
       if (info.kind == Kind::kReservedStatus) rule.value = 3 + chooser.Choose(253, "which status");
       if (info.kind == Kind::kResidueLie && chooser.Choose(2, "which residue") == 1) {
         rule.value = chooser.Choose(1 << 17, "which residue");
@@ -58,15 +64,17 @@ fault::Rule DrawRule(Chooser& chooser, const fault::KindInfo& info) {
   return rule;
 }
 
-emulator::Profile DrawProfile(Chooser& chooser) {
+// UAS needs high speed, and has streams from SuperSpeed on.
+emulator::Profile DrawProfile(Chooser& chooser, bool uas) {
   emulator::Profile profile;
   static constexpr std::array<usb::Speed, 3> kSpeeds{usb::Speed::kHigh, usb::Speed::kSuper,
                                                      usb::Speed::kFull};
-  profile.speed = kSpeeds[chooser.Choose(kSpeeds.size(), "which speed")];
+  profile.speed = kSpeeds[chooser.Choose(kSpeeds.size() - uas, "which speed")];
   profile.device.speeds.clear();
   profile.device.speeds = emulator::SpeedsUpTo(profile.speed);
   const uint64_t units = chooser.Between(1, 4, "how many units");
   emulator::FunctionProfile function;
+  if (uas) function.kind = emulator::FunctionProfile::Kind::kUas;
   for (uint64_t unit = 0; unit < units; ++unit) {
     emulator::UnitProfile drawn;
     // No unit can be taken for another.
@@ -139,6 +147,28 @@ fault::Rule RuleOf(Chooser& chooser, const Swarm& swarm, const fault::KindInfo& 
   return rule;
 }
 
+// USB/IP carries no streams, and without them there is no UAS at SuperSpeed.
+void SlowDown(emulator::Profile& profile) {
+  profile.speed = usb::Speed::kHigh;
+  profile.device.speeds = emulator::SpeedsUpTo(profile.speed);
+}
+
+bool DrawUas(Chooser& chooser, host::StorageProtocol protocol) {
+  if (protocol != kAny) return protocol == host::StorageProtocol::kUas;
+  return chooser.Choose(3, "which protocol") == 2;
+}
+
+// Faults of conversations that the host does not hold. Where many run at once nobody can say whose
+// data was spoilt on its way, nor what was under way on a shared pipe, or in a cache, when an
+// endpoint or the power failed: what may be read back after that is not judged there.
+bool IsOfOther(const fault::KindInfo& info, bool uas) {
+  const bool unjudged = info.kind == Kind::kCorruptOut || info.kind == Kind::kCorruptIn ||
+                        info.kind == Kind::kSilent || info.kind == Kind::kOverflow ||
+                        info.kind == Kind::kPowerLoss;
+  if (uas && unjudged) return true;
+  return std::string_view(info.name).starts_with(uas ? "bot." : "uas.");
+}
+
 }  // namespace
 
 Swarm DrawSmall(Chooser& chooser) {
@@ -177,12 +207,20 @@ Swarm DrawSmall(Chooser& chooser) {
 Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
   if (options.small) return DrawSmall(chooser);
   Swarm swarm;
-  swarm.profile = DrawProfile(chooser);
-  if (options.faults) {
+  swarm.uas = DrawUas(chooser, options.protocol);
+  if (swarm.uas) {
+    static constexpr std::array<uint16_t, 6> kDepths{1, 2, 4, 8, 16, 32};
+    swarm.queue_depth = kDepths[chooser.Choose(kDepths.size(), "how many commands at once")];
+  }
+  swarm.profile = DrawProfile(chooser, swarm.uas);
+  // Hosts that speak UAS meet faults where they were asked for: see SwarmOptions.
+  const bool faults = options.faults && (!swarm.uas || options.protocol != kAny);
+  if (faults) {
     for (const fault::KindInfo& info : fault::Kinds()) {
+      if (IsOfOther(info, swarm.uas)) continue;
       const bool exists = chooser.Choose(4, "whether this fault exists") == 3;
       if (!exists) continue;
-      swarm.plan.rules.push_back(DrawRule(chooser, info));
+      swarm.plan.rules.push_back(DrawRule(chooser, info, swarm.uas));
       swarm.power_may_fail = swarm.power_may_fail || info.kind == Kind::kPowerLoss;
     }
   }
@@ -196,14 +234,15 @@ Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
     swarm.reopen_one_in = chooser.Between(200, 5000, "how often");
   }
   if (chooser.Choose(6, "whether USB/IP lies between") == 5) {
-    swarm.usbip = DrawPipes(chooser, options.faults);
+    swarm.usbip = DrawPipes(chooser, faults);
+    if (swarm.uas) SlowDown(swarm.profile);
   } else {
     swarm.link_latency = DrawLatency(chooser, "how long transfers take");
   }
   const uint64_t one_at_a_time = swarm.usbip ? 1 : 3;
   swarm.submits_ahead = chooser.Choose(4, "whether transfers go out together") >= one_at_a_time;
   swarm.store_latency = DrawLatency(chooser, "how long stores take");
-  swarm.block_device = chooser.Choose(8, "whether the host has blocks") == 7;
+  swarm.block_device = !swarm.uas && chooser.Choose(8, "whether the host has blocks") == 7;
   return swarm;
 }
 

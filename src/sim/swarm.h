@@ -8,6 +8,7 @@
 
 #include "base/chooser.h"
 #include "emulator/profile.h"
+#include "host/storage_choice.h"
 #include "link/fault_plan.h"
 #include "sim/pipes.h"
 
@@ -16,6 +17,8 @@ namespace usbtwin::sim {
 struct SwarmOptions {
   bool faults = true;  // false: nothing goes wrong
   bool small = false;  // DrawSmall instead
+  // Which the host speaks. With kAny, hosts that speak UAS meet no faults but what they take back.
+  host::StorageProtocol protocol = host::StorageProtocol::kAny;
 };
 
 // A run so small that all of its schedules can be tried: a few commands that are given, on a link
@@ -49,6 +52,9 @@ struct Swarm {
   std::optional<Script> script;  // does this instead
   // The host has one unit as blocks (host/block_device.h), which sends commands again by itself.
   bool block_device = false;
+  // The host speaks UAS, with so many commands at once.
+  bool uas = false;
+  uint16_t queue_depth = 1;
 
   std::optional<PipesOptions> usbip;  // the device is imported over USB/IP, through these
 };

@@ -331,4 +331,37 @@ BOOST_AUTO_TEST_CASE(data_between_others_cannot_be_taken_back) {
   ExpectError(other, ErrorKind::kFault, Phase::kReset);
 }
 
+// Behind an endpoint that is silent until the port is reset every command used to be late for ever,
+// and every ABORT TASK to work.
+BOOST_AUTO_TEST_CASE(a_second_late_command_in_a_row_resets_the_port) {
+  for (const bool done_between : {false, true}) {
+    Shared fresh;
+    for (const bool second : {false, true}) {
+      if (second && done_between) {
+        const uint16_t well = fresh.Start();
+        fresh.Drain();
+        fresh.Sent(well);
+        fresh.Say(Sense(well));
+        fresh.Drain();
+        fresh.engine.Release(well);
+      }
+      const uint16_t tag = fresh.Start();
+      fresh.Drain();
+      fresh.engine.HandleTimeout(tag);
+      fresh.Next(Kind::kCancelIu);
+      fresh.engine.HandleIuSent(tag, Outcome::kCancelled, 0);
+      if (second && !done_between) {
+        BOOST_TEST(fresh.Next(Kind::kCancelStatus).tag == 0);
+        fresh.EndReads(1);
+        fresh.ResetPort();
+      }
+      BOOST_CHECK(fresh.engine.result(tag).error->kind == ErrorKind::kTimedOut);
+      BOOST_TEST((fresh.engine.result(tag).rung == Rung::kResetPort) == (second && !done_between));
+      fresh.Drain();
+      if (!second || done_between) fresh.EndReads(1);
+      fresh.engine.Release(tag);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

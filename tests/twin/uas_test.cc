@@ -215,6 +215,26 @@ BOOST_AUTO_TEST_CASE(a_unit_tells_the_task_management_there_is) {
   BOOST_TEST(Hex(in) == "dc 02 00 00");
 }
 
+// A READ that is refused leaves behind a read of the status pipe, which must end. Whoever came
+// meanwhile used to be told that the transport was busy, with no command running.
+BOOST_DATA_TEST_CASE(a_command_may_come_while_the_last_one_leaves, kSpeeds, speed) {
+  const scsi::Cdb beyond = scsi::Read10(1 << 20, 1), write = scsi::Write10(0, 1);
+  const auto data = UasStack::Pattern(512, 1);
+  for (size_t steps = 0, running = 1; running != 0; ++steps) {
+    UasStack stack({.speed = speed});
+    stack.Open();
+    stack.Settle();
+    std::vector<uint8_t> room(512);
+    auto refused = stack.Begin({.cdb = beyond.view(), .in = room, .in_length = 512});
+    for (size_t step = 0; step < steps; ++step) stack.clock.Step();
+    running = !refused->done();
+    BOOST_TEST(UasStack::Text(stack.Execute({.cdb = write.view(), .out = data})) ==
+               "good, 512 bytes");
+    BOOST_TEST(UasStack::Text(stack.End(*refused)) ==
+               "check condition 05/21/00, 0 bytes, residue 512");
+  }
+}
+
 // ---- The ladder -------------------------------------------------------------------------------
 
 BOOST_DATA_TEST_CASE(a_command_that_never_ends_is_aborted_alone, kSpeeds, speed) {

@@ -1,4 +1,4 @@
-#include "sim/disk_run.h"
+#include "sim/run_disk.h"
 
 #include <boost/test/unit_test.hpp>
 
@@ -24,7 +24,7 @@ struct Text final : ByteSink {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(disk_run)
+BOOST_AUTO_TEST_SUITE(run_disk)
 
 BOOST_AUTO_TEST_CASE(a_seed_is_one_history_and_another_seed_is_another) {
   const RunResult first = RunSeed(7, kShort);
