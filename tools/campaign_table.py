@@ -12,6 +12,7 @@ SUMS = ("runs", "commands", "reads", "writes", "bytes_compared", "good", "cancel
         "block_runs", "power_losses", "rolled_back", "virtual_ns")
 COUNTS = ("injected", "observed", "recovered", "reported", "passed_on", "cancelled", "outside")
 USBIP = ("runs", "connections", "broken", "silenced")
+UASP = ("runs", "stream_runs", "commands")
 WIDTHS = (10, 10, 11, 10, 11, 11, 9)
 
 
@@ -28,6 +29,9 @@ class Table:
         self.blocks = 0
         self.faults = {}  # name: Counter
         self.rungs = {}
+        self.uasp = collections.Counter()
+        self.at_once = 0
+        self.uasp_rungs = {}
         self.usbip = collections.Counter()
         self.history = 0
         self.version = None
@@ -39,21 +43,31 @@ class Table:
         faults = {name: {key: int(row[key]) for key in COUNTS}
                   for name, row in run["faults"].items()}
         usbip = {key: int(run["usbip"][key]) for key in USBIP}
+        uasp = {key: int(run["uasp"][key]) for key in UASP}
+        at_once = round(run["uasp"]["mean_at_once"] * uasp["commands"])
         rungs = {name: int(times) for name, times in run["rungs"].items()}
+        uasp_rungs = {name: int(times) for name, times in run["uasp_rungs"].items()}
         history = int(run["history"], 16)
         self.version = run["version"]
         self.sums.update(sums)
         self.blocks += blocks
         self.usbip.update(usbip)
+        self.uasp.update(uasp)
+        self.at_once += at_once
         for name, row in faults.items():
             self.faults.setdefault(name, collections.Counter()).update(row)
         for name, times in rungs.items():
             self.rungs[name] = self.rungs.get(name, 0) + times
+        for name, times in uasp_rungs.items():
+            self.uasp_rungs[name] = self.uasp_rungs.get(name, 0) + times
         self.history = self.history * HISTORY_PRIME % 2**64 ^ history
 
     def mean_blocks(self):
         moves = self.sums["reads"] + self.sums["writes"]
         return self.blocks / moves if moves else 0.0
+
+    def mean_at_once(self):
+        return self.at_once / self.uasp["commands"] if self.uasp["commands"] else 0.0
 
     def document(self, failures):
         sums = {key: self.sums[key] for key in SUMS}
@@ -65,7 +79,10 @@ class Table:
                 "usbip": {key: self.usbip[key] for key in USBIP},
                 "faults": {name: {key: row[key] for key in COUNTS}
                            for name, row in self.faults.items()},
-                "rungs": self.rungs, "failures": [failure.document() for failure in failures]}
+                "rungs": self.rungs,
+                "uasp": {**{key: self.uasp[key] for key in UASP},
+                         "mean_at_once": self.mean_at_once()},
+                "uasp_rungs": self.uasp_rungs, "failures": [failure.document() for failure in failures]}
 
     def text(self):
         sums, seconds = self.sums, self.sums["virtual_ns"] // 10**9
@@ -80,6 +97,9 @@ class Table:
                  f"{count(self.usbip['runs'], 'run')} over USB/IP: "
                  f"{count(self.usbip['connections'], 'connection')}, of which "
                  f"{self.usbip['broken']} broke and {self.usbip['silenced']} went silent",
+                 f"{count(self.uasp['runs'], 'run')} over UASP, {self.uasp['stream_runs']} with "
+                 f"streams: {count(self.uasp['commands'], 'command')}, "
+                 f"{self.mean_at_once():.1f} at once on average",
                  f"{count(sums['power_losses'], 'power loss', 'power losses')} took "
                  f"{count(sums['rolled_back'], 'block')} back to what they held before", ""]
         total = sum(self.faults.values(), collections.Counter())
@@ -92,7 +112,10 @@ class Table:
         if unseen and total["injected"]:
             lines.append("never observed: " + ", ".join(unseen))
         rungs = ", ".join(f"{name} {times}" for name, times in self.rungs.items())
+        uasp_rungs = ", ".join(f"{name} {times}"
+                               for name, times in self.uasp_rungs.items())
         lines += ["", f"commands by the highest rung of recovery: {rungs}",
+                  f"and over UASP: {uasp_rungs}",
                   f"history {self.history:016x}"]
         return "\n".join(lines) + "\n"
 

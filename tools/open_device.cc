@@ -44,8 +44,7 @@ void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage,
       ->group(group)
       ->type_name("FILE");
   verb.add_option("--throttle", options.throttle,
-                  "make the link slow: latency=TIME of each transfer (100us, 5ms), rate=BYTES in a "
-                  "second (60MB), or both with a comma")
+                  "a slow link: latency=100us a transfer,rate=60MB a second")
       ->group(group)
       ->type_name("HOW");
   if (!with_storage) return;
@@ -69,10 +68,8 @@ void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage,
                 "fail where a kernel driver holds the interface (default)")
       ->excludes(detach)
       ->group(group);
-  verb.add_option(
-          "--timeout-ms", options.timeout_ms,
-          "milliseconds for a command, default 30000, and at most for each step of opening; "
-          "a silent USB/IP server is given up after three such steps")
+  verb.add_option("--timeout-ms", options.timeout_ms,
+                  "milliseconds for a command, or a step of opening; default 30000")
       ->check(NumberFrom(1, 86'400'000))
       ->group(group)
       ->type_name("MS");

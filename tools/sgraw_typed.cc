@@ -82,8 +82,7 @@ void AddCommandOptions(CLI::App& cli, Typed& typed) {
                "report a unit attention from before; else the command is repeated")
       ->group(group);
   cli.add_option("--timeout-ms", typed.timeout_ms,
-                 "milliseconds for the command, default 30000, and at most for each step of "
-                 "opening; a silent USB/IP server is given up after three such steps")
+                 "milliseconds for the command, or a step of opening; default 30000")
       ->type_name("MS")
       ->group(group);
   cli.add_option("-t,--timeout,--tmo", typed.timeout_s, "the same in seconds; 0: default")

@@ -124,7 +124,7 @@ def canaries(source, build):
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             start = time.monotonic()
-            found = run(usbtwin, "sim", "--canary", name, "--minutes", "1",
+            found = run(usbtwin, "sim", "--bot", "--canary", name, "--minutes", "1",
                         "--shrink-seconds", "30", cwd=folder)
             seconds = time.monotonic() - start
             command = re.search(r"usbtwin (sim --seed.*--canary.*)", found.stderr)
