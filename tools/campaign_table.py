@@ -82,7 +82,8 @@ class Table:
                 "rungs": self.rungs,
                 "uasp": {**{key: self.uasp[key] for key in UASP},
                          "mean_at_once": self.mean_at_once()},
-                "uasp_rungs": self.uasp_rungs, "failures": [failure.document() for failure in failures]}
+                "uasp_rungs": self.uasp_rungs,
+                "failures": [failure.document() for failure in failures]}
 
     def text(self):
         sums, seconds = self.sums, self.sums["virtual_ns"] // 10**9

@@ -69,7 +69,7 @@ void AddDeviceOptions(CLI::App& verb, DeviceOptions& options, bool with_storage,
       ->excludes(detach)
       ->group(group);
   verb.add_option("--timeout-ms", options.timeout_ms,
-                  "milliseconds for a command, or a step of opening; default 30000")
+                  "for a command, and for each of 3 steps of opening; default 30000")
       ->check(NumberFrom(1, 86'400'000))
       ->group(group)
       ->type_name("MS");

@@ -82,7 +82,7 @@ void AddCommandOptions(CLI::App& cli, Typed& typed) {
                "report a unit attention from before; else the command is repeated")
       ->group(group);
   cli.add_option("--timeout-ms", typed.timeout_ms,
-                 "milliseconds for the command, or a step of opening; default 30000")
+                 "for the command, and for each of 3 steps of opening; default 30000")
       ->type_name("MS")
       ->group(group);
   cli.add_option("-t,--timeout,--tmo", typed.timeout_s, "the same in seconds; 0: default")

@@ -104,7 +104,8 @@ void HostEngine::Release(uint16_t tag) {
 
 bool HostEngine::draining(uint16_t tag) const {
   const Task& task = At(tag);
-  return task.state == State::kRunning && task.has_status && task.data_leg == Leg::kOpen;
+  const bool open = task.data_leg == Leg::kOpen || task.iu_leg == Leg::kOpen;
+  return task.state == State::kRunning && task.has_status && open;
 }
 
 // ---- What to do -------------------------------------------------------------------------------
@@ -215,6 +216,8 @@ void HostEngine::HandleIuSent(uint16_t tag, Outcome outcome, uint32_t length) {
   if (outcome == Outcome::kCancelled && length == 0) task.device_done = true;  // it never saw it
   UpdateExpected(task);
   if (task.state != State::kRunning) return EndIfClosed(tag);
+  // Who answered has seen it, whatever the bus says.
+  if (outcome == Outcome::kCancelled && task.has_status) return EndIfClosed(tag);
   if (outcome != Outcome::kOk) return FailOutcome(tag, outcome, Phase::kCommand);
   if (length != task.iu_length) {
     return FailAll({.kind = ErrorKind::kFault,

@@ -112,7 +112,7 @@ class HostEngine {
   // `tag`: the stream the IU came on, 0 without streams.
   void HandleStatus(uint16_t tag, usb::Outcome outcome, Bytes iu);
   void HandleData(uint16_t tag, usb::Outcome outcome, uint32_t length);
-  // The command's time is over. While draining(), only that of data that should have come by now.
+  // The command's time is over. While draining(), only that of what should have ended by now.
   void HandleTimeout(uint16_t tag);
   void HandleCancel(uint16_t tag);
   // A step of recovery, an answer to task management, does not come.
@@ -129,8 +129,8 @@ class HostEngine {
   const HostResult& result(uint16_t tag) const { return At(tag).result; }
   // After kFinished: the tag may be used again.
   void Release(uint16_t tag);
-  // The command has its status, and its data was not all moved: where the device is done with it,
-  // nothing more will come.
+  // The command has its status, and its data was not all moved, or its IU is said to be still on
+  // its way: where the device is done with it, nothing more will come.
   bool draining(uint16_t tag) const;
   // The answer to a task management function is waited for.
   bool managing() const { return management_.function.has_value(); }

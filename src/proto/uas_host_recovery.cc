@@ -58,9 +58,11 @@ void HostEngine::HandleCancel(uint16_t tag) {
 void HostEngine::Stop(uint16_t tag, ErrorKind kind) {
   const Task& task = At(tag);
   if (task.state != State::kRunning) return;
-  if (draining(tag) && !SharesPipe(tag)) {
-    // The device is done: what has not come by now does not come.
-    cancel_data_due_ |= Bit(tag);
+  const bool has_data = task.data_leg == Leg::kOpen;
+  if (draining(tag) && !(has_data && SharesPipe(tag))) {
+    // The device is done: what has not ended by now does not end.
+    if (has_data) cancel_data_due_ |= Bit(tag);
+    if (task.iu_leg == Leg::kOpen) cancel_iu_due_ |= Bit(tag);
     return;
   }
   Problem problem = Lateness(tag);

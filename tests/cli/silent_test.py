@@ -160,7 +160,7 @@ class Timeouts(SilentCase):
         for name, arguments in (("USBTWIN", ["info"]), ("USB_SGRAW", [])):
             self.program = name
             text = " ".join(self.run_program(*arguments, "--help", code=0).text.split())
-            self.assertIn("given up after three such steps", text)
+            self.assertIn("for each of 3 steps of opening", text)
 
 
 if __name__ == "__main__":

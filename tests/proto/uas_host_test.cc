@@ -147,6 +147,23 @@ BOOST_AUTO_TEST_CASE(data_without_an_end_is_cut_once_the_status_is_there) {
   BOOST_TEST(!engine.result(tag).error.has_value());
 }
 
+// A bus that never says that the COMMAND IU went out, though the device has answered it.
+BOOST_AUTO_TEST_CASE(an_iu_without_an_end_is_cut_once_the_status_is_there) {
+  const uint16_t tag = Start(512);
+  Drain();
+  Say(Iu(6, tag));
+  Drain();
+  engine.HandleData(tag, Outcome::kOk, 512);
+  Say(Sense(tag));
+  BOOST_TEST(engine.draining(tag));
+  Quiet();
+  engine.HandleTimeout(tag);
+  BOOST_TEST(Next(Kind::kCancelIu).tag == tag);
+  engine.HandleIuSent(tag, Outcome::kCancelled, 0);
+  BOOST_TEST(Finished(tag).length_actual == 512u);
+  BOOST_TEST(!engine.result(tag).error.has_value());
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(uas_host_streams, Streams)
