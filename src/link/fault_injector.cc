@@ -144,6 +144,9 @@ void FaultInjector::OnDone(Transfer& transfer, uint64_t word) {
   if (below && transfer.outcome == Outcome::kDisconnected) player_.HandleGone();
   if (flight.state == State::kSent) {
     Answered(flight);
+    // One before it may still wait here for the end of a reset: it comes first all the same.
+    const bool gone = flight.state == State::kSent && transfer.outcome == Outcome::kDisconnected;
+    if (gone && HasEarlier(flight)) flight.state = State::kReady;
     if (flight.state != State::kSent) return Keep(flight);
   }
   Finish(flight);

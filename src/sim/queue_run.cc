@@ -130,10 +130,20 @@ RunResult QueueRun::Run() {
   }
   report.commands = report.uas.commands = command_;
   if (!failed()) ReadAllBack();
+  if (!stuck_) TakeBackAll();
   if (!stuck_) Close();
   StopUsbIp();
   CompleteReport();
   return std::move(result_);
+}
+
+// What still runs where a failure ended the run in the middle of a wave.
+void QueueRun::TakeBackAll() {
+  for (const auto& slot : slots_) {
+    if (!slot->job) continue;
+    slot->Cancel();
+    if (!RunUntil([&slot] { return slot->job->done(); }, "a command that was taken back")) return;
+  }
 }
 
 // ---- A wave -----------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ class QueueRun final : public RunBase {
 
   bool Open();
   void Close();
+  void TakeBackAll();
   // Up to so many commands, at most `depth` of them at once, until all have ended.
   bool RunWave(uint64_t commands_max);
   Slot& FreeSlot();
