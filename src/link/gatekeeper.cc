@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/overloaded.h"
+#include "link/transfer_data.h"
+#include "wire/usb.h"
 
 namespace usbtwin::link {
 
@@ -69,8 +71,9 @@ bool Gatekeeper::IsBulk(EndpointAddress endpoint) const {
 void Gatekeeper::OnDone(usb::Transfer& transfer, uint64_t word) {
   flights_[word].Unlink();
   flights_free_.push_back(word);
-  if (&transfer == control_) control_ = nullptr;
   gone_ = gone_ || transfer.outcome == Outcome::kDisconnected;
+  if (&transfer == control_ && FindsConfiguration(transfer) && ClaimNext()) return;
+  if (&transfer == control_) control_ = nullptr;
   Wake();
   transfer.Complete();
 }
@@ -147,6 +150,24 @@ std::bitset<usb::kEndpointIndexCount> Gatekeeper::EndpointsOf(
 bool Gatekeeper::RepeatsConfiguration(const usb::PortRequest& request) const {
   const auto* set = std::get_if<usb::SetConfiguration>(&request);
   return set != nullptr && set->value != 0 && set->value == configuration_value_ && !was_reset_;
+}
+
+// A device that was configured before it came here, as a real one usually was: its host asks, and
+// sets nothing. The answer is held until the interfaces are claimed.
+bool Gatekeeper::FindsConfiguration(const usb::Transfer& transfer) {
+  const usb::SetupPacket& setup = *transfer.setup;
+  const bool asks = setup.request_type == wire::usb::kDirectionIn &&
+                    setup.request == static_cast<uint8_t>(wire::usb::Request::kGetConfiguration);
+  std::array<uint8_t, 1> value{};
+  const bool found = asks && closing_ == Closing::kNo && configuration_value_ == 0 &&
+                     transfer.outcome == Outcome::kOk && CopyData(transfer, value) == 1 &&
+                     value[0] != 0;
+  if (!found) return false;
+  port_request_ = usb::SetConfiguration{value[0]};
+  Learn(*port_request_);
+  claims_count_ = 0;
+  if (configuration() == nullptr) port_request_.reset();
+  return port_request_.has_value();
 }
 
 void Gatekeeper::RequestPort(const usb::PortRequest& request) {

@@ -5,7 +5,8 @@
 //     requests into them (rule 7);
 //   - before a port request cancels what is under way on the endpoints it touches, and holds back
 //     what comes for them until it is done (rule 6);
-//   - claims the interfaces of a configuration that was set, as the host below owns them now;
+//   - claims the interfaces of a configuration that was set, or that a host finds the device in, as
+//     the host below owns them now;
 //   - knows from the descriptors which endpoints are bulk and which isochronous, which no transfer
 //     says;
 //   - resets the port for a host that cannot ask for it, where that shows.
@@ -71,6 +72,7 @@ class Gatekeeper final : private usb::TransferSink, private usb::PortSink, priva
   void RequestPort(const usb::PortRequest& request);
   void HandlePortDone(usb::Outcome outcome);
   bool RepeatsConfiguration(const usb::PortRequest& request) const;
+  bool FindsConfiguration(const usb::Transfer& transfer);
   bool ClaimNext();
   void OpenPipes();
   void Learn(const usb::PortRequest& request);

@@ -232,6 +232,43 @@ BOOST_AUTO_TEST_CASE(an_interface_that_somebody_has_fails_the_configuration) {
 }
 
 // One that no selected setting has is what it is in another one: its transfers have packets.
+// A real device usually was configured before: its host asks, and sets nothing.
+BOOST_AUTO_TEST_CASE(a_configuration_that_is_found_has_its_interfaces_claimed) {
+  control.in = MutableBytes(room).first(1);
+  control.in_length_max = 1;
+  Control(control, {.request_type = 0x80, .request = 8, .length = uint16_t{1}});
+  link.FinishIn(control, "02"_hex);
+  clock.RunPosted();
+  BOOST_TEST(Sent<usb::ClaimInterface>().interface == 0);
+  BOOST_TEST(host.done.empty());
+  FinishPort();
+  BOOST_TEST(Sent<usb::ClaimInterface>().interface == 4);
+  FinishPort();
+  BOOST_REQUIRE(host.done.size() == 1u);
+  BOOST_TEST(control.outcome == Outcome::kOk);
+  BOOST_TEST(control.length_actual == 1u);
+  BOOST_TEST(room[0] == 2);
+  BOOST_TEST(gate->configuration_value() == 2);
+  BOOST_TEST(gate->IsBulk(kBulkIn));
+
+  // Once is enough.
+  Control(control, {.request_type = 0x80, .request = 8, .length = uint16_t{1}});
+  link.FinishIn(control, "02"_hex);
+  clock.RunPosted();
+  BOOST_TEST(host.done.size() == 2u);
+  BOOST_TEST(link.ops.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(no_configuration_is_none) {
+  control.in = MutableBytes(room).first(1);
+  control.in_length_max = 1;
+  Control(control, {.request_type = 0x80, .request = 8, .length = uint16_t{1}});
+  link.FinishIn(control, "00"_hex);
+  clock.RunPosted();
+  BOOST_TEST(host.done.size() == 1u);
+  BOOST_TEST(link.ops.empty());
+}
+
 BOOST_AUTO_TEST_CASE(endpoints_are_isochronous_where_a_setting_of_the_configuration_says_so) {
   BOOST_TEST(!gate->IsIsochronous(kIsoIn));
   Configure();

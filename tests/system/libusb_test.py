@@ -82,6 +82,27 @@ class Libusb(guest.Case):
         self.assertEqual(self.taken("read"), self.image[16 * 512:][:131072])
         self.assertEqual(done.text, "usb-storage\nusb-storage\n")
 
+    def test_a_real_disk_is_served(self):
+        serve = command(self.usbtwin, "serve", IDS, "--detach-kernel", "--audit", "--no-control",
+                        "--listen", "unix:/tmp/real")
+        far = command(self.sgraw, "-d", "usbip+unix:/tmp/real#1-1")
+        done = self.run_disk(f"""
+            {serve} 2>/tmp/told &
+            server=$!
+            until_is 'test -S /tmp/real'
+            driver
+            for round in 1 2; do
+              {far} {command(*INQUIRY)} -o $WORK/inquiry
+              {far} --cdb '28 00 00 00 00 10 00 01 00 00' --din 131072 -o $WORK/read
+            done
+            kill $server
+            wait $server
+            until_is 'test -b "/dev/$(block)"'
+            driver""")
+        self.assertIn(b"File-Stor Gadget", self.taken("inquiry"))
+        self.assertEqual(self.taken("read"), self.image[16 * 512:][:131072])
+        self.assertEqual(done.text.splitlines()[-1], "usb-storage")
+
     def test_refused_commands_leave_the_device_usable(self):
         sgraw = command(self.sgraw, "--audit", "--detach-kernel", "-d", IDS)
         done = self.run_disk(f"""
