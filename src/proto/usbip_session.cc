@@ -150,7 +150,9 @@ wire::usbip::SubmitReply MakeRefusal(uint32_t sequence, uint32_t status) {
 }
 
 wire::usbip::SubmitReply MakeReply(uint32_t sequence, const usb::Transfer& transfer) {
-  wire::usbip::SubmitReply reply = MakeRefusal(sequence, StatusOf(transfer.outcome));
+  const bool taken_back = transfer.outcome == Outcome::kCancelled;
+  const Outcome outcome = taken_back ? Outcome::kDisconnected : transfer.outcome;
+  wire::usbip::SubmitReply reply = MakeRefusal(sequence, StatusOf(outcome));
   const bool is_short = transfer.is_in() && transfer.length_actual < transfer.in_length_max;
   // A link that was told of short_not_ok ends such a transfer as a fault, one that was not as ok.
   const bool ended = transfer.outcome == Outcome::kOk || transfer.outcome == Outcome::kFault;

@@ -77,7 +77,9 @@ Result<Command> ParseCommand(Bytes header, uint32_t device_id);
 bool IsSound(const Submit& control);
 
 // A short IN transfer with short_not_ok is answered EREMOTEIO, whether the link ended it as a fault
-// or, not told of the flag, as ok.
+// or, not told of the flag, as ok. One that was cancelled and nobody unlinked is answered
+// ESHUTDOWN, as Linux ends those of an endpoint that is taken down: its device goes, or is
+// configured anew.
 wire::usbip::SubmitReply MakeReply(uint32_t sequence, const usb::Transfer& transfer);
 wire::usbip::SubmitReply MakeRefusal(uint32_t sequence, uint32_t status);
 wire::usbip::UnlinkReply MakeUnlinkReply(uint32_t sequence, uint32_t status);

@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(a_stop_answers_what_is_under_way) {
 
   BOOST_REQUIRE_EQUAL(peer.received.size(), 8u * 48);
   for (size_t index = 0; index < 8; ++index)
-    BOOST_TEST(StatusIn(peer.received, index * 48) == -104);
+    BOOST_TEST(StatusIn(peer.received, index * 48) == -108);
   BOOST_TEST((peer.outcome == async::SocketOutcome::kEnd));
   BOOST_TEST(Holds(rig.log, "gave 1-1 back: the server stops"));
 }

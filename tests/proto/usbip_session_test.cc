@@ -256,6 +256,8 @@ BOOST_AUTO_TEST_CASE(a_reply_tells_what_came_of_the_transfer) {
 
   transfer.outcome = Outcome::kStall;
   BOOST_TEST(Signed(MakeReply(5, transfer).status) == -32);
+  transfer.outcome = Outcome::kCancelled;  // and nobody unlinked it: ESHUTDOWN
+  BOOST_TEST(Signed(MakeReply(5, transfer).status) == -108);
 }
 
 // In process such a transfer ends as a fault. A link that was not told ends it as ok; a USB/IP peer
