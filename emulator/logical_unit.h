@@ -20,6 +20,7 @@
 #include "emulator/block_store.h"
 #include "proto/scsi_status.h"
 #include "proto/sense.h"
+#include "proto/task_attribute.h"
 
 namespace usbtwin::scsi {
 
@@ -38,10 +39,6 @@ class CommandSink {
 inline constexpr size_t kCommandBlockLengthMax = 32;
 inline constexpr size_t kInitiatorsMax = 16;
 inline constexpr uint32_t kBlockLengthMax = 4096;  // of a logical block
-
-// TASK ATTRIBUTE: when a command may start among the others of its unit. SAM-5, 8.6. ACA is refused
-// by transports, as there is never such a condition.
-enum class TaskAttribute : uint8_t { kSimple, kOrdered, kHeadOfQueue };
 
 // One SCSI command on its way through a logical unit. Owned and reused by the transport.
 class Command final : public Deferred {

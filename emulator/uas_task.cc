@@ -20,14 +20,6 @@ constexpr scsi::Sense kDataPhaseError{.key = scsi::SenseKey::kAbortedCommand, .a
 // SPC-4, 6.36.
 constexpr uint16_t kTaskFunctions = 0xdc02;
 
-scsi::TaskAttribute AttributeOf(wire::uas::TaskAttribute attribute) {
-  switch (attribute) {
-    case wire::uas::TaskAttribute::kHeadOfQueue: return scsi::TaskAttribute::kHeadOfQueue;
-    case wire::uas::TaskAttribute::kOrdered: return scsi::TaskAttribute::kOrdered;
-    default: return scsi::TaskAttribute::kSimple;
-  }
-}
-
 Header HeaderOf(IuId id, uint16_t tag) {
   return {.id = static_cast<uint8_t>(id), .reserved1 = 0, .tag = tag};
 }
@@ -75,7 +67,7 @@ void UasTask::Use(Controller& controller, const UasPipes& pipes) {
 void UasTask::Execute() {
   const uas::DeviceTask& what = engine_.task(index_);
   command_.lun = what.lun;
-  command_.attribute = AttributeOf(what.attribute);
+  command_.attribute = what.attribute;
   command_.command_length = what.command_length;
   command_.command_block = what.command_block;
   command_live_ = true;

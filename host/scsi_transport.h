@@ -14,7 +14,7 @@
 #include "base/lease.h"
 #include "proto/scsi_status.h"
 #include "proto/sense.h"
-#include "wire/uas.h"
+#include "proto/task_attribute.h"
 
 namespace usbtwin::host {
 
@@ -28,7 +28,7 @@ struct ScsiRequest {
   LeaseList* lent = nullptr;  // where `in` is empty: receives the data as leases instead
   Duration timeout = std::chrono::seconds(30);  // of the whole command, recovery excluded
   // Its order among others of its unit; Bulk-Only has one at a time, which keeps any order.
-  wire::uas::TaskAttribute attribute = wire::uas::TaskAttribute::kSimple;
+  scsi::TaskAttribute attribute = scsi::TaskAttribute::kSimple;
 };
 static_assert(std::is_trivially_destructible_v<ScsiRequest>);
 

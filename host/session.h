@@ -33,7 +33,7 @@ class Session final : private Reopener {
   // After Open. The transport is the session's.
   async::Task<Result<ScsiTransport*>> OpenStorage(StorageOptions options);
   // Releases the interface and forgets the transport, so that the storage can be opened in another
-  // way. Its cache of what the device said is kept.
+  // way; what the device said of itself is kept. kDisconnected where it is gone.
   async::Task<Result<void>> CloseStorage();
   // Releases the interface and closes the link. A device that is gone is no error.
   async::Task<Result<void>> Close();

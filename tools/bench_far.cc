@@ -9,6 +9,7 @@
 #include "app/run.h"
 #include "host/bot_transport.h"
 #include "os/bare_exchange.h"
+#include "tools/bench_times.h"
 #include "wire/usbip.h"
 
 namespace usbtwin::tools {
@@ -26,16 +27,6 @@ constexpr size_t kRounds = 7;
 // Runs something `count` times; false where it failed.
 using Work = std::function<bool(uint32_t count)>;
 
-double Seconds(steady_clock::time_point start) {
-  return std::chrono::duration<double>(steady_clock::now() - start).count();
-}
-
-double Median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 // Both in turn, so that a machine whose speed drifts drifts for both; each round long enough for
 // the clock. The medians of the times of one, or nothing where something failed.
 std::optional<std::pair<double, double>> Compare(const Work& ours, const Work& bare,
@@ -48,7 +39,7 @@ std::optional<std::pair<double, double>> Compare(const Work& ours, const Work& b
     while (true) {
       const steady_clock::time_point start = steady_clock::now();
       if (!(*works[side])(counts[side])) return std::nullopt;
-      const double spent = Seconds(start);
+      const double spent = SecondsSince(start);
       if (spent >= round_seconds / 4 || counts[side] > (1u << 24)) {
         const double wanted = counts[side] * round_seconds / std::max(spent, 1e-9);
         counts[side] = std::max(1u, static_cast<uint32_t>(wanted));
@@ -61,7 +52,7 @@ std::optional<std::pair<double, double>> Compare(const Work& ours, const Work& b
     for (size_t side = 0; side < works.size(); ++side) {
       const steady_clock::time_point start = steady_clock::now();
       if (!(*works[side])(counts[side])) return std::nullopt;
-      times[side].push_back(Seconds(start) / counts[side]);
+      times[side].push_back(SecondsSince(start) / counts[side]);
     }
   }
   return std::pair(Median(times[0]), Median(times[1]));

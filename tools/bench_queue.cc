@@ -11,6 +11,7 @@
 
 #include "app/run.h"
 #include "proto/scsi_command.h"
+#include "tools/bench_times.h"
 
 namespace usbtwin::tools {
 namespace {
@@ -34,11 +35,7 @@ struct Readers {
   uint64_t place = 1;
   std::optional<Error> error;
 
-  uint64_t NextLba() {
-    // A linear congruential step (Knuth's MMIX); its high bits are good enough to spread reads.
-    place = place * 6364136223846793005u + 1442695040888963407u;
-    return (place >> 33) % places_count * (kLength / block_size);
-  }
+  uint64_t NextLba() { return NextPlace(place, places_count) * (kLength / block_size); }
 };
 
 async::Task<bool> ReadOn(Readers& readers, MutableBytes room) {
@@ -53,7 +50,7 @@ async::Task<bool> ReadOn(Readers& readers, MutableBytes room) {
     } else if (answer->status != scsi::Status::kGood || answer->length_actual != kLength) {
       readers.error =
           Error{.kind = ErrorKind::kProtocol,
-                .text = "a read ended with status {}h and {} bytes",
+                .text = "a read ended with status {:x}h and {} bytes",
                 .values = {static_cast<uint64_t>(answer->status), answer->length_actual}};
     }
   }
@@ -99,7 +96,7 @@ Result<double, Failure> Round(OpenDevice& device, uint8_t lun, const host::Block
   readers.left = way.count;
   const steady_clock::time_point start = steady_clock::now();
   Run(device.system(), readers, way.depth);
-  const double seconds = std::chrono::duration<double>(steady_clock::now() - start).count();
+  const double seconds = SecondsSince(start);
   if (readers.error) {
     return Failure{Failure::Kind::kTransport, "measuring the queue: " + readers.error->Describe()};
   }
@@ -119,12 +116,6 @@ Result<void, Failure> Calibrate(OpenDevice& device, uint8_t lun, const host::Blo
     }
     way.count *= 2;
   }
-}
-
-double Median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "os/console.h"
 #include "tools/bench_far.h"
 #include "tools/bench_queue.h"
+#include "tools/bench_times.h"
 #include "tools/complaint.h"
 #include "tools/exit_status.h"
 #include "tools/fault_report.h"
@@ -53,9 +54,7 @@ class Places {
       : random_(pattern.random), length_(pattern.length), count_(span / pattern.length) {}
   uint64_t Next() {
     if (!random_) return index_++ % count_ * length_;
-    // A linear congruential step (Knuth's MMIX); its high bits are good enough to spread reads.
-    index_ = index_ * 6364136223846793005u + 1442695040888963407u;
-    return (index_ >> 33) % count_ * length_;
+    return NextPlace(index_, count_) * length_;
   }
 
  private:
@@ -87,10 +86,6 @@ async::Task<host::BlockResult> ReadBatch(host::BlockDevice& blocks, Series& seri
   co_return host::BlockResult();
 }
 
-double Seconds(steady_clock::time_point start) {
-  return std::chrono::duration<double>(steady_clock::now() - start).count();
-}
-
 void CopyBatch(const std::vector<uint8_t>& memory, Series& series, size_t count) {
   for (size_t index = 0; index < count; ++index) {
     std::memcpy(series.target.data(), memory.data() + series.memory_places.Next(),
@@ -107,17 +102,11 @@ Result<void, Failure> Round(OpenDevice& device, host::BlockDevice& blocks,
   const host::BlockResult read =
       app::Run(device.system(), ReadBatch(blocks, series, series.batch_count));
   if (!read) return FailureOf(read.error());
-  series.device_times.push_back(Seconds(device_start) / count);
+  series.device_times.push_back(SecondsSince(device_start) / count);
   const steady_clock::time_point memory_start = steady_clock::now();
   CopyBatch(memory, series, series.batch_count);
-  series.memory_times.push_back(Seconds(memory_start) / count);
+  series.memory_times.push_back(SecondsSince(memory_start) / count);
   return {};
-}
-
-double Median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 // How many reads make a round that is long against the clock's grain and short against the budget.
@@ -129,7 +118,7 @@ Result<void, Failure> Calibrate(OpenDevice& device, host::BlockDevice& blocks, S
     const host::BlockResult read =
         app::Run(device.system(), ReadBatch(blocks, series, series.batch_count));
     if (!read) return FailureOf(read.error());
-    const double seconds = Seconds(start);
+    const double seconds = SecondsSince(start);
     if (seconds >= round_seconds / 4 || series.batch_count >= kBatchMax) {
       const double wanted = static_cast<double>(series.batch_count) * round_seconds / seconds;
       series.batch_count = std::clamp<size_t>(static_cast<size_t>(wanted), 1, kBatchMax);
@@ -164,7 +153,7 @@ Result<std::vector<Series>, Failure> Measure(const Options& options, OpenDevice&
     if (!calibrated) return calibrated.error();
   }
   for (size_t round = 0; round < kRoundsMax; ++round) {
-    if (round >= kRoundsMin && Seconds(start) > options.seconds) break;
+    if (round >= kRoundsMin && SecondsSince(start) > options.seconds) break;
     for (Series& series : all) {
       const Result<void, Failure> done = Round(device, blocks, memory, series);
       if (!done) return done.error();
@@ -289,7 +278,7 @@ void AddBenchVerb(CLI::App& cli, Chosen& chosen) {
       cli, chosen, "bench", "measure reads beside plain memcpy of the same bytes",
       [](CLI::App& verb, Options& options) {
         AddDeviceOptions(verb, options.device, true);
-        verb.add_option("--seconds", options.seconds, "time to spend, default 3")
+        verb.add_option("--seconds", options.seconds, "time to spend on each table, default 3")
             ->check(NumberFrom(0.05, 3600))
             ->type_name("S");
         verb.add_option("--pin", options.pin,

@@ -26,17 +26,6 @@ std::string JsonLine(const Json& json) {
   return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
-const char* Name(Failure::Kind kind) {
-  switch (kind) {
-    case Failure::Kind::kUsage: return "usage";
-    case Failure::Kind::kCannotOpen: return "cannot open";
-    case Failure::Kind::kTransport: return "transport";
-    case Failure::Kind::kRefused: return "refused";
-    case Failure::Kind::kFile: return "file";
-  }
-  return "";
-}
-
 Json SenseJson(const scsi::Sense& sense) {
   Json json;
   json["key"] = static_cast<int>(sense.key);
@@ -54,7 +43,7 @@ void SetError(Json& json, const Failure& failure) {
   json["exit_status"] = ExitStatus(ExitTable::kPlain, failure.kind);
   json["error"] = Json::object();
   json["error"]["text"] = failure.text;
-  json["error"]["kind"] = Name(failure.kind);
+  json["error"]["kind"] = app::Name(failure.kind);
   if (failure.sense) json["sense"] = SenseJson(*failure.sense);
 }
 

@@ -23,7 +23,6 @@ std::string JsonText(const Json& json);
 // In one line, for what is read as a stream of objects.
 std::string JsonLine(const Json& json);
 
-const char* Name(app::Failure::Kind kind);  // "usage", "cannot open", "transport", ...
 // "exit_status" and "error"; "sense" where the device gave any.
 void SetError(Json& json, const app::Failure& failure);
 Json SenseJson(const scsi::Sense& sense);

@@ -15,22 +15,11 @@ std::string Line(const Json& json) {
   return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
-const char* NameOf(Failure::Kind kind) {
-  switch (kind) {
-    case Failure::Kind::kUsage: return "usage";
-    case Failure::Kind::kCannotOpen: return "cannot open";
-    case Failure::Kind::kTransport: return "transport";
-    case Failure::Kind::kRefused: return "refused";
-    case Failure::Kind::kFile: return "file";
-  }
-  return "";
-}
-
 Json Refusal(const Failure& failure) {
   Json json;
   json["schema"] = kSchema;
   json["ok"] = false;
-  json["error"] = {{"kind", NameOf(failure.kind)}, {"text", failure.text}};
+  json["error"] = {{"kind", Name(failure.kind)}, {"text", failure.text}};
   return json;
 }
 

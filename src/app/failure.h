@@ -23,4 +23,16 @@ struct Failure {
   std::optional<scsi::Sense> sense;  // kRefused: what the device said, where it said anything
 };
 
+// "cannot open": as programs that read our JSON know it.
+inline const char* Name(Failure::Kind kind) {
+  switch (kind) {
+    case Failure::Kind::kUsage: return "usage";
+    case Failure::Kind::kCannotOpen: return "cannot open";
+    case Failure::Kind::kTransport: return "transport";
+    case Failure::Kind::kRefused: return "refused";
+    case Failure::Kind::kFile: return "file";
+  }
+  return "";
+}
+
 }  // namespace usbtwin::app

@@ -264,10 +264,10 @@ void FaultInjector::Finish(Flight& flight) {
   if (transfer.outcome == Outcome::kDisconnected) disconnected_ = true;
   if (transfer.outcome == Outcome::kStall && !transfer.setup) {
     halted_.set(transfer.endpoint.index());
-    HoldBehind(flight);
   }
-  const bool fails = transfer.outcome == Outcome::kFault && flight.rule != nullptr;
-  if (fails && !flight.doomed && !transfer.setup) HoldBehind(flight);
+  const bool fails =
+      transfer.outcome == Outcome::kFault && flight.rule != nullptr && !flight.doomed;
+  if (!transfer.setup && (fails || transfer.outcome == Outcome::kStall)) HoldBehind(flight);
   Note(flight);
   if (flight.moment && !flight.unheeded) {
     const bool talks = watch_.command() != nullptr;

@@ -7,11 +7,11 @@
 
 namespace usbtwin::uas {
 
+using scsi::TaskAttribute;
 using wire::uas::CommandIu;
 using wire::uas::Header;
 using wire::uas::IuId;
 using wire::uas::ResponseCode;
-using wire::uas::TaskAttribute;
 using wire::uas::TaskFunction;
 using wire::uas::TaskManagementIu;
 
@@ -25,11 +25,16 @@ uint8_t TakeLowest(Mask& mask) {
   return index;
 }
 
-// Attributes that this device carries out. It has no ACA condition that a task could belong to.
-bool IsAttribute(uint8_t attribute) {
-  return attribute == static_cast<uint8_t>(TaskAttribute::kSimple) ||
-         attribute == static_cast<uint8_t>(TaskAttribute::kHeadOfQueue) ||
-         attribute == static_cast<uint8_t>(TaskAttribute::kOrdered);
+// Those that this device carries out. It has no ACA condition that a task could belong to.
+std::optional<TaskAttribute> ParseAttribute(uint8_t byte) {
+  using Code = wire::uas::TaskAttribute;
+  switch (static_cast<Code>(byte & wire::uas::kTaskAttributeMask)) {
+    case Code::kSimple: return TaskAttribute::kSimple;
+    case Code::kHeadOfQueue: return TaskAttribute::kHeadOfQueue;
+    case Code::kOrdered: return TaskAttribute::kOrdered;
+    case Code::kAca: break;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -123,9 +128,9 @@ void DeviceEngine::HandleIu(Bytes packet) {
 void DeviceEngine::HandleCommandIu(Bytes packet) {
   const uint16_t tag = wire::View<Header>(packet)->tag;
   const auto* iu = wire::View<CommandIu>(packet);
-  if (iu == nullptr ||
-      packet.size() != sizeof(*iu) + wire::uas::AdditionalLength(iu->additional_length) ||
-      !IsAttribute(iu->attribute & wire::uas::kTaskAttributeMask)) {
+  const auto attribute = iu == nullptr ? std::nullopt : ParseAttribute(iu->attribute);
+  if (!attribute ||
+      packet.size() != sizeof(*iu) + wire::uas::AdditionalLength(iu->additional_length)) {
     return Release(OpenReply(tag, ResponseCode::kInvalidInformationUnit));
   }
   if (TagInUse(tag)) return HandleOverlappedTag(OpenReply(tag, ResponseCode::kOverlappedTag));
@@ -138,10 +143,7 @@ void DeviceEngine::HandleCommandIu(Bytes packet) {
   }
   const uint8_t index = TakeLowest(tasks_free_);
   Task& task = tasks_[index];
-  task = Task{.what = {.tag = tag,
-                       .lun = lun,
-                       .attribute = static_cast<TaskAttribute>(iu->attribute &
-                                                               wire::uas::kTaskAttributeMask)},
+  task = Task{.what = {.tag = tag, .lun = lun, .attribute = *attribute},
               .state = State::kDormant,
               .in_set = true,
               .order = ++order_};

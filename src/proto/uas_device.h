@@ -21,6 +21,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "proto/task_attribute.h"
 #include "wire/uas.h"
 
 namespace usbtwin::uas {
@@ -91,7 +92,7 @@ struct DeviceOptions {
 struct DeviceTask {
   uint16_t tag = 0;
   uint64_t lun = 0;
-  wire::uas::TaskAttribute attribute = wire::uas::TaskAttribute::kSimple;
+  scsi::TaskAttribute attribute = scsi::TaskAttribute::kSimple;
   std::array<uint8_t, 32> command_block{};  // of a longer one, the first bytes
   uint8_t command_length = 0;
 };

@@ -23,6 +23,16 @@ const char* Name(Rung rung) {
 
 namespace {
 
+wire::uas::TaskAttribute CodeOf(scsi::TaskAttribute attribute) {
+  using Code = wire::uas::TaskAttribute;
+  switch (attribute) {
+    case scsi::TaskAttribute::kSimple: return Code::kSimple;
+    case scsi::TaskAttribute::kOrdered: return Code::kOrdered;
+    case scsi::TaskAttribute::kHeadOfQueue: return Code::kHeadOfQueue;
+  }
+  return Code::kSimple;
+}
+
 uint16_t TakeLowest(uint64_t& mask) {
   const auto tag = static_cast<uint16_t>(std::countr_zero(mask) + 1);
   mask &= mask - 1;
@@ -68,7 +78,7 @@ uint16_t HostEngine::Start(const HostCommand& command) {
   const size_t additional =
       (std::max(command.command_block.size(), iu.command_block.size()) - 16 + 3) & ~size_t{3};
   iu.header = {.id = static_cast<uint8_t>(wire::uas::IuId::kCommand), .reserved1 = 0, .tag = tag};
-  iu.attribute = static_cast<uint8_t>(command.attribute);
+  iu.attribute = static_cast<uint8_t>(CodeOf(command.attribute));
   iu.additional_length = static_cast<uint8_t>(additional);
   iu.lun = wire::uas::EncodeLun(command.lun);
   wire::Emit(task.iu, iu);

@@ -30,6 +30,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "proto/task_attribute.h"
 #include "usb/types.h"
 #include "wire/uas.h"
 
@@ -47,7 +48,7 @@ struct HostCommand {
   Bytes command_block;  // 1 to 32 bytes, read at once
   bool in = false;      // direction of the data, where there is any
   uint32_t length = 0;  // bytes of data
-  wire::uas::TaskAttribute attribute = wire::uas::TaskAttribute::kSimple;
+  scsi::TaskAttribute attribute = scsi::TaskAttribute::kSimple;
 };
 
 // Rungs of the ladder, lowest first.

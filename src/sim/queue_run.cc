@@ -8,7 +8,7 @@ namespace usbtwin::sim {
 using fault::Injection;
 using fault::Kind;
 using scsi::Status;
-using wire::uas::TaskAttribute;
+using scsi::TaskAttribute;
 
 namespace {
 

@@ -57,7 +57,7 @@ class QueueRun final : public RunBase {
   bool RunWave(uint64_t commands_max);
   Slot& FreeSlot();
   void Draw(Slot& slot);
-  void Begin(Slot& slot, wire::uas::TaskAttribute attribute);
+  void Begin(Slot& slot, scsi::TaskAttribute attribute);
   async::Task<bool> Carry(Slot& slot, host::ScsiRequest request);
   void DrawCancel(Slot& slot);
   // Until a command ends, for so many steps of the world at most; false where that never comes.

@@ -21,7 +21,9 @@ RunBase::RunBase(Chooser& chooser, const RunOptions& options, Swarm swarm)
     bus = &usbip_->bus();
   }
   if (swarm_.link_latency != Duration(0)) {
-    slow_bus_ = std::make_unique<SlowBus>(world_, *bus, swarm_.link_latency);
+    slow_bus_ = std::make_unique<app::DecoratedBus>(
+        world_, *bus,
+        app::Decorations{.throttle = link::ThrottleOptions{.latency = swarm_.link_latency}});
     bus = slow_bus_.get();
   }
   fault_bus_ = std::make_unique<link::FaultBus>(world_, *bus, player_);

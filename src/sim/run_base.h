@@ -85,8 +85,8 @@ class RunBase : private link::BreachSink {
   WorldSystem system_;
   fault::Player player_;
   std::unique_ptr<app::Twin> twin_;
-  std::optional<UsbIpPath> usbip_;     // where the swarm drew it
-  std::unique_ptr<SlowBus> slow_bus_;  // where transfers take time
+  std::optional<UsbIpPath> usbip_;               // where the swarm drew it
+  std::unique_ptr<app::DecoratedBus> slow_bus_;  // where transfers take time
   std::unique_ptr<link::FaultBus> fault_bus_;
   std::unique_ptr<link::PcapWriter> writer_;
   std::unique_ptr<app::DecoratedBus> bus_;

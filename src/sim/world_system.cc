@@ -1,7 +1,5 @@
 #include "sim/world_system.h"
 
-#include "link/throttle.h"
-
 namespace usbtwin::sim {
 
 bool WorldSystem::RunUntil(const std::function<bool()>& done) {
@@ -26,20 +24,6 @@ Result<std::vector<uint8_t>, app::Failure> WorldSystem::ReadFile(const std::stri
 }
 Result<std::unique_ptr<ByteSink>, app::Failure> WorldSystem::CreateFile(const std::string& path) {
   return app::Failure{app::Failure::Kind::kFile, path + ": a world has no files"};
-}
-
-void SlowBus::Open(usb::OpenOp& op) {
-  op.Push(*this);
-  inner_.Open(op);
-}
-void SlowBus::OnDone(usb::OpenOp& op, uint64_t) {
-  if (op.result) {
-    usb::LinkStack& stack = *op.result;
-    stack.owned.push_back(std::make_unique<link::Throttle>(
-        clock_, *stack.top, link::ThrottleOptions{.latency = latency_}));
-    stack.top = stack.owned.back().get();
-  }
-  op.Complete();
 }
 
 }  // namespace usbtwin::sim

@@ -1,5 +1,5 @@
-// WorldSystem and SlowBus: what a run gives its twin and its host in place of an operating system
-// and of wires: a clock, media that exist in memory alone, and links whose transfers take time.
+// WorldSystem: what a run gives its twin and its host in place of an operating system: a clock, and
+// media that exist in memory alone.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,6 @@
 #include "sim/swarm.h"
 #include "sim/world.h"
 #include "sim/world_store.h"
-#include "usb/bus.h"
 
 namespace usbtwin::sim {
 
@@ -40,21 +39,6 @@ class WorldSystem final : public app::System {
   const Swarm& swarm_;
   std::vector<const WorldStore*> stores_;
   async::NoSockets sockets_{world_};
-};
-
-// Puts a Throttle on every Link it opens, where transfers take time.
-class SlowBus final : public usb::Bus, private usb::Sink<usb::OpenOp> {
- public:
-  SlowBus(Clock& clock, usb::Bus& inner, Duration latency)
-      : clock_(clock), inner_(inner), latency_(latency) {}
-  Result<std::vector<usb::DeviceInfo>> Enumerate() override { return inner_.Enumerate(); }
-  void Open(usb::OpenOp& op) override;
-
- private:
-  void OnDone(usb::OpenOp& op, uint64_t word) override;
-  Clock& clock_;
-  usb::Bus& inner_;
-  const Duration latency_;
 };
 
 }  // namespace usbtwin::sim

@@ -71,7 +71,6 @@ constexpr OpcodeEntry kOpcodes[] = {
     {0x91, "SYNCHRONIZE CACHE(16)"},
     {0x93, "WRITE SAME(16)"},
     {0x9c, "WRITE ATOMIC(16)"},
-    {0x9c, "ATOMIC WRITE(16)"},
     {0x9e, "SERVICE ACTION IN(16)"},
     {0x9f, "SERVICE ACTION OUT(16)"},
     {0xa0, "REPORT LUNS"},

@@ -173,7 +173,7 @@ inquiry = bytes.fromhex("120000002400")
 for turn in range(5):
     assert bot.read(inquiry, 36)[1] == (0, 0)
     # A wrapper that is none halts both pipes, and clearing that does not help. BOT 1.0, 6.6.1.
-    device.bulk(0x02, b"XXXX" + bytes(27))
+    device.bulk(0x02, b"USBX" + bytes(27))
     for attempt in range(3):
         assert usbfs.errno_of(device.bulk, 0x82, 13) == errno.EPIPE
         assert usbfs.errno_of(device.bulk, 0x02, bytes(31)) == errno.EPIPE
