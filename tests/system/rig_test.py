@@ -137,11 +137,11 @@ sys.stderr.write("apart\\n\\r\\n")"""
             self.assertEqual(self.left_behind(), [])
             self.assertEqual(os.listdir(self.temporary()), [])
 
-    def test_no_process_survives_a_killed_runner(self):
+    def test_nothing_survives_a_killed_runner(self):
         runner = self.start("sh", "-c", "echo here; sleep 1000")
         runner.stdout.readline()
         runner.kill()
-        self.wait_until(lambda: not self.left_behind())
+        self.wait_until(lambda: not self.left_behind() and not os.listdir(self.temporary()))
 
     def test_a_kernel_that_cannot_be_had_is_told(self):
         done = self.guest("true", code=125, env=dict(os.environ, XDG_CACHE_HOME=self.directory))
