@@ -163,7 +163,9 @@ void FaultInjector::Answered(Flight& flight) {
     if (HasEarlier(flight)) flight.state = State::kReady;
     return;
   }
-  if (flight.doomed && errand_ != Errand::kNone) {
+  // A suspension that began after that reset ends nothing.
+  const bool resets = errand_ == Errand::kReset || errand_ == Errand::kUnplug;
+  if (flight.doomed && resets) {
     flight.state = State::kOwn;  // it ends when the port was reset
     return;
   }

@@ -213,9 +213,7 @@ Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
     swarm.queue_depth = kDepths[chooser.Choose(kDepths.size(), "how many commands at once")];
   }
   swarm.profile = DrawProfile(chooser, swarm.uas);
-  // Hosts that speak UAS meet faults where they were asked for: see SwarmOptions.
-  const bool faults = options.faults && (!swarm.uas || options.protocol != kAny);
-  if (faults) {
+  if (options.faults) {
     for (const fault::KindInfo& info : fault::Kinds()) {
       if (IsOfOther(info, swarm.uas)) continue;
       const bool exists = chooser.Choose(4, "whether this fault exists") == 3;
@@ -234,7 +232,7 @@ Swarm DrawSwarm(Chooser& chooser, const SwarmOptions& options) {
     swarm.reopen_one_in = chooser.Between(200, 5000, "how often");
   }
   if (chooser.Choose(6, "whether USB/IP lies between") == 5) {
-    swarm.usbip = DrawPipes(chooser, faults);
+    swarm.usbip = DrawPipes(chooser, options.faults);
     if (swarm.uas) SlowDown(swarm.profile);
   } else {
     swarm.link_latency = DrawLatency(chooser, "how long transfers take");

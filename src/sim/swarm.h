@@ -17,7 +17,7 @@ namespace usbtwin::sim {
 struct SwarmOptions {
   bool faults = true;  // false: nothing goes wrong
   bool small = false;  // DrawSmall instead
-  // Which the host speaks. With kAny, hosts that speak UAS meet no faults but what they take back.
+  // Which the host speaks; kAny: UAS in a third of the runs.
   host::StorageProtocol protocol = host::StorageProtocol::kAny;
 };
 

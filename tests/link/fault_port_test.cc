@@ -94,6 +94,28 @@ BOOST_AUTO_TEST_CASE(a_reset_by_another_is_a_fault_to_what_was_queued) {
   Finish(second.transfer, Outcome::kOk, 4);
 }
 
+// The device holds a transfer beyond the reset: it ends when it comes, whatever the port does then.
+BOOST_AUTO_TEST_CASE(a_suspension_keeps_nothing_that_a_reset_has_doomed) {
+  Play({{.kind = Kind::kResetByOther, .nth = 2, .times = 1},
+        {.kind = Kind::kSuspend, .nth = 2, .times = 1}});
+  Submit(first.transfer);
+  Submit(reader.transfer);
+  FinishOp();
+  CheckDone(reader.transfer, Outcome::kFault);
+
+  reader.transfer.Rearm();
+  Submit(reader.transfer);
+  BOOST_TEST(Asked() == "suspend");
+  Finish(first.transfer, Outcome::kCancelled, 0);
+  CheckDone(first.transfer, Outcome::kFault);
+
+  FinishOp();
+  clock.Advance(100ms);
+  BOOST_TEST(Asked() == "resume");
+  FinishOp();
+  Finish(reader.transfer, Outcome::kOk, 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_suspension_holds_what_comes) {
   Play({{.kind = Kind::kSuspend, .times = 1}});
   Submit(first.transfer);
