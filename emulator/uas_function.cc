@@ -188,6 +188,10 @@ void UasFunction::Do(const uas::SendReply& action) {
   controller_->Queue(reply.request);
 }
 
+void UasFunction::Do(const uas::TakeBackReply& action) {
+  controller_->CancelStream(pipes_.status, action.tag);
+}
+
 void UasFunction::OnRequestDone(usb::InRequest& request) {
   if (stopping_) return FinishStop();
   const Outcome outcome = request.outcome;

@@ -53,6 +53,7 @@ class UasFunction final : public Function, private usb::RequestSink, private Uas
   void Do(const uas::SendStatus& action) { tasks_[action.task]->SendStatus(action.data_broken); }
   void Do(const uas::ResetUnit& action) { unit_.ResetUnit(action.lun); }
   void Do(const uas::SendReply& action);
+  void Do(const uas::TakeBackReply& action);
 
   bool uas_idle() const;
   // Takes everything of setting 1 back; then it is as enabled_ says.

@@ -60,13 +60,14 @@ void DeviceEngine::HandleDisabled() {
   tasks_free_ = options_.tasks_count == kTasksMax ? ~uint64_t{0} : Bit(options_.tasks_count) - 1;
   abort_due_ = execute_due_ = break_due_ = data_due_ = status_due_ = 0;
   replies_free_ = (1u << kRepliesMax) - 1;
-  reset_due_ = reply_due_ = 0;
+  reset_due_ = reply_due_ = replies_out_ = take_back_due_ = 0;
 }
 
 std::optional<DeviceAction> DeviceEngine::Poll() {
   if (!enabled_) return std::nullopt;
   if (std::exchange(halt_due_, false)) return HaltCommandPipe{};
   if (abort_due_ != 0) return AbortTask{TakeLowest(abort_due_)};
+  if (take_back_due_ != 0) return TakeBackReply{replies_[TakeLowest(take_back_due_)].what.tag};
   if (break_due_ != 0) return AbortCommand{TakeLowest(break_due_)};
   for (Turns& turns : turns_) {
     if (turns.announced == turns.count) continue;
@@ -92,6 +93,7 @@ std::optional<DeviceAction> DeviceEngine::Poll() {
   if (reply_due_ != 0) {
     const uint8_t index = TakeLowest(reply_due_);
     replies_[index].open = false;
+    replies_out_ |= static_cast<uint8_t>(1u << index);
     return replies_[index].what;
   }
   if (execute_due_ != 0) return Execute{TakeLowest(execute_due_)};
@@ -182,6 +184,7 @@ void DeviceEngine::Manage(uint8_t reply, const TaskManagementIu& iu) {
     code = ResponseCode::kIncorrectLun;
     return Release(reply);
   }
+  if (function == TaskFunction::kAbortTask && streams()) TakeBackReplies(iu.task_tag);
   const bool queries =
       function == TaskFunction::kQueryTask || function == TaskFunction::kQueryTaskSet;
   for (uint8_t index = 0; index < options_.tasks_count; ++index) {
@@ -231,7 +234,19 @@ void DeviceEngine::Release(uint8_t reply) {
 void DeviceEngine::HandleReplySent(uint8_t reply) {
   CHECK_LT(reply, kRepliesMax);
   CHECK(!replies_[reply].open);
-  replies_free_ |= static_cast<uint8_t>(1u << reply);
+  const auto bit = static_cast<uint8_t>(1u << reply);
+  replies_free_ |= bit;
+  replies_out_ &= static_cast<uint8_t>(~bit);
+  take_back_due_ &= static_cast<uint8_t>(~bit);
+}
+
+// What a task that is aborted was answered, where the IU never made a task: the next one with the
+// tag must not find it.
+void DeviceEngine::TakeBackReplies(uint16_t tag) {
+  for (uint8_t index = 0; index < kRepliesMax; ++index) {
+    const auto bit = static_cast<uint8_t>(1u << index);
+    if ((replies_out_ & bit) != 0 && replies_[index].what.tag == tag) take_back_due_ |= bit;
+  }
 }
 
 bool DeviceEngine::TagInUse(uint16_t tag) const {

@@ -79,9 +79,13 @@ struct SendReply {  // a RESPONSE IU, or a SENSE IU that says TASK SET FULL; Han
   wire::uas::ResponseCode code = wire::uas::ResponseCode::kComplete;
   bool operator==(const SendReply&) const = default;
 };
+struct TakeBackReply {  // with streams: the host does not listen; HandleReplySent all the same
+  uint16_t tag = 0;
+  bool operator==(const TakeBackReply&) const = default;
+};
 using DeviceAction =
     std::variant<ReceiveIu, HaltCommandPipe, Execute, SendReady, SendData, EndData, ReceiveData,
-                 AbortCommand, AbortTask, SendStatus, ResetUnit, SendReply>;
+                 AbortCommand, AbortTask, SendStatus, ResetUnit, SendReply, TakeBackReply>;
 
 struct DeviceOptions {
   uint8_t tasks_count = 40;  // commands at once; more are answered TASK SET FULL
@@ -174,6 +178,7 @@ class DeviceEngine {
 
   uint8_t OpenReply(uint16_t tag, wire::uas::ResponseCode code);
   void Release(uint8_t reply);
+  void TakeBackReplies(uint16_t tag);
   bool TagInUse(uint16_t tag) const;
   // Whether task management finds the task.
   bool Manageable(const Task& task) const;
@@ -210,6 +215,8 @@ class DeviceEngine {
   uint8_t replies_free_ = 0;
   uint8_t reset_due_ = 0;
   uint8_t reply_due_ = 0;
+  uint8_t replies_out_ = 0;  // said, and not sent yet
+  uint8_t take_back_due_ = 0;
 };
 
 }  // namespace usbtwin::uas

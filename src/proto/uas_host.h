@@ -226,7 +226,7 @@ class HostEngine {
   void HandleSense(uint16_t tag, Bytes iu);
   void HandleResponse(uint16_t tag, Bytes iu);
   void HandleManagementIu(uint16_t tag, Bytes iu);
-  void HandleReady(uint16_t tag, bool in);
+  void HandleReady(uint16_t tag, bool in, Bytes iu);
 
   // uas_host_recovery.cc: the ladder.
   void Fail(uint16_t tag, const Problem& problem);

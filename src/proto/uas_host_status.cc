@@ -82,8 +82,8 @@ void HostEngine::HandleIu(uint16_t stream, Bytes iu) {
   switch (static_cast<IuId>(header->id)) {
     case IuId::kSense: return HandleSense(tag, iu);
     case IuId::kResponse: return HandleResponse(tag, iu);
-    case IuId::kReadReady: return HandleReady(tag, true);
-    case IuId::kWriteReady: return HandleReady(tag, false);
+    case IuId::kReadReady: return HandleReady(tag, true, iu);
+    case IuId::kWriteReady: return HandleReady(tag, false, iu);
     case IuId::kCommand:
     case IuId::kTaskManagement: break;
   }
@@ -150,7 +150,13 @@ void HostEngine::HandleResponse(uint16_t tag, Bytes iu) {
   Fail(tag, problem);
 }
 
-void HostEngine::HandleReady(uint16_t tag, bool in) {
+// What is longer is another IU that was spoilt on its way: nothing on the bus would show that, and
+// to grant it data would move another command's.
+void HostEngine::HandleReady(uint16_t tag, bool in, Bytes iu) {
+  if (iu.size() != sizeof(Header)) {
+    return FailAll({.text = "a ready IU of {} bytes came for tag {}, it has {}",
+                    .values = {iu.size(), tag, sizeof(Header)}});
+  }
   Task& task = At(tag);
   const char* text = nullptr;
   if (streams()) {

@@ -158,14 +158,8 @@ bool DrawUas(Chooser& chooser, host::StorageProtocol protocol) {
   return chooser.Choose(3, "which protocol") == 2;
 }
 
-// Faults of conversations that the host does not hold. Where many run at once nobody can say whose
-// data was spoilt on its way, nor what was under way on a shared pipe, or in a cache, when an
-// endpoint or the power failed: what may be read back after that is not judged there.
+// Faults of conversations that the host does not hold.
 bool IsOfOther(const fault::KindInfo& info, bool uas) {
-  const bool unjudged = info.kind == Kind::kCorruptOut || info.kind == Kind::kCorruptIn ||
-                        info.kind == Kind::kSilent || info.kind == Kind::kOverflow ||
-                        info.kind == Kind::kPowerLoss;
-  if (uas && unjudged) return true;
   return std::string_view(info.name).starts_with(uas ? "bot." : "uas.");
 }
 

@@ -128,6 +128,15 @@ struct Shell {
     CHECK(!replies[action.reply]);
     CHECK(!streams || (action.tag != 0 && action.tag <= kStreamsCount));
     replies[action.reply] = true;
+    reply_tags[action.reply] = action.tag;
+  }
+  void Do(const TakeBackReply& action) {
+    CHECK(streams);
+    bool found = false;
+    for (size_t reply = 0; reply < replies.size(); ++reply) {
+      found = found || (replies[reply] && reply_tags[reply] == action.tag);
+    }
+    CHECK(found);
   }
 
   // ---- What happens ----
@@ -253,6 +262,7 @@ struct Shell {
   bool receiving = false;
   std::array<Task, kTasksCount> tasks;
   std::array<bool, DeviceEngine::kRepliesMax> replies{};
+  std::array<uint16_t, DeviceEngine::kRepliesMax> reply_tags{};
   std::array<std::vector<uint8_t>, 2> turns;  // tasks whose ready IU was sent, in that order
 };
 

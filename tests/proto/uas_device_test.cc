@@ -458,6 +458,21 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(uas_device_streams, Streams)
 
+// Its next user would take it for its own.
+BOOST_AUTO_TEST_CASE(an_answer_that_nobody_takes_goes_with_the_tag_that_is_aborted) {
+  engine.HandleIu("02 00 0007"_hex);
+  const auto reply = Next<SendReply>();
+  Expect(ReceiveIu{});
+  engine.HandleIu(Function(8, TaskFunction::kAbortTask, 7));
+  Expect(TakeBackReply{7});
+  const auto answer = Next<SendReply>();
+  BOOST_TEST(answer.tag == 8);
+  Expect(ReceiveIu{});
+  engine.HandleReplySent(reply.reply);
+  engine.HandleReplySent(answer.reply);
+  ExpectNothing();
+}
+
 BOOST_AUTO_TEST_CASE(data_needs_no_ready_iu_and_no_turn) {
   const uint8_t first = Start(1), second = Start(2);
   engine.HandleExecuted(first, 36);

@@ -60,6 +60,18 @@ BOOST_AUTO_TEST_CASE(a_second_ready_iu_breaks_the_protocol) {
   ExpectError(tag, ErrorKind::kProtocol, Phase::kDataIn);
 }
 
+// SENSE IU 03h with one bit flipped: to send data now would send it where another's is awaited.
+BOOST_AUTO_TEST_CASE(a_ready_iu_of_another_length_breaks_the_protocol) {
+  const uint16_t tag = Start(512, false);
+  Drain();
+  Sent(tag);
+  std::vector<uint8_t> iu = Iu(7, tag);
+  iu.resize(34);
+  Say(iu);
+  Drain();
+  ExpectError(tag, ErrorKind::kProtocol, Phase::kStatus);
+}
+
 BOOST_AUTO_TEST_CASE(a_status_that_comes_twice_breaks_the_protocol) {
   const uint16_t tag = Start(), other = Start();
   Drain();

@@ -273,6 +273,15 @@ class Pair {
     iu[7] = static_cast<uint8_t>(action.code);
     statuses_.push_back({iu, std::nullopt, action.reply});
   }
+  void Do(const TakeBackReply& action) {
+    for (auto status = statuses_.begin(); status != statuses_.end(); ++status) {
+      if (status->task || TagOf(*status) != action.tag) continue;
+      device.HandleReplySent(status->reply);
+      statuses_.erase(status);
+      return;
+    }
+    BOOST_FAIL("nothing is there to be taken back");
+  }
   static std::vector<uint8_t> Iu(uint8_t id, uint16_t tag, size_t length) {
     std::vector<uint8_t> iu(length, 0);
     iu[0] = id;
