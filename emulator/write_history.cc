@@ -12,6 +12,11 @@ void WriteHistory::Save(uint64_t offset, const Lease& bytes) {
   uint64_t index = offset / block_size_;
   bytes.ForEach([&](Bytes piece) {
     while (!piece.empty()) {
+      if (block.empty() && piece.size() >= block_size_) {
+        SaveBlock(index++, piece.first(block_size_));
+        piece = Drop(piece, block_size_);
+        continue;
+      }
       const Bytes part = Take(piece, block_size_ - static_cast<uint32_t>(block.size()));
       block.insert(block.end(), part.begin(), part.end());
       piece = Drop(piece, part.size());

@@ -37,6 +37,7 @@ Player::Player(const Clock& clock, Chooser& chooser, Plan plan)
       if (Info(rule.kind).at(static_cast<Moment>(moment))) rules_at_[moment].push_back(index);
     }
     states_[index].next = std::max<uint64_t>(rule.nth, 1) - 1 + Gap(rule);
+    states_[index].unconditional = IsUnconditional(rule);
   }
 }
 
@@ -51,6 +52,12 @@ bool Suits(Kind kind, const usb::PortRequest& request) {
 }
 
 }  // namespace
+
+// Whether every moment of its kind counts but those of port requests, of which some do not suit it.
+bool Player::IsUnconditional(const Rule& rule) {
+  const bool anywhere = !rule.endpoint && !rule.opcode && !rule.lun && !rule.blocks && !rule.tag;
+  return anywhere && rule.after <= Duration(0) && !rule.until && !rule.times;
+}
 
 bool Player::Fits(const Rule& rule, const Occasion& occasion) {
   if (occasion.request != nullptr && !Suits(rule.kind, *occasion.request)) return false;
@@ -98,16 +105,20 @@ const Rule* Player::Redraw(const Occasion& occasion) {
   return DrawFrom(occasion, last_ + 1);
 }
 
+bool Player::MayPlay(const Rule& rule, const State& state) const {
+  const Duration since = clock_.Now() - start_;
+  if (since < rule.after || (rule.until && since > *rule.until)) return false;
+  return !rule.times || state.played < *rule.times;
+}
+
 const Rule* Player::DrawFrom(const Occasion& occasion, uint32_t first) {
   for (const uint32_t index : rules_at_[static_cast<size_t>(occasion.moment)]) {
     if (index < first) continue;
     const Rule& rule = plan_.rules[index];
     State& state = states_[index];
-    if (!Fits(rule, occasion)) continue;
-    const Duration since = clock_.Now() - start_;
-    if (since < rule.after || (rule.until && since > *rule.until)) continue;
-    if (rule.times && state.played >= *rule.times) continue;
-    if (++state.seen < state.next) continue;
+    const bool counts = (state.unconditional && occasion.request == nullptr) ||
+                        (Fits(rule, occasion) && MayPlay(rule, state));
+    if (!counts || ++state.seen < state.next) continue;
     if (rule.chance && !Happens(*rule.chance)) continue;
     state.next = state.seen + Gap(rule);
     ++state.played;

@@ -125,13 +125,16 @@ class Player {
     uint64_t played = 0;    // times
     uint64_t observed = 0;  // of those
     uint64_t next = 1;      // the occasion at which it is due
+    bool unconditional = false;
   };
   struct Shown {
     uint64_t serial;
     Sign sign;
   };
 
+  static bool IsUnconditional(const Rule& rule);
   static bool Fits(const Rule& rule, const Occasion& occasion);
+  bool MayPlay(const Rule& rule, const State& state) const;
   uint64_t Gap(const Rule& rule);
   bool Happens(uint32_t chance);
   const Rule* DrawFrom(const Occasion& occasion, uint32_t first);

@@ -1,7 +1,9 @@
 #include "sim/model_disk.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <span>
 
 #include "base/check.h"
 #include "sim/choosers.h"
@@ -18,13 +20,25 @@ struct Stamp {
 constexpr uint32_t kMark = 0x5b10c000;  // "block", and the LUN in its low byte
 constexpr size_t kFillerLength = 1 << 14;
 constexpr uint64_t kFillerSeed = 1;
+constexpr size_t kBlockMax = 4096;  // bytes
+
+// What blocks are filled with, each from a place of its own on; the same for all disks.
+const std::array<uint8_t, kFillerLength + kBlockMax>& Filler() {
+  static const auto kFiller = [] {
+    std::array<uint8_t, kFillerLength + kBlockMax> filler;
+    Seeded random(kFillerSeed);
+    for (uint8_t& byte : filler) byte = static_cast<uint8_t>(random.Choose(256, "filler"));
+    return filler;
+  }();
+  return kFiller;
+}
 
 std::string NameOf(uint32_t version) {
   if (version == ModelDisk::kAnything) return "what was never written";
   return "version " + std::to_string(version);
 }
 
-void AddUnique(std::vector<uint32_t>& to, const std::vector<uint32_t>& from) {
+void AddUnique(std::vector<uint32_t>& to, std::span<const uint32_t> from) {
   for (const uint32_t version : from) {
     if (std::find(to.begin(), to.end(), version) == to.end()) to.push_back(version);
   }
@@ -37,10 +51,9 @@ ModelDisk::ModelDisk(uint8_t lun, uint64_t blocks_count, uint32_t block_size, bo
       block_size_(block_size),
       power_may_fail_(power_may_fail),
       versions_(blocks_count),
-      filler_(kFillerLength + block_size) {
+      filler_(Filler().data()) {
   CHECK_LE(sizeof(Stamp), block_size);
-  Seeded random(kFillerSeed);
-  for (uint8_t& byte : filler_) byte = static_cast<uint8_t>(random.Choose(256, "filler"));
+  CHECK_LE(block_size, kBlockMax);
 }
 
 void ModelDisk::Fill(uint64_t lba, Version version, MutableBytes block) const {
@@ -48,7 +61,7 @@ void ModelDisk::Fill(uint64_t lba, Version version, MutableBytes block) const {
   std::memcpy(block.data(), &stamp, sizeof(stamp));
   // Neighbours and successors differ in every byte, not only in the stamp.
   const size_t start = (version * 61 + lba * 7) % kFillerLength;
-  std::memcpy(block.data() + sizeof(stamp), filler_.data() + start, block_size_ - sizeof(stamp));
+  std::memcpy(block.data() + sizeof(stamp), filler_ + start, block_size_ - sizeof(stamp));
 }
 
 bool ModelDisk::Holds(uint64_t lba, Version version, Bytes block) const {
@@ -62,8 +75,8 @@ bool ModelDisk::Holds(uint64_t lba, Version version, Bytes block) const {
     return false;
   }
   const size_t start = (version * 61 + lba * 7) % kFillerLength;
-  return std::memcmp(block.data() + sizeof(stamp), filler_.data() + start,
-                     block_size_ - sizeof(stamp)) == 0;
+  return std::memcmp(block.data() + sizeof(stamp), filler_ + start, block_size_ - sizeof(stamp)) ==
+         0;
 }
 
 ModelDisk::Version ModelDisk::FillNew(uint64_t lba, MutableBytes target) {
@@ -100,8 +113,10 @@ void ModelDisk::HandleWritten(uint64_t lba, uint64_t count, Version version, boo
   for (const uint64_t final = lba + count; lba < final; ++lba) {
     if (synchronised) {
       unsynced_.erase(lba);
+    } else if (power_may_fail_ && versions_[lba] == kInDoubt) {
+      Remember(lba, doubts_.at(lba));
     } else if (power_may_fail_) {
-      Remember(lba, Allowed(lba));
+      AddUnique(unsynced_[lba], {&versions_[lba], 1});
     }
     if (versions_[lba] == kInDoubt) doubts_.erase(lba);
     versions_[lba] = version;
@@ -112,7 +127,7 @@ void ModelDisk::HandleMaybeWritten(uint64_t lba, uint64_t count, Version version
   for (const uint64_t final = lba + count; lba < final; ++lba) {
     Versions versions = Allowed(lba);
     Remember(lba, versions);
-    AddUnique(versions, {version});
+    AddUnique(versions, {&version, 1});
     Set(lba, std::move(versions));
   }
 }

@@ -87,7 +87,7 @@ class ModelDisk {
   std::unordered_map<uint64_t, Versions> doubts_;      // what those in doubt may hold
   std::unordered_map<uint64_t, Versions> unsynced_;    // what may come back instead
   std::unordered_map<uint64_t, Version> before_loss_;  // the oldest that a power loss found
-  std::vector<uint8_t> filler_;
+  const uint8_t* const filler_;
   uint64_t bytes_compared_ = 0;
   uint64_t rolled_back_ = 0;
 };
