@@ -97,6 +97,7 @@ std::string Exporter::StatusLine() const {
   json["ok"] = true;
   json["limits"] = LimitsJson(server_.limits());
   json["connections"] = server_.connections_count();
+  json["handshakes"] = server_.handshakes_count();
   json["peers"] = Json::array();
   for (const async::UsbIpConnectionStatus& status : server_.connections()) {
     json["peers"].push_back(PeerJson(status));

@@ -58,7 +58,8 @@ class Requests(Served):
         self.assertEqual({key: status["limits"][key] for key in (
             "connections_max", "urbs_max", "urb_length_max", "urb_bytes_max")},
             {"connections_max": 3, "urbs_max": 8, "urb_length_max": 4096, "urb_bytes_max": 65536})
-        self.assertEqual((status["connections"], status["peers"]), (0, []))
+        self.assertEqual([status[key] for key in ("connections", "handshakes", "peers")],
+                         [0, 0, []])
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
             peer.settimeout(30)
             peer.connect(self.path("socket"))
