@@ -234,20 +234,16 @@ struct ListOptions {
 };
 
 int RunList(const ListOptions& options) {
-  std::string address = options.remote;
-  if (!address.starts_with("unix:")) {
-    const bool has_port =
-        address.ends_with(']') == false && address.rfind(':') != std::string::npos;
-    if (!has_port) address += ":" + std::to_string(wire::usbip::kPort);
-  }
+  const Result<std::string, Failure> address = app::ParseServer(options.remote);
+  if (!address) return Fail("list", address.error(), options.json);
   const auto system = os::MakeSystem();
   std::string why;
   const Result<std::vector<usbip::Device>> devices =
-      app::Run(*system, async::ListDevices(system->sockets(), address,
+      app::Run(*system, async::ListDevices(system->sockets(), *address,
                                            std::chrono::milliseconds(options.timeout_ms), why));
   if (!devices) {
     const std::string text = why.empty() ? devices.error().Describe() : why;
-    return Fail("list", {Failure::Kind::kCannotOpen, Printable(address) + ": " + text},
+    return Fail("list", {Failure::Kind::kCannotOpen, Printable(*address) + ": " + text},
                 options.json);
   }
   Json json = JsonHead("usbtwin list");
@@ -386,7 +382,8 @@ void AddServeVerb(CLI::App& cli, Chosen& chosen) {
   AddVerb<ListOptions>(
       cli, chosen, "list", "the devices of a USB/IP server",
       [](CLI::App& verb, ListOptions& options) {
-        verb.add_option("--remote,-r", options.remote, "the server: HOST, HOST:PORT or unix:PATH")
+        verb.add_option("--remote,-r", options.remote,
+                        "the server: HOST, HOST:PORT, [IPv6]:PORT or unix:PATH")
             ->required()
             ->type_name("HOST");
         verb.add_option("--timeout-ms", options.timeout_ms, "milliseconds, default 10000")

@@ -75,6 +75,7 @@ class Exporter final : private Timer {
   std::string Unplug(const std::string& bus_id);  // "" or why not
   async::Task<std::string> Answer(std::string line);
   async::Task<Result<void>> AcceptControl(async::Listener& listener);
+  Result<std::string, Failure> ListenAddress(const std::string& given) const;
   std::string AdmitPeer(const std::string& peer) const;
   std::string AdmitImport(const std::string& bus_id, const std::string& peer) const;
   void OpenWanted();

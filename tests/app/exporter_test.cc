@@ -70,7 +70,6 @@ constexpr Place kPlaces[] = {
     {"[::ffff:10.0.0.1]:3240", false, false},
     {"localhost.example:3240", false, false},
     {"127.0.0.1.example:3240", false, false},
-    {":3240", false, false},
     {"0.0.0.0:3240", true, true},
     {"[::]:3240", true, true},
 };
@@ -260,6 +259,25 @@ BOOST_DATA_TEST_CASE(where_it_listens, data::make(kPlaces), one) {
   if (!taken) {
     BOOST_TEST((taken.error().kind == app::Failure::Kind::kUsage));
     BOOST_TEST((taken.error().text.find("--allow") != std::string::npos));
+  }
+  scene.End();
+}
+
+// Not even with a rule: the system takes a number for an address, 33300 for 0.0.130.20.
+BOOST_AUTO_TEST_CASE(what_is_no_address_is_told) {
+  Scene scene(Rules({"10.0.0.0/8"}, {}));
+  const std::pair<const char*, const char*> cases[] = {
+      {"33300",
+       "--listen 33300: a number alone is no host: a port follows one, as in "
+       "127.0.0.1:33300"},
+      {":3240", "--listen :3240: no host"},
+      {"127.0.0.1:99999", "--listen 127.0.0.1:99999: port \"99999\" is not 0 to 65535"},
+  };
+  for (const auto& [address, text] : cases) {
+    const auto taken = scene.exporter->Listen(address);
+    BOOST_REQUIRE(!taken.has_value());
+    BOOST_TEST((taken.error().kind == app::Failure::Kind::kUsage));
+    BOOST_TEST(taken.error().text == text);
   }
   scene.End();
 }

@@ -118,12 +118,12 @@ BOOST_AUTO_TEST_CASE(a_listener_that_cannot_be_opened_says_what_to_do) {
       {"unix:" + dir.path("missing/server"), ErrorKind::kNotFound, "no such directory"},
       {"unix:", ErrorKind::kInvalid, "unix:/path"},
       {"unix:/" + std::string(200, 'x'), ErrorKind::kInvalid, "a shorter one"},
-      {"3240", ErrorKind::kInvalid, "host:port"},
+      {"3240", ErrorKind::kInvalid, "a number alone"},
       {"[::1]", ErrorKind::kInvalid, "host:port"},
       {"::1:3240", ErrorKind::kInvalid, "in brackets"},
-      {":3240", ErrorKind::kInvalid, "0.0.0.0"},
-      {"127.0.0.1:65536", ErrorKind::kInvalid, "from 0 to 65535"},
-      {"127.0.0.1:usbip", ErrorKind::kInvalid, "from 0 to 65535"},
+      {":3240", ErrorKind::kInvalid, "no host"},
+      {"127.0.0.1:65536", ErrorKind::kInvalid, "0 to 65535"},
+      {"127.0.0.1:usbip", ErrorKind::kInvalid, "0 to 65535"},
       {"none.test:3240", ErrorKind::kInvalid, "localhost"},
       {std::string("a\0b:1", 5), ErrorKind::kInvalid, "zero byte"},
       {"activated:x", ErrorKind::kInvalid, "activated:0"},
@@ -216,7 +216,7 @@ BOOST_AUTO_TEST_CASE(a_connect_that_cannot_be_says_why) {
   const auto [outcome, why] = Connect(rig, "none.test:3240");
   BOOST_TEST(outcome == SocketOutcome::kFault);
   BOOST_TEST(Has(why, "cannot connect to none.test:3240: no such host"));
-  BOOST_TEST(Has(Connect(rig, "3240").second, "host:port"));
+  BOOST_TEST(Has(Connect(rig, "host").second, "host:port"));
   BOOST_TEST(Has(Connect(rig, "unix:").second, "unix:/path"));
 }
 
