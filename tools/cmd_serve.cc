@@ -91,7 +91,7 @@ void SayOfServer(const std::string& text) {
   os::PrintError("usbtwin serve: " + text + "\n");
 }
 
-// First of all: whoever asks for the status while devices are opened is answered.
+// Before any device: whoever asks for the status while devices are opened is answered.
 Result<std::string, Failure> ListenForControl(app::Exporter& exporter,
                                               const ServeOptions& options) {
   const bool asked = !options.control.empty();
@@ -101,9 +101,26 @@ Result<std::string, Failure> ListenForControl(app::Exporter& exporter,
                : "takes no requests (plug, unplug, status): " + taken.error().text;
 }
 
+// All of them before a device is opened, which may take a disk from its driver: what is wrong with
+// an address must be known by then.
+Result<std::vector<std::unique_ptr<async::Listener>>, Failure> OpenListeners(
+    app::Exporter& exporter, const ServeOptions& options) {
+  std::vector<std::string> addresses = options.listen;
+  if (addresses.empty()) addresses.push_back("127.0.0.1:" + std::to_string(app::kUsbIpPort));
+  std::vector<std::unique_ptr<async::Listener>> listeners;
+  for (const std::string& address : addresses) {
+    auto listener = exporter.OpenListener(address);
+    if (!listener) return listener.error();
+    listeners.push_back(std::move(*listener));
+  }
+  return listeners;
+}
+
 // Ends early, and well, where somebody asks for a stop.
 Result<void, Failure> StartServing(app::Exporter& exporter, const ServeOptions& options,
                                    const std::function<bool()>& stop) {
+  auto listeners = OpenListeners(exporter, options);
+  if (!listeners) return listeners.error();
   std::string control;
   if (!options.no_control) {
     const auto said = ListenForControl(exporter, options);
@@ -115,12 +132,9 @@ Result<void, Failure> StartServing(app::Exporter& exporter, const ServeOptions& 
     if (stop()) return {};
     if (!plugged) return plugged.error();
   }
-  std::vector<std::string> listen = options.listen;
-  if (listen.empty()) listen.push_back("127.0.0.1:" + std::to_string(wire::usbip::kPort));
-  for (const std::string& address : listen) {
-    const auto taken = exporter.Listen(address);
-    if (!taken) return taken.error();
-    SayOfServer("listens at " + *taken);
+  for (auto& listener : *listeners) {
+    SayOfServer("listens at " + listener->address());
+    exporter.Serve(std::move(listener));
   }
   if (!control.empty()) SayOfServer(control);
   return {};

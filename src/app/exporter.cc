@@ -203,7 +203,7 @@ Result<std::string, Failure> Exporter::ListenAddress(const std::string& given) c
                      " can be reached from elsewhere: say who may, as in --allow 192.168.1.0/24"};
 }
 
-Result<std::string, Failure> Exporter::Listen(const std::string& given) {
+Result<std::unique_ptr<async::Listener>, Failure> Exporter::OpenListener(const std::string& given) {
   const Result<std::string, Failure> address = ListenAddress(given);
   if (!address) return address.error();
   auto listener = system_.sockets().Listen(*address);
@@ -212,8 +212,18 @@ Result<std::string, Failure> Exporter::Listen(const std::string& given) {
     return Failure{usage ? Failure::Kind::kUsage : Failure::Kind::kCannotOpen,
                    listener.error().text};
   }
-  const std::string taken = (*listener)->address();
-  server_.Serve(std::move(*listener), [this](const std::string& peer) { return AdmitPeer(peer); });
+  return std::move(*listener);
+}
+
+void Exporter::Serve(std::unique_ptr<async::Listener> listener) {
+  server_.Serve(std::move(listener), [this](const std::string& peer) { return AdmitPeer(peer); });
+}
+
+Result<std::string, Failure> Exporter::Listen(const std::string& given) {
+  auto listener = OpenListener(given);
+  if (!listener) return listener.error();
+  std::string taken = (*listener)->address();
+  Serve(std::move(*listener));
   return taken;
 }
 

@@ -300,6 +300,19 @@ class Failures(Served):
         self.fails(3, "none.img", "emu:none.img", "--no-control")
         self.fails(4, "emu:", "nonsense", "--no-control")
 
+    def test_addresses_and_rules_are_looked_at_before_devices(self):
+        self.serve(self.device)
+        for code, what, *arguments in (
+                (4, "--listen 127.0.0.1:99999", "--listen", "127.0.0.1:99999"),
+                (4, "--listen 10.0.0.1:0", "--listen", "127.0.0.1:0", "--listen", "10.0.0.1:0"),
+                (4, "none.test", "--listen", "none.test:0", "--allow", "10.0.0.0/8"),
+                (3, "in use", "--listen", "unix:" + self.path("socket")),
+                (4, "--allow x", "--allow", "x")):
+            run = self.fails(code, what, "emu:?size=1M", "emu:none.img", "--record", "a.pcapng",
+                             "--no-control", *arguments)
+            self.assertNotIn("none.img", run.complaint)
+            self.assertFalse(self.exists("a.pcapng"))
+
     def test_a_rule_for_others_leaves_us_in(self):
         server = Server(self, self.device, "--listen", "127.0.0.1:0", "--allow", "1-1=192.0.2.1",
                         control=False)
