@@ -313,6 +313,13 @@ class Failures(Served):
             self.assertNotIn("none.img", run.complaint)
             self.assertFalse(self.exists("a.pcapng"))
 
+    def test_one_image_twice(self):
+        run = self.fails(3, "has it open already, as another disk", self.device, self.device,
+                         "--listen", "unix:" + self.path("twice"), "--no-control")
+        self.assertNotIn("process", run.complaint)
+        run = self.request(self.serve(self.device), "plug", self.device, code=3)
+        self.assertIn("has it open already, as another disk", run.complaint)
+
     def test_a_rule_for_others_leaves_us_in(self):
         server = Server(self, self.device, "--listen", "127.0.0.1:0", "--allow", "1-1=192.0.2.1",
                         control=False)
