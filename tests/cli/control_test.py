@@ -222,6 +222,23 @@ class Hostile(Served):
         self.assertTrue(json.loads(many.splitlines()[0])["ok"])
         self.assertEqual(server.stop(), 0)
 
+    def test_what_is_no_string_is_told_as_what_it_is(self):
+        server = self.serve(self.device)
+        for text, what in (('{"request": "plug", "device": {}}', '"device" is no string: object'),
+                           ('{"request": "plug", "device": 7}', '"device" is no string: 7'),
+                           ('{"request": "plug"}', 'the request has no "device"'),
+                           ('{"request": "plug", "device": ""}', "it is empty"),
+                           ('{"request": "unplug", "bus_id": null}',
+                            '"bus_id" is no string: null'),
+                           ('{"request": ["status"]}', '"request" is no string: array'),
+                           ('{"request": "plug", "device": ' + "[" * 30_000 + "]" * 30_000 + "}",
+                            '"device" is no string: array'),
+                           ("{}", 'the request has no "request"')):
+            answer = json.loads(server.ask(text.encode() + b"\n"))
+            self.assertEqual((answer["ok"], answer["error"]["kind"]), (False, "usage"), text)
+            self.assertIn(what, answer["error"]["text"])
+        self.assertEqual(server.stop(), 0)
+
     def test_control_connections_have_a_limit_and_free_their_place(self):
         server = self.serve(self.device)
         held = []
