@@ -312,8 +312,8 @@ const char* DeviceStringForms() {
 }
 
 const char* DeviceStringHint() {
-  return "a device is written like 1234:5678, 3:7, emu:disk.img, emu:?size=64M or "
-         "emu:profile.toml; see --help";
+  return "a device is written like 1234:5678, 3:7, emu:disk.img, emu:?size=64M, "
+         "emu:profile.toml, usbip://host/1-1 or usbip+unix:/path.sock#1-1; see --help";
 }
 
 Result<DeviceString, Failure> ParseDeviceString(std::string_view text) {

@@ -140,6 +140,12 @@ BOOST_DATA_TEST_CASE(a_device_string_means, data::make(kGood)) {
   BOOST_TEST((*parsed == sample.meaning));
 }
 
+BOOST_AUTO_TEST_CASE(the_hint_names_devices_far_away) {
+  const std::string hint = app::DeviceStringHint();
+  BOOST_TEST(hint.find("usbip://host/1-1") != std::string::npos);
+  BOOST_TEST(hint.find("usbip+unix:/path.sock#1-1") != std::string::npos);
+}
+
 BOOST_DATA_TEST_CASE(a_bad_device_string_names_what_is_wrong, data::make(kBad)) {
   const auto parsed = app::ParseDeviceString(sample.text);
   BOOST_TEST_REQUIRE(!parsed.has_value());
