@@ -1,21 +1,12 @@
-// usbtwin serve: exports devices over USB/IP; plug, unplug and status talk to one that runs; list
-// asks any USB/IP server what it has.
-#include <fmt/format.h>
-
-#include <filesystem>
-
+// usbtwin serve: exports devices over USB/IP.
 #include "app/exporter.h"
-#include "app/run.h"
 #include "app/size.h"
-#include "async/perform_socket.h"
-#include "async/usbip_bus.h"
 #include "base/text.h"
 #include "os/console.h"
 #include "os/system.h"
 #include "tools/complaint.h"
 #include "tools/control_client.h"
 #include "tools/exit_status.h"
-#include "tools/json_text.h"
 #include "tools/verb.h"
 
 namespace usbtwin::tools {
@@ -156,144 +147,6 @@ int RunServe(const ServeOptions& options) {
   return kExitGood;
 }
 
-// --- requests to a server that runs ---
-
-struct RequestOptions {
-  std::string control;
-  std::string device;
-  std::string bus_id;
-  bool json = false;
-};
-
-// The answer to one request, as JSON; a Failure where there is none or the server refuses.
-Result<Json, Failure> Ask(const RequestOptions& options, const Json& request) {
-  const std::string address = options.control.empty() ? DefaultControl() : options.control;
-  return AskControl(address, request);
-}
-
-int Answer(const char* verb, const Result<Json, Failure>& reply, bool json,
-           const std::function<std::string(const Json&)>& text_of) {
-  if (!reply) return Fail(verb, reply.error(), json);
-  Json document = JsonHead(std::string("usbtwin ") + verb);
-  for (const auto& [key, value] : reply->items()) {
-    if (key != "schema" && key != "ok") document[key] = value;
-  }
-  const auto printed = os::PrintOutput(json ? JsonText(document) : text_of(*reply));
-  return printed ? kExitGood : Fail(verb, printed.error());
-}
-
-// A path is of the folder it was written in, which is not the server's.
-std::string WithWholePath(const std::string& device) {
-  constexpr std::string_view kPrefix = "emu:";
-  const Result<app::DeviceString, Failure> parsed = app::ParseDeviceString(device);
-  if (!parsed) return device;
-  std::string path;
-  if (const auto* disk = std::get_if<app::EmulatedDisk>(&*parsed)) path = disk->image_path;
-  if (const auto* profile = std::get_if<app::EmulatedProfile>(&*parsed)) path = profile->path;
-  if (path.empty() || path.front() == '/') return device;
-  std::error_code ignored;
-  const std::string folder = std::filesystem::current_path(ignored).string();
-  return std::string(kPrefix) + folder + "/" + device.substr(kPrefix.size());
-}
-
-int RunPlug(const RequestOptions& options) {
-  const Json request{{"request", "plug"}, {"device", WithWholePath(options.device)}};
-  return Answer("plug", Ask(options, request), options.json,
-                [](const Json& reply) { return Printable(TextIn(reply, "bus_id")) + "\n"; });
-}
-
-int RunUnplug(const RequestOptions& options) {
-  const Json request{{"request", "unplug"}, {"bus_id", options.bus_id}};
-  return Answer("unplug", Ask(options, request), options.json,
-                [](const Json&) { return std::string(); });
-}
-
-std::string StatusText(const Json& reply) {
-  std::string text;
-  const auto devices = reply.find("devices");
-  if (devices == reply.end() || !devices->is_array()) return "the server does not say\n";
-  const Json limits = reply.contains("limits") ? reply["limits"] : Json();
-  for (const Json& device : *devices) {
-    const std::string peer = TextIn(device, "imported_by");
-    text += fmt::format(
-        "{:8} {}:{} {:10} {:24} {} urbs, {} in, {} out  {}\n", Printable(TextIn(device, "bus_id")),
-        Printable(TextIn(device, "vendor_id")), Printable(TextIn(device, "product_id")),
-        Printable(TextIn(device, "speed")), peer.empty() ? "free" : Printable(peer),
-        NumberIn(device, "urbs"), app::DescribeSize(NumberIn(device, "bytes_in")),
-        app::DescribeSize(NumberIn(device, "bytes_out")), Printable(TextIn(device, "device")));
-    if (peer.empty()) continue;
-    text += fmt::format("{:8} now {} of {} urbs, {} of {} held\n", "",
-                        NumberIn(device, "urbs_under_way"), NumberIn(limits, "urbs_max"),
-                        app::DescribeSize(NumberIn(device, "bytes_held")),
-                        app::DescribeSize(NumberIn(limits, "urb_bytes_max")));
-  }
-  if (text.empty()) text = "no device is exported\n";
-  const uint64_t connections = NumberIn(reply, "connections");
-  if (connections == 0) return text;
-  return text +
-         fmt::format("{} of {} connections\n", connections, NumberIn(limits, "connections_max"));
-}
-
-int RunStatus(const RequestOptions& options) {
-  const Json request{{"request", "status"}};
-  return Answer("status", Ask(options, request), options.json, StatusText);
-}
-
-// --- what another server has ---
-
-struct ListOptions {
-  std::string remote;
-  int timeout_ms = 10'000;
-  bool json = false;
-};
-
-int RunList(const ListOptions& options) {
-  const Result<std::string, Failure> address = app::ParseServer(options.remote);
-  if (!address) return Fail("list", address.error(), options.json);
-  const auto system = os::MakeSystem();
-  std::string why;
-  const Result<std::vector<usbip::Device>> devices =
-      app::Run(*system, async::ListDevices(system->sockets(), *address,
-                                           std::chrono::milliseconds(options.timeout_ms), why));
-  if (!devices) {
-    const std::string text = why.empty() ? devices.error().Describe() : why;
-    return Fail("list", {Failure::Kind::kCannotOpen, Printable(*address) + ": " + text},
-                options.json);
-  }
-  Json json = JsonHead("usbtwin list");
-  json["devices"] = Json::array();
-  std::string text;
-  for (const usbip::Device& device : *devices) {
-    Json item;
-    item["bus_id"] = device.bus_id;
-    item["path"] = device.path;
-    item["vendor_id"] = HexId(device.vendor_id);
-    item["product_id"] = HexId(device.product_id);
-    item["speed"] = usb::Name(device.speed);
-    item["interfaces"] = Json::array();
-    std::string interfaces;
-    for (const wire::usbip::InterfaceRecord& one : device.interfaces) {
-      const std::string triple = fmt::format("{:02x}/{:02x}/{:02x}", one.interface_class,
-                                             one.interface_subclass, one.interface_protocol);
-      interfaces += (interfaces.empty() ? "" : " ") + triple;
-      item["interfaces"].push_back(triple);
-    }
-    json["devices"].push_back(std::move(item));
-    text += fmt::format("{:10} {:04x}:{:04x} {:10} {:20} {}\n", Printable(device.bus_id),
-                        device.vendor_id, device.product_id, usb::Name(device.speed), interfaces,
-                        Printable(device.path));
-  }
-  if (text.empty()) text = "the server exports no device\n";
-  const auto printed = os::PrintOutput(options.json ? JsonText(json) : text);
-  return printed ? kExitGood : Fail("list", printed.error());
-}
-
-void AddControlOption(CLI::App& verb, std::string& control) {
-  verb.add_option("--control", control,
-                  "socket of the usbtwin serve that is meant, default " + DefaultControl())
-      ->type_name("unix:PATH");
-}
-
 void AddServeOptions(CLI::App& verb, ServeOptions& options) {
   verb.add_option("DEVICE", options.devices, "what to export; none: wait for usbtwin plug");
   verb.add_option("--listen", options.listen,
@@ -342,32 +195,6 @@ void AddServeLimits(CLI::App& verb, ServeOptions& options) {
       ->type_name("SIZE");
 }
 
-void AddRequestVerbs(CLI::App& cli, Chosen& chosen) {
-  AddVerb<RequestOptions>(
-      cli, chosen, "plug", "export one more device of a running usbtwin serve",
-      [](CLI::App& verb, RequestOptions& options) {
-        verb.add_option("DEVICE", options.device, "what to export")->required();
-        AddControlOption(verb, options.control);
-        verb.add_flag("--json", options.json, "the answer as one JSON object");
-      },
-      RunPlug);
-  AddVerb<RequestOptions>(
-      cli, chosen, "unplug", "export a device of a running usbtwin serve no more",
-      [](CLI::App& verb, RequestOptions& options) {
-        verb.add_option("BUSID", options.bus_id, "the device, as in 1-1")->required();
-        AddControlOption(verb, options.control);
-        verb.add_flag("--json", options.json, "the answer as one JSON object");
-      },
-      RunUnplug);
-  AddVerb<RequestOptions>(
-      cli, chosen, "status", "what a running usbtwin serve exports, and to whom",
-      [](CLI::App& verb, RequestOptions& options) {
-        AddControlOption(verb, options.control);
-        verb.add_flag("--json", options.json, "the same as one JSON object");
-      },
-      RunStatus);
-}
-
 }  // namespace
 
 void AddServeVerb(CLI::App& cli, Chosen& chosen) {
@@ -392,20 +219,6 @@ void AddServeVerb(CLI::App& cli, Chosen& chosen) {
             "connection without a whole request for 10 s is closed; 16 may be open.");
       },
       RunServe);
-  AddRequestVerbs(cli, chosen);
-  AddVerb<ListOptions>(
-      cli, chosen, "list", "the devices of a USB/IP server",
-      [](CLI::App& verb, ListOptions& options) {
-        verb.add_option("--remote,-r", options.remote,
-                        "the server: HOST, HOST:PORT, [IPv6]:PORT or unix:PATH")
-            ->required()
-            ->type_name("HOST");
-        verb.add_option("--timeout-ms", options.timeout_ms, "milliseconds, default 10000")
-            ->check(NumberFrom(1, 86'400'000))
-            ->type_name("MS");
-        verb.add_flag("--json", options.json, "the same as one JSON object");
-      },
-      RunList);
 }
 
 }  // namespace usbtwin::tools
