@@ -25,11 +25,45 @@ struct ServeOptions {
   std::string record_path;
   std::string faults_path;
   bool audit = false;
-  size_t connections_max = async::UsbIpLimits{}.connections_max;
-  size_t urbs_max = async::UsbIpLimits{}.urbs_max;
+  async::UsbIpLimits limits;  // but for what is written as something else:
+  int64_t handshake_ms = 10'000;
+  int64_t stop_ms = 2000;
   std::string urb_length_max = "1M";
   std::string urb_bytes_max = "32M";
+  std::string reply_bytes_max = "4M";
+  int keep_alive_seconds = 45;
 };
+
+struct SizeRange {
+  uint64_t min = 1;
+  uint64_t max = uint64_t{1} << 40;
+};
+Result<uint64_t, Failure> SizeOf(const char* option, const std::string& text,
+                                 const SizeRange& range) {
+  const std::optional<uint64_t> size = app::ParseSize(text);
+  if (size && *size >= range.min && *size <= range.max) return *size;
+  return Failure{Failure::Kind::kUsage,
+                 std::string(option) + " must be a size such as 1M or 65536, from " +
+                     app::DescribeSize(range.min) + " to " + app::DescribeSize(range.max) +
+                     ", and not " + Quote(text)};
+}
+
+Result<async::UsbIpLimits, Failure> LimitsOf(const ServeOptions& options) {
+  const auto length =
+      SizeOf("--urb-length-max", options.urb_length_max, {.max = uint64_t{1} << 30});
+  if (!length) return length.error();
+  const auto bytes = SizeOf("--urb-bytes-max", options.urb_bytes_max, {});
+  if (!bytes) return bytes.error();
+  const auto replies = SizeOf("--reply-bytes-max", options.reply_bytes_max, {});
+  if (!replies) return replies.error();
+  async::UsbIpLimits limits = options.limits;
+  limits.handshake_time = std::chrono::milliseconds(options.handshake_ms);
+  limits.stop_time = std::chrono::milliseconds(options.stop_ms);
+  limits.urb_length_max = static_cast<uint32_t>(*length);
+  limits.urb_bytes_max = *bytes;
+  limits.reply_bytes_max = *replies;
+  return limits;
+}
 
 // "10.0.0.0/8", or "1-1=10.0.0.0/8" for one device.
 std::optional<Failure> AddRule(const std::string& text, app::ExportRules& rules) {
@@ -55,19 +89,9 @@ Result<app::ExporterOptions, Failure> ExporterOptionsOf(const ServeOptions& opti
   exporter_options.opener.audit = options.audit;
   exporter_options.opener.read_only = options.read_only;
   if (options.detach_kernel) exporter_options.kernel_driver = usb::KernelDriverPolicy::kDetach;
-  exporter_options.limits.connections_max = options.connections_max;
-  exporter_options.limits.urbs_max = options.urbs_max;
-  const auto urb_length_max = app::ParseSize(options.urb_length_max);
-  const auto urb_bytes_max = app::ParseSize(options.urb_bytes_max);
-  constexpr uint64_t kLengthMax = uint64_t{1} << 30;
-  if (!urb_length_max || *urb_length_max == 0 || *urb_length_max > kLengthMax || !urb_bytes_max ||
-      *urb_bytes_max == 0) {
-    return Failure{Failure::Kind::kUsage,
-                   "--urb-length-max and --urb-bytes-max are sizes like 1M or 65536; one transfer "
-                   "is at most 1G"};
-  }
-  exporter_options.limits.urb_length_max = static_cast<uint32_t>(*urb_length_max);
-  exporter_options.limits.urb_bytes_max = *urb_bytes_max;
+  const Result<async::UsbIpLimits, Failure> limits = LimitsOf(options);
+  if (!limits) return limits.error();
+  exporter_options.limits = *limits;
   exporter_options.log = [](const std::string& line) {
     os::PrintError("usbtwin serve: " + Printable(line) + "\n");  // one line, whatever it quotes
   };
@@ -132,7 +156,8 @@ Result<void, Failure> StartServing(app::Exporter& exporter, const ServeOptions& 
 }
 
 int RunServe(const ServeOptions& options) {
-  const auto system = os::MakeSystem();
+  const auto system =
+      os::MakeSystem({.keep_alive_time = std::chrono::seconds(options.keep_alive_seconds)});
   auto exporter_options = ExporterOptionsOf(options);
   if (!exporter_options) return Fail("serve", exporter_options.error());
   const os::StopRequests stop_requests(*system);
@@ -178,21 +203,39 @@ void AddServeOptions(CLI::App& verb, ServeOptions& options) {
 }
 
 void AddServeLimits(CLI::App& verb, ServeOptions& options) {
-  const char* limits = "Limits";
-  verb.add_option("--connections-max", options.connections_max, "connections at once, default 64")
-      ->check(NumberFrom(1, 100'000))
-      ->group(limits);
-  verb.add_option("--urbs-max", options.urbs_max,
-                  "transfers of one device under way, default 256; more are refused")
-      ->check(NumberFrom(1, 100'000))
-      ->group(limits);
-  verb.add_option("--urb-length-max", options.urb_length_max, "bytes of one transfer, default 1M")
-      ->group(limits)
-      ->type_name("SIZE");
-  verb.add_option("--urb-bytes-max", options.urb_bytes_max,
-                  "bytes of all transfers of one device, default 32M")
-      ->group(limits)
-      ->type_name("SIZE");
+  const char* group = "Limits";
+  const auto add_number = [&](const char* name, auto& value, double low, double high,
+                              const char* help) {
+    return verb.add_option(name, value, help)->check(NumberFrom(low, high))->group(group);
+  };
+  const auto add_size = [&](const char* name, std::string& value, const char* help) {
+    verb.add_option(name, value, help)->group(group)->type_name("SIZE");
+  };
+  constexpr double kCountMax = 100'000;
+  constexpr double kTimeMax = 86'400'000;  // a day
+  add_number("--connections-max", options.limits.connections_max, 1, kCountMax,
+             "connections at once, default 64");
+  add_number("--handshakes-max", options.limits.handshakes_max, 1, kCountMax,
+             "of them, such as have not said what they want, default 16; then the "
+             "oldest of the address with most gives way to an address with fewer");
+  add_number("--handshake-ms", options.handshake_ms, 1, kTimeMax,
+             "milliseconds in which a peer must say what it wants, default 10000")
+      ->type_name("MS");
+  add_number("--keep-alive", options.keep_alive_seconds, 5, os::kKeepAliveSecondsMax,
+             "seconds after which a peer over TCP that does not answer any more counts "
+             "as gone, 5 to 32767, default 45")
+      ->type_name("SECONDS");
+  add_number("--urbs-max", options.limits.urbs_max, 1, kCountMax,
+             "transfers of one device under way, default 256; more are refused");
+  add_size("--urb-length-max", options.urb_length_max, "bytes of one transfer, default 1M");
+  add_size("--urb-bytes-max", options.urb_bytes_max,
+           "bytes of all transfers of one device, default 32M");
+  add_size("--reply-bytes-max", options.reply_bytes_max,
+           "bytes of replies that a peer does not take, default 4M; then it is not "
+           "read until it does");
+  add_number("--stop-ms", options.stop_ms, 1, kTimeMax,
+             "milliseconds for the last replies when the server stops, default 2000")
+      ->type_name("MS");
 }
 
 }  // namespace

@@ -53,11 +53,14 @@ class Requests(Served):
 
     def test_status_tells_the_limits_and_what_is_held(self):
         server = self.serve(self.device, "--urbs-max", 8, "--urb-bytes-max", "64K",
-                            "--urb-length-max", "4K", "--connections-max", 3)
+                            "--urb-length-max", "4K", "--connections-max", 3,
+                            "--handshakes-max", 2, "--handshake-ms", 12345,
+                            "--reply-bytes-max", "1M", "--stop-ms", 999)
         status = self.json(self.request(server, "status", "--json"))
-        self.assertEqual({key: status["limits"][key] for key in (
-            "connections_max", "urbs_max", "urb_length_max", "urb_bytes_max")},
-            {"connections_max": 3, "urbs_max": 8, "urb_length_max": 4096, "urb_bytes_max": 65536})
+        self.assertEqual(status["limits"], {
+            "connections_max": 3, "handshakes_max": 2, "handshake_ms": 12345, "urbs_max": 8,
+            "urb_length_max": 4096, "urb_bytes_max": 65536, "reply_bytes_max": 1 << 20,
+            "stop_ms": 999})
         self.assertEqual([status[key] for key in ("connections", "handshakes", "peers")],
                          [0, 0, []])
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:

@@ -293,10 +293,15 @@ class Failures(Served):
             self.run_program("serve", "emu:?size=1M", "--listen", address, "--no-control", code=4)
         self.fails(4, "--control", "emu:?size=1M", "--listen", "127.0.0.1:0", "--control",
                    "127.0.0.1:0")
-        for option in ("--urb-length-max", "--urb-bytes-max"):
-            for size in ("0", "x", "-1", "99999999999999999999"):
-                self.fails(4, "--urb-bytes-max", "emu:?size=1M", f"{option}={size}")
-        self.fails(4, "--urbs-max", "emu:?size=1M", "--urbs-max", 0)
+        for option in ("--urb-length-max", "--urb-bytes-max", "--reply-bytes-max"):
+            for size in ("0", "x", "-1", "2T", "99999999999999999999"):
+                self.fails(4, f"{option} must be a size", "emu:?size=1M", f"{option}={size}")
+        for option, high in (("--connections-max", 100_000), ("--handshakes-max", 100_000),
+                             ("--handshake-ms", 86_400_000), ("--keep-alive", 32_767),
+                             ("--urbs-max", 100_000), ("--stop-ms", 86_400_000)):
+            for number in (0, -1, high + 1, "x", 10**30):
+                self.fails(4, option, "emu:?size=1M", f"{option}={number}")
+        self.fails(4, "--keep-alive must be 5 to 32767", "emu:?size=1M", "--keep-alive=4")
         self.fails(3, "none.img", "emu:none.img", "--no-control")
         self.fails(4, "emu:", "nonsense", "--no-control")
 
