@@ -1,21 +1,12 @@
-// usbtwin serve: exports devices over USB/IP; plug, unplug and status talk to one that runs; list
-// asks any USB/IP server what it has.
-#include <fmt/format.h>
-
-#include <filesystem>
-
+// usbtwin serve: exports devices over USB/IP.
 #include "app/exporter.h"
-#include "app/run.h"
 #include "app/size.h"
-#include "async/perform_socket.h"
-#include "async/usbip_bus.h"
 #include "base/text.h"
 #include "os/console.h"
 #include "os/system.h"
 #include "tools/complaint.h"
 #include "tools/control_client.h"
 #include "tools/exit_status.h"
-#include "tools/json_text.h"
 #include "tools/verb.h"
 
 namespace usbtwin::tools {
@@ -34,11 +25,45 @@ struct ServeOptions {
   std::string record_path;
   std::string faults_path;
   bool audit = false;
-  size_t connections_max = async::UsbIpLimits{}.connections_max;
-  size_t urbs_max = async::UsbIpLimits{}.urbs_max;
+  async::UsbIpLimits limits;  // but for what is written as something else:
+  int64_t handshake_ms = 10'000;
+  int64_t stop_ms = 2000;
   std::string urb_length_max = "1M";
   std::string urb_bytes_max = "32M";
+  std::string reply_bytes_max = "4M";
+  int keep_alive_seconds = 45;
 };
+
+struct SizeRange {
+  uint64_t min = 1;
+  uint64_t max = uint64_t{1} << 40;
+};
+Result<uint64_t, Failure> SizeOf(const char* option, const std::string& text,
+                                 const SizeRange& range) {
+  const std::optional<uint64_t> size = app::ParseSize(text);
+  if (size && *size >= range.min && *size <= range.max) return *size;
+  return Failure{Failure::Kind::kUsage,
+                 std::string(option) + " must be a size such as 1M or 65536, from " +
+                     app::DescribeSize(range.min) + " to " + app::DescribeSize(range.max) +
+                     ", and not " + Quote(text)};
+}
+
+Result<async::UsbIpLimits, Failure> LimitsOf(const ServeOptions& options) {
+  const auto length =
+      SizeOf("--urb-length-max", options.urb_length_max, {.max = uint64_t{1} << 30});
+  if (!length) return length.error();
+  const auto bytes = SizeOf("--urb-bytes-max", options.urb_bytes_max, {});
+  if (!bytes) return bytes.error();
+  const auto replies = SizeOf("--reply-bytes-max", options.reply_bytes_max, {});
+  if (!replies) return replies.error();
+  async::UsbIpLimits limits = options.limits;
+  limits.handshake_time = std::chrono::milliseconds(options.handshake_ms);
+  limits.stop_time = std::chrono::milliseconds(options.stop_ms);
+  limits.urb_length_max = static_cast<uint32_t>(*length);
+  limits.urb_bytes_max = *bytes;
+  limits.reply_bytes_max = *replies;
+  return limits;
+}
 
 // "10.0.0.0/8", or "1-1=10.0.0.0/8" for one device.
 std::optional<Failure> AddRule(const std::string& text, app::ExportRules& rules) {
@@ -64,19 +89,9 @@ Result<app::ExporterOptions, Failure> ExporterOptionsOf(const ServeOptions& opti
   exporter_options.opener.audit = options.audit;
   exporter_options.opener.read_only = options.read_only;
   if (options.detach_kernel) exporter_options.kernel_driver = usb::KernelDriverPolicy::kDetach;
-  exporter_options.limits.connections_max = options.connections_max;
-  exporter_options.limits.urbs_max = options.urbs_max;
-  const auto urb_length_max = app::ParseSize(options.urb_length_max);
-  const auto urb_bytes_max = app::ParseSize(options.urb_bytes_max);
-  constexpr uint64_t kLengthMax = uint64_t{1} << 30;
-  if (!urb_length_max || *urb_length_max == 0 || *urb_length_max > kLengthMax || !urb_bytes_max ||
-      *urb_bytes_max == 0) {
-    return Failure{Failure::Kind::kUsage,
-                   "--urb-length-max and --urb-bytes-max are sizes like 1M or 65536; one transfer "
-                   "is at most 1G"};
-  }
-  exporter_options.limits.urb_length_max = static_cast<uint32_t>(*urb_length_max);
-  exporter_options.limits.urb_bytes_max = *urb_bytes_max;
+  const Result<async::UsbIpLimits, Failure> limits = LimitsOf(options);
+  if (!limits) return limits.error();
+  exporter_options.limits = *limits;
   exporter_options.log = [](const std::string& line) {
     os::PrintError("usbtwin serve: " + Printable(line) + "\n");  // one line, whatever it quotes
   };
@@ -91,7 +106,7 @@ void SayOfServer(const std::string& text) {
   os::PrintError("usbtwin serve: " + text + "\n");
 }
 
-// First of all: whoever asks for the status while devices are opened is answered.
+// Before any device: whoever asks for the status while devices are opened is answered.
 Result<std::string, Failure> ListenForControl(app::Exporter& exporter,
                                               const ServeOptions& options) {
   const bool asked = !options.control.empty();
@@ -101,9 +116,26 @@ Result<std::string, Failure> ListenForControl(app::Exporter& exporter,
                : "takes no requests (plug, unplug, status): " + taken.error().text;
 }
 
+// All of them before a device is opened, which may take a disk from its driver: what is wrong with
+// an address must be known by then.
+Result<std::vector<std::unique_ptr<async::Listener>>, Failure> OpenListeners(
+    app::Exporter& exporter, const ServeOptions& options) {
+  std::vector<std::string> addresses = options.listen;
+  if (addresses.empty()) addresses.push_back("127.0.0.1:" + std::to_string(app::kUsbIpPort));
+  std::vector<std::unique_ptr<async::Listener>> listeners;
+  for (const std::string& address : addresses) {
+    auto listener = exporter.OpenListener(address);
+    if (!listener) return listener.error();
+    listeners.push_back(std::move(*listener));
+  }
+  return listeners;
+}
+
 // Ends early, and well, where somebody asks for a stop.
 Result<void, Failure> StartServing(app::Exporter& exporter, const ServeOptions& options,
                                    const std::function<bool()>& stop) {
+  auto listeners = OpenListeners(exporter, options);
+  if (!listeners) return listeners.error();
   std::string control;
   if (!options.no_control) {
     const auto said = ListenForControl(exporter, options);
@@ -115,19 +147,17 @@ Result<void, Failure> StartServing(app::Exporter& exporter, const ServeOptions& 
     if (stop()) return {};
     if (!plugged) return plugged.error();
   }
-  std::vector<std::string> listen = options.listen;
-  if (listen.empty()) listen.push_back("127.0.0.1:" + std::to_string(wire::usbip::kPort));
-  for (const std::string& address : listen) {
-    const auto taken = exporter.Listen(address);
-    if (!taken) return taken.error();
-    SayOfServer("listens at " + *taken);
+  for (auto& listener : *listeners) {
+    SayOfServer("listens at " + listener->address());
+    exporter.Serve(std::move(listener));
   }
   if (!control.empty()) SayOfServer(control);
   return {};
 }
 
 int RunServe(const ServeOptions& options) {
-  const auto system = os::MakeSystem();
+  const auto system =
+      os::MakeSystem({.keep_alive_time = std::chrono::seconds(options.keep_alive_seconds)});
   auto exporter_options = ExporterOptionsOf(options);
   if (!exporter_options) return Fail("serve", exporter_options.error());
   const os::StopRequests stop_requests(*system);
@@ -140,148 +170,6 @@ int RunServe(const ServeOptions& options) {
   }
   exporter.Run(stop);
   return kExitGood;
-}
-
-// --- requests to a server that runs ---
-
-struct RequestOptions {
-  std::string control;
-  std::string device;
-  std::string bus_id;
-  bool json = false;
-};
-
-// The answer to one request, as JSON; a Failure where there is none or the server refuses.
-Result<Json, Failure> Ask(const RequestOptions& options, const Json& request) {
-  const std::string address = options.control.empty() ? DefaultControl() : options.control;
-  return AskControl(address, request);
-}
-
-int Answer(const char* verb, const Result<Json, Failure>& reply, bool json,
-           const std::function<std::string(const Json&)>& text_of) {
-  if (!reply) return Fail(verb, reply.error(), json);
-  Json document = JsonHead(std::string("usbtwin ") + verb);
-  for (const auto& [key, value] : reply->items()) {
-    if (key != "schema" && key != "ok") document[key] = value;
-  }
-  const auto printed = os::PrintOutput(json ? JsonText(document) : text_of(*reply));
-  return printed ? kExitGood : Fail(verb, printed.error());
-}
-
-// A path is of the folder it was written in, which is not the server's.
-std::string WithWholePath(const std::string& device) {
-  constexpr std::string_view kPrefix = "emu:";
-  const Result<app::DeviceString, Failure> parsed = app::ParseDeviceString(device);
-  if (!parsed) return device;
-  std::string path;
-  if (const auto* disk = std::get_if<app::EmulatedDisk>(&*parsed)) path = disk->image_path;
-  if (const auto* profile = std::get_if<app::EmulatedProfile>(&*parsed)) path = profile->path;
-  if (path.empty() || path.front() == '/') return device;
-  std::error_code ignored;
-  const std::string folder = std::filesystem::current_path(ignored).string();
-  return std::string(kPrefix) + folder + "/" + device.substr(kPrefix.size());
-}
-
-int RunPlug(const RequestOptions& options) {
-  const Json request{{"request", "plug"}, {"device", WithWholePath(options.device)}};
-  return Answer("plug", Ask(options, request), options.json,
-                [](const Json& reply) { return Printable(TextIn(reply, "bus_id")) + "\n"; });
-}
-
-int RunUnplug(const RequestOptions& options) {
-  const Json request{{"request", "unplug"}, {"bus_id", options.bus_id}};
-  return Answer("unplug", Ask(options, request), options.json,
-                [](const Json&) { return std::string(); });
-}
-
-std::string StatusText(const Json& reply) {
-  std::string text;
-  const auto devices = reply.find("devices");
-  if (devices == reply.end() || !devices->is_array()) return "the server does not say\n";
-  const Json limits = reply.contains("limits") ? reply["limits"] : Json();
-  for (const Json& device : *devices) {
-    const std::string peer = TextIn(device, "imported_by");
-    text += fmt::format(
-        "{:8} {}:{} {:10} {:24} {} urbs, {} in, {} out  {}\n", Printable(TextIn(device, "bus_id")),
-        Printable(TextIn(device, "vendor_id")), Printable(TextIn(device, "product_id")),
-        Printable(TextIn(device, "speed")), peer.empty() ? "free" : Printable(peer),
-        NumberIn(device, "urbs"), app::DescribeSize(NumberIn(device, "bytes_in")),
-        app::DescribeSize(NumberIn(device, "bytes_out")), Printable(TextIn(device, "device")));
-    if (peer.empty()) continue;
-    text += fmt::format("{:8} now {} of {} urbs, {} of {} held\n", "",
-                        NumberIn(device, "urbs_under_way"), NumberIn(limits, "urbs_max"),
-                        app::DescribeSize(NumberIn(device, "bytes_held")),
-                        app::DescribeSize(NumberIn(limits, "urb_bytes_max")));
-  }
-  if (text.empty()) text = "no device is exported\n";
-  const uint64_t connections = NumberIn(reply, "connections");
-  if (connections == 0) return text;
-  return text +
-         fmt::format("{} of {} connections\n", connections, NumberIn(limits, "connections_max"));
-}
-
-int RunStatus(const RequestOptions& options) {
-  const Json request{{"request", "status"}};
-  return Answer("status", Ask(options, request), options.json, StatusText);
-}
-
-// --- what another server has ---
-
-struct ListOptions {
-  std::string remote;
-  int timeout_ms = 10'000;
-  bool json = false;
-};
-
-int RunList(const ListOptions& options) {
-  std::string address = options.remote;
-  if (!address.starts_with("unix:")) {
-    const bool has_port =
-        address.ends_with(']') == false && address.rfind(':') != std::string::npos;
-    if (!has_port) address += ":" + std::to_string(wire::usbip::kPort);
-  }
-  const auto system = os::MakeSystem();
-  std::string why;
-  const Result<std::vector<usbip::Device>> devices =
-      app::Run(*system, async::ListDevices(system->sockets(), address,
-                                           std::chrono::milliseconds(options.timeout_ms), why));
-  if (!devices) {
-    const std::string text = why.empty() ? devices.error().Describe() : why;
-    return Fail("list", {Failure::Kind::kCannotOpen, Printable(address) + ": " + text},
-                options.json);
-  }
-  Json json = JsonHead("usbtwin list");
-  json["devices"] = Json::array();
-  std::string text;
-  for (const usbip::Device& device : *devices) {
-    Json item;
-    item["bus_id"] = device.bus_id;
-    item["path"] = device.path;
-    item["vendor_id"] = HexId(device.vendor_id);
-    item["product_id"] = HexId(device.product_id);
-    item["speed"] = usb::Name(device.speed);
-    item["interfaces"] = Json::array();
-    std::string interfaces;
-    for (const wire::usbip::InterfaceRecord& one : device.interfaces) {
-      const std::string triple = fmt::format("{:02x}/{:02x}/{:02x}", one.interface_class,
-                                             one.interface_subclass, one.interface_protocol);
-      interfaces += (interfaces.empty() ? "" : " ") + triple;
-      item["interfaces"].push_back(triple);
-    }
-    json["devices"].push_back(std::move(item));
-    text += fmt::format("{:10} {:04x}:{:04x} {:10} {:20} {}\n", Printable(device.bus_id),
-                        device.vendor_id, device.product_id, usb::Name(device.speed), interfaces,
-                        Printable(device.path));
-  }
-  if (text.empty()) text = "the server exports no device\n";
-  const auto printed = os::PrintOutput(options.json ? JsonText(json) : text);
-  return printed ? kExitGood : Fail("list", printed.error());
-}
-
-void AddControlOption(CLI::App& verb, std::string& control) {
-  verb.add_option("--control", control,
-                  "socket of the usbtwin serve that is meant, default " + DefaultControl())
-      ->type_name("unix:PATH");
 }
 
 void AddServeOptions(CLI::App& verb, ServeOptions& options) {
@@ -315,47 +203,39 @@ void AddServeOptions(CLI::App& verb, ServeOptions& options) {
 }
 
 void AddServeLimits(CLI::App& verb, ServeOptions& options) {
-  const char* limits = "Limits";
-  verb.add_option("--connections-max", options.connections_max, "connections at once, default 64")
-      ->check(NumberFrom(1, 100'000))
-      ->group(limits);
-  verb.add_option("--urbs-max", options.urbs_max,
-                  "transfers of one device under way, default 256; more are refused")
-      ->check(NumberFrom(1, 100'000))
-      ->group(limits);
-  verb.add_option("--urb-length-max", options.urb_length_max, "bytes of one transfer, default 1M")
-      ->group(limits)
-      ->type_name("SIZE");
-  verb.add_option("--urb-bytes-max", options.urb_bytes_max,
-                  "bytes of all transfers of one device, default 32M")
-      ->group(limits)
-      ->type_name("SIZE");
-}
-
-void AddRequestVerbs(CLI::App& cli, Chosen& chosen) {
-  AddVerb<RequestOptions>(
-      cli, chosen, "plug", "export one more device of a running usbtwin serve",
-      [](CLI::App& verb, RequestOptions& options) {
-        verb.add_option("DEVICE", options.device, "what to export")->required();
-        AddControlOption(verb, options.control);
-        verb.add_flag("--json", options.json, "the answer as one JSON object");
-      },
-      RunPlug);
-  AddVerb<RequestOptions>(
-      cli, chosen, "unplug", "export a device of a running usbtwin serve no more",
-      [](CLI::App& verb, RequestOptions& options) {
-        verb.add_option("BUSID", options.bus_id, "the device, as in 1-1")->required();
-        AddControlOption(verb, options.control);
-        verb.add_flag("--json", options.json, "the answer as one JSON object");
-      },
-      RunUnplug);
-  AddVerb<RequestOptions>(
-      cli, chosen, "status", "what a running usbtwin serve exports, and to whom",
-      [](CLI::App& verb, RequestOptions& options) {
-        AddControlOption(verb, options.control);
-        verb.add_flag("--json", options.json, "the same as one JSON object");
-      },
-      RunStatus);
+  const char* group = "Limits";
+  const auto add_number = [&](const char* name, auto& value, double low, double high,
+                              const char* help) {
+    return verb.add_option(name, value, help)->check(NumberFrom(low, high))->group(group);
+  };
+  const auto add_size = [&](const char* name, std::string& value, const char* help) {
+    verb.add_option(name, value, help)->group(group)->type_name("SIZE");
+  };
+  constexpr double kCountMax = 100'000;
+  constexpr double kTimeMax = 86'400'000;  // a day
+  add_number("--connections-max", options.limits.connections_max, 1, kCountMax,
+             "connections at once, default 64");
+  add_number("--handshakes-max", options.limits.handshakes_max, 1, kCountMax,
+             "of them, such as have not said what they want, default 16; then the "
+             "oldest of the address with most gives way to an address with fewer");
+  add_number("--handshake-ms", options.handshake_ms, 1, kTimeMax,
+             "milliseconds in which a peer must say what it wants, default 10000")
+      ->type_name("MS");
+  add_number("--keep-alive", options.keep_alive_seconds, 5, os::kKeepAliveSecondsMax,
+             "seconds after which a peer over TCP that does not answer any more counts "
+             "as gone, 5 to 32767, default 45")
+      ->type_name("SECONDS");
+  add_number("--urbs-max", options.limits.urbs_max, 1, kCountMax,
+             "transfers of one device under way, default 256; more are refused");
+  add_size("--urb-length-max", options.urb_length_max, "bytes of one transfer, default 1M");
+  add_size("--urb-bytes-max", options.urb_bytes_max,
+           "bytes of all transfers of one device, default 32M");
+  add_size("--reply-bytes-max", options.reply_bytes_max,
+           "bytes of replies that a peer does not take, default 4M; then it is not "
+           "read until it does");
+  add_number("--stop-ms", options.stop_ms, 1, kTimeMax,
+             "milliseconds for the last replies when the server stops, default 2000")
+      ->type_name("MS");
 }
 
 }  // namespace
@@ -382,19 +262,6 @@ void AddServeVerb(CLI::App& cli, Chosen& chosen) {
             "connection without a whole request for 10 s is closed; 16 may be open.");
       },
       RunServe);
-  AddRequestVerbs(cli, chosen);
-  AddVerb<ListOptions>(
-      cli, chosen, "list", "the devices of a USB/IP server",
-      [](CLI::App& verb, ListOptions& options) {
-        verb.add_option("--remote,-r", options.remote, "the server: HOST, HOST:PORT or unix:PATH")
-            ->required()
-            ->type_name("HOST");
-        verb.add_option("--timeout-ms", options.timeout_ms, "milliseconds, default 10000")
-            ->check(NumberFrom(1, 86'400'000))
-            ->type_name("MS");
-        verb.add_flag("--json", options.json, "the same as one JSON object");
-      },
-      RunList);
 }
 
 }  // namespace usbtwin::tools

@@ -77,6 +77,8 @@ int Main(int argc, const char* const* argv) {
   AddDiskVerb(cli, chosen);
   AddBenchVerb(cli, chosen);
   AddServeVerb(cli, chosen);
+  AddRequestVerbs(cli, chosen);
+  AddListVerb(cli, chosen);
   AddAttachVerb(cli, chosen);
   AddDetachVerb(cli, chosen);
   AddPortsVerb(cli, chosen);

@@ -22,8 +22,10 @@ void AddDumpVerb(CLI::App& cli, Chosen& chosen);
 void AddFaultsVerb(CLI::App& cli, Chosen& chosen);
 void AddGadgetVerb(CLI::App& cli, Chosen& chosen);
 void AddInfoVerb(CLI::App& cli, Chosen& chosen);
-void AddServeVerb(CLI::App& cli, Chosen& chosen);  // and plug, unplug, status, list
+void AddListVerb(CLI::App& cli, Chosen& chosen);
 void AddPortsVerb(CLI::App& cli, Chosen& chosen);
+void AddRequestVerbs(CLI::App& cli, Chosen& chosen);  // plug, unplug, status
+void AddServeVerb(CLI::App& cli, Chosen& chosen);
 void AddSimVerb(CLI::App& cli, Chosen& chosen);
 
 // Adds a subcommand whose options are an Options, run by `run(const Options&)`. CLI11 writes into

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/size.h"
+#include "async/host_and_port.h"
 #include "base/text.h"
 #include "emulator/memory_store.h"
 #include "proto/usbip_ops.h"
@@ -218,35 +219,7 @@ Result<DeviceString, Complaint> ParseTwin(std::string_view rest) {
 
 // ---- other places ----
 
-Complaint SplitHost(std::string_view text, UsbIpDevice& device) {
-  std::string_view port;
-  if (text.starts_with('[')) {  // an IPv6 address, as in a URL
-    const size_t bracket = text.find(']');
-    if (bracket == std::string_view::npos) return "\"[\" without \"]\" in the host";
-    device.host = text.substr(1, bracket - 1);
-    const std::string_view rest = text.substr(bracket + 1);
-    if (!rest.empty() && rest.front() != ':') return "only :PORT may follow \"]\"";
-    if (!rest.empty()) port = rest.substr(1);
-    if (!rest.empty() && port.empty()) return "no port behind the colon";
-  } else {
-    const size_t colon = text.find(':');
-    device.host = text.substr(0, colon);
-    if (colon != std::string_view::npos) {
-      port = text.substr(colon + 1);
-      if (port.find(':') != std::string_view::npos) {
-        return "write an IPv6 address in brackets: usbip://[::1]/1-1";
-      }
-      if (port.empty()) return "no port behind the colon";
-    }
-  }
-  if (device.host.empty()) return "no host";
-  if (port.empty()) return "";
-  if (!IsDecimal(port) || port.size() > 5 || Digits(port, 10) == 0 || Digits(port, 10) > 65535) {
-    return "port \"" + std::string(port) + "\" is not 1 to 65535";
-  }
-  device.port = static_cast<uint16_t>(Digits(port, 10));
-  return "";
-}
+constexpr async::PortRule kServerPort{.otherwise = kUsbIpPort};
 
 Result<DeviceString, Complaint> ParseUsbIp(std::string_view rest, char mark, bool is_socket) {
   const size_t split = rest.rfind(mark);
@@ -265,8 +238,10 @@ Result<DeviceString, Complaint> ParseUsbIp(std::string_view rest, char mark, boo
     device.socket_path = rest.substr(0, split);
     if (device.socket_path.empty()) return Complaint("no socket path");
   } else {
-    Complaint complaint = SplitHost(rest.substr(0, split), device);
-    if (!complaint.empty()) return complaint;
+    auto server = async::ParseHostAndPort(rest.substr(0, split), kServerPort);
+    if (!server) return server.error();
+    device.host = std::move(server->host);
+    device.port = server->port;
   }
   return DeviceString(std::move(device));
 }
@@ -302,14 +277,23 @@ Result<DeviceString, Complaint> Parse(std::string_view text) {
 
 std::string AddressOf(const UsbIpDevice& device) {
   if (device.host.empty()) return "unix:" + device.socket_path;
-  const bool is_ipv6 = device.host.find(':') != std::string::npos;
-  const std::string host = is_ipv6 ? "[" + device.host + "]" : device.host;
-  return host + ":" + std::to_string(device.port);
+  return async::TextOf(async::HostAndPort{device.host, device.port});
 }
 
 std::string TextOf(const UsbIpDevice& device) {
   if (device.host.empty()) return "usbip+" + AddressOf(device) + "#" + device.bus_id;
   return "usbip://" + AddressOf(device) + "/" + device.bus_id;
+}
+
+Result<std::string, Failure> ParseServer(std::string_view text) {
+  constexpr std::string_view kSocket = "unix:";
+  if (text.starts_with(kSocket) && text != kSocket) return std::string(text);
+  const auto server = async::ParseHostAndPort(text, kServerPort);
+  if (server) return async::TextOf(*server);
+  const Complaint complaint = text == kSocket ? "no socket path" : server.error();
+  return Failure{Failure::Kind::kUsage,
+                 "server " + Quote(text) + ": " + Printable(complaint) +
+                     "; a server is written like HOST, HOST:PORT, [IPv6]:PORT or unix:PATH"};
 }
 
 const char* DeviceStringForms() {
@@ -328,8 +312,8 @@ const char* DeviceStringForms() {
 }
 
 const char* DeviceStringHint() {
-  return "a device is written like 1234:5678, 3:7, emu:disk.img, emu:?size=64M or "
-         "emu:profile.toml; see --help";
+  return "a device is written like 1234:5678, 3:7, emu:disk.img, emu:?size=64M, "
+         "emu:profile.toml, usbip://host/1-1 or usbip+unix:/path.sock#1-1; see --help";
 }
 
 Result<DeviceString, Failure> ParseDeviceString(std::string_view text) {

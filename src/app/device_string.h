@@ -91,6 +91,9 @@ using DeviceString =
 // A Failure is kUsage, in one line: what is wrong with `text`, and how devices are written.
 Result<DeviceString, Failure> ParseDeviceString(std::string_view text);
 
+// A USB/IP server, as AddressOf has it, of "host", "host:port", "[::1]:port" or "unix:/path".
+Result<std::string, Failure> ParseServer(std::string_view text);
+
 // The table above for --help; each line begins with two spaces and ends.
 const char* DeviceStringForms();
 // "a device is written like ...": one line for failures.

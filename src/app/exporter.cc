@@ -2,6 +2,7 @@
 
 #include "app/export_device.h"
 #include "app/run.h"
+#include "async/host_and_port.h"
 #include "async/perform_socket.h"
 #include "base/text.h"
 
@@ -185,31 +186,44 @@ std::string Exporter::AdmitImport(const std::string& bus_id, const std::string& 
   return Contains(own->second, *address) ? "" : "--allow names others for this device";
 }
 
-Result<std::string, Failure> Exporter::Listen(const std::string& given) {
-  const bool is_tcp = !given.starts_with("unix:") && !given.starts_with("activated:");
-  const bool has_port = given.find(':') != std::string::npos && !given.ends_with(']');
-  const std::string address = is_tcp && !has_port ? given + ":3240" : given;
-  if (is_tcp && !address.starts_with('[') && address.find(':') != address.rfind(':')) {
-    return Failure{Failure::Kind::kUsage,
-                   "--listen " + address + ": an IPv6 address is written like [::1]:3240"};
+Result<std::string, Failure> Exporter::ListenAddress(const std::string& given) const {
+  if (given.starts_with("unix:") || given.starts_with("activated:")) return given;
+  const auto parsed = async::ParseHostAndPort(given, {.otherwise = kUsbIpPort, .min = 0});
+  if (!parsed) {
+    return Failure{Failure::Kind::kUsage, "--listen " + Printable(given) + ": " + parsed.error()};
   }
+  const std::string address = async::TextOf(*parsed);
   const std::optional<async::IpAddress> ip = async::IpAddress::OfPeer(address);
-  const bool is_loopback =
-      ip ? ip->is_loopback() : address.substr(0, address.rfind(':')) == "localhost";
-  if (is_tcp && !is_loopback && options_.rules.networks.empty() &&
-      options_.rules.of_bus_id.empty()) {
-    return Failure{Failure::Kind::kUsage,
-                   "--listen " + address +
-                       " can be reached from elsewhere: say who may, as in --allow 192.168.1.0/24"};
+  const bool is_loopback = ip ? ip->is_loopback() : parsed->host == "localhost";
+  if (is_loopback || !options_.rules.networks.empty() || !options_.rules.of_bus_id.empty()) {
+    return address;
   }
-  auto listener = system_.sockets().Listen(address);
+  return Failure{Failure::Kind::kUsage,
+                 "--listen " + Printable(address) +
+                     " can be reached from elsewhere: say who may, as in --allow 192.168.1.0/24"};
+}
+
+Result<std::unique_ptr<async::Listener>, Failure> Exporter::OpenListener(const std::string& given) {
+  const Result<std::string, Failure> address = ListenAddress(given);
+  if (!address) return address.error();
+  auto listener = system_.sockets().Listen(*address);
   if (!listener) {
     const bool usage = listener.error().kind == ErrorKind::kInvalid;
     return Failure{usage ? Failure::Kind::kUsage : Failure::Kind::kCannotOpen,
                    listener.error().text};
   }
-  const std::string taken = (*listener)->address();
-  server_.Serve(std::move(*listener), [this](const std::string& peer) { return AdmitPeer(peer); });
+  return std::move(*listener);
+}
+
+void Exporter::Serve(std::unique_ptr<async::Listener> listener) {
+  server_.Serve(std::move(listener), [this](const std::string& peer) { return AdmitPeer(peer); });
+}
+
+Result<std::string, Failure> Exporter::Listen(const std::string& given) {
+  auto listener = OpenListener(given);
+  if (!listener) return listener.error();
+  std::string taken = (*listener)->address();
+  Serve(std::move(*listener));
   return taken;
 }
 

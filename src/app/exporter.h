@@ -49,7 +49,10 @@ class Exporter final : private Timer {
   Result<std::string, Failure> PlugFirst(
       const std::string& device, const std::function<bool()>& stop = [] { return false; });
   // kUsage for an address that is no address or that the rules do not allow to be listened at;
-  // kCannotOpen where it cannot be had. Returns the address with the port that was taken.
+  // kCannotOpen where it cannot be had. Who connects waits until the listener is served.
+  Result<std::unique_ptr<async::Listener>, Failure> OpenListener(const std::string& given);
+  void Serve(std::unique_ptr<async::Listener> listener);
+  // Both. Returns the address with the port that was taken.
   Result<std::string, Failure> Listen(const std::string& given);
   Result<std::string, Failure> ListenForControl(const std::string& address);
 
@@ -75,6 +78,7 @@ class Exporter final : private Timer {
   std::string Unplug(const std::string& bus_id);  // "" or why not
   async::Task<std::string> Answer(std::string line);
   async::Task<Result<void>> AcceptControl(async::Listener& listener);
+  Result<std::string, Failure> ListenAddress(const std::string& given) const;
   std::string AdmitPeer(const std::string& peer) const;
   std::string AdmitImport(const std::string& bus_id, const std::string& peer) const;
   void OpenWanted();

@@ -23,41 +23,49 @@ Json Refusal(const Failure& failure) {
   return json;
 }
 
+Failure BadRequest(const std::string& text) {
+  return {Failure::Kind::kUsage, text};
+}
+
+// kUsage where it is not there, or is something else.
+Result<std::string, Failure> TextIn(const Json& request, const char* key) {
+  const auto found = request.find(key);
+  if (found == request.end()) return BadRequest("the request has no " + Quote(key));
+  if (found->is_string()) return found->get<std::string>();
+  // What holds others is not shown: writing it down is recursive, and it may be deep.
+  return BadRequest(Quote(key) + " is no string: " +
+                    (found->is_primitive() ? found->dump() : found->type_name()));
+}
+
 }  // namespace
 
 async::Task<std::string> Exporter::Answer(std::string line) {
   const Json request = Json::parse(line, nullptr, false);
-  const auto text_of = [&request](const char* key) -> std::string {
-    const auto found = request.find(key);
-    return found != request.end() && found->is_string() ? found->get<std::string>() : "";
-  };
   if (request.is_discarded() || !request.is_object()) {
-    const Failure failure{Failure::Kind::kUsage, "a request is one JSON object in one line"};
-    co_return Line(Refusal(failure));
+    co_return Line(Refusal(BadRequest("a request is one JSON object in one line")));
   }
-  const std::string verb = text_of("request");
-  if (verb == "status") co_return StatusLine();
+  const Result<std::string, Failure> verb = TextIn(request, "request");
+  if (!verb) co_return Line(Refusal(verb.error()));
+  if (*verb == "status") co_return StatusLine();
   Json reply;
   reply["schema"] = kSchema;
   reply["ok"] = true;
-  if (verb == "plug") {
-    std::string device = text_of("device");
-    const Result<std::string, Failure> bus_id = co_await OpenAndPlug(std::move(device));
+  if (*verb == "plug") {
+    Result<std::string, Failure> device = TextIn(request, "device");
+    if (!device) co_return Line(Refusal(device.error()));
+    const Result<std::string, Failure> bus_id = co_await OpenAndPlug(std::move(*device));
     if (!bus_id) co_return Line(Refusal(bus_id.error()));
     reply["bus_id"] = *bus_id;
     co_return Line(reply);
   }
-  if (verb == "unplug") {
-    const std::string refusal = Unplug(text_of("bus_id"));
-    if (!refusal.empty()) {
-      const Failure failure{Failure::Kind::kUsage, refusal};
-      co_return Line(Refusal(failure));
-    }
-    co_return Line(reply);
+  if (*verb == "unplug") {
+    const Result<std::string, Failure> bus_id = TextIn(request, "bus_id");
+    if (!bus_id) co_return Line(Refusal(bus_id.error()));
+    const std::string refusal = Unplug(*bus_id);
+    co_return Line(refusal.empty() ? reply : Refusal(BadRequest(refusal)));
   }
-  const Failure failure{Failure::Kind::kUsage,
-                        "no request is called " + Quote(verb) + ": plug, unplug or status"};
-  co_return Line(Refusal(failure));
+  co_return Line(
+      Refusal(BadRequest("no request is called " + Quote(*verb) + ": plug, unplug or status")));
 }
 
 namespace {
@@ -97,6 +105,7 @@ std::string Exporter::StatusLine() const {
   json["ok"] = true;
   json["limits"] = LimitsJson(server_.limits());
   json["connections"] = server_.connections_count();
+  json["handshakes"] = server_.handshakes_count();
   json["peers"] = Json::array();
   for (const async::UsbIpConnectionStatus& status : server_.connections()) {
     json["peers"].push_back(PeerJson(status));

@@ -130,6 +130,15 @@ bool IpAddress::SharesPrefix(const IpAddress& other, uint8_t length) const {
   return true;
 }
 
+IpAddress IpAddress::Prefix(uint8_t length) const {
+  IpAddress prefix = *this;
+  for (size_t index = 0; index < bytes_.size(); ++index) {
+    const size_t bits = std::min<size_t>(length - std::min<size_t>(length, 8 * index), 8);
+    prefix.bytes_[index] &= static_cast<uint8_t>(0xff << (8 - bits));
+  }
+  return prefix;
+}
+
 std::optional<IpNetwork> IpNetwork::Parse(std::string_view text) {
   const size_t slash = text.find('/');
   const std::optional<IpAddress> address = IpAddress::Parse(text.substr(0, slash));
@@ -150,6 +159,16 @@ std::optional<IpNetwork> IpNetwork::Parse(std::string_view text) {
     if (address->bit(bit)) return std::nullopt;
   }
   return network;
+}
+
+Party Party::Of(const std::string& peer) {
+  const std::optional<IpAddress> address = IpAddress::OfPeer(peer);
+  if (!address) return {.address = {}, .name = peer};
+  const bool is_of_link = IpNetwork::Parse("fe80::/10")->Contains(*address);
+  uint8_t length = address->bits_count();
+  if (address->is_ipv6() && !is_of_link) length = 64;
+  if (!address->is_ipv6() && address->is_loopback()) length = 8;
+  return {.address = address->Prefix(length), .name = ""};
 }
 
 }  // namespace usbtwin::async

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,10 +24,12 @@ class IpAddress {
   bool is_loopback() const;
   // The first `length` of its 32 or 128 bits are those of `other`, which is of the same family.
   bool SharesPrefix(const IpAddress& other, uint8_t length) const;
+  // Its first `length` bits, and zeros behind them.
+  IpAddress Prefix(uint8_t length) const;
   // Bit 0 is the first one.
   bool bit(uint32_t index) const { return (bytes_[index / 8] >> (7 - index % 8) & 1) != 0; }
   uint8_t bits_count() const { return is_ipv6_ ? 128 : 32; }
-  bool operator==(const IpAddress&) const = default;
+  auto operator<=>(const IpAddress&) const = default;
 
  private:
   static std::optional<IpAddress> ParseIpv4(std::string_view text);
@@ -49,6 +52,17 @@ class IpNetwork {
  private:
   IpAddress address_;
   uint8_t length_ = 0;  // of the prefix, in bits
+};
+
+// Who shares places: all peers of one address, or behind one socket file, whose owner they all are.
+// A host has as many addresses as it likes of 127.0.0.0/8, where it is this one, and of the /64 of
+// an IPv6 address, but on its own link.
+struct Party {
+  static Party Of(const std::string& peer);  // as Socket::peer() has it
+  auto operator<=>(const Party&) const = default;
+
+  std::optional<IpAddress> address;
+  std::string name;  // where there is no address
 };
 
 }  // namespace usbtwin::async

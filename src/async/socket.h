@@ -75,6 +75,7 @@ class SocketConnect final : public usb::Operation<SocketConnect> {
   SocketOutcome outcome = SocketOutcome::kPending;
   std::unique_ptr<Socket> socket;  // where the outcome is kOk
   std::string why;                 // elsewhere: what went wrong, where, and what to do about it
+  bool looking_up = false;         // where it is kCancelled: while a name was being looked up
 };
 
 // kFault: for now nobody can be let in, `why` says for want of what. The listener is open all the

@@ -21,10 +21,19 @@ class Asking final : private Timer {
   }
   ~Asking() { root_.clock().Disarm(*this); }
 
-  void HandleConnected() { connected_ = true; }
+  // How connecting ended.
+  void HandleConnect(const SocketConnect& connect) {
+    if (connect.outcome == SocketOutcome::kOk) {
+      step_ = Step::kAnswer;
+    } else if (connect.looking_up) {
+      step_ = Step::kName;
+    }
+  }
   Error ErrorOf(SocketOutcome outcome) const;
 
  private:
+  enum class Step : uint8_t { kName, kConnection, kAnswer };
+  const char* StepText() const;
   // What waits then ends kCancelled.
   void HandleTimer() override {
     late_ = true;
@@ -34,9 +43,18 @@ class Asking final : private Timer {
   Root& root_;
   const Duration time_;
   const char* const unanswered_;
-  bool connected_ = false;
+  Step step_ = Step::kConnection;
   bool late_ = false;
 };
+
+const char* Asking::StepText() const {
+  switch (step_) {
+    case Step::kName: return "the server's name was not looked up in {} ms";
+    case Step::kConnection: return "no connection in {} ms";
+    case Step::kAnswer: return unanswered_;
+  }
+  return "";
+}
 
 Error Asking::ErrorOf(SocketOutcome outcome) const {
   switch (outcome) {
@@ -48,8 +66,7 @@ Error Asking::ErrorOf(SocketOutcome outcome) const {
       return OpenError(ErrorKind::kDisconnected, "the connection to the server broke");
     case SocketOutcome::kCancelled: {
       if (!late_) return OpenError(ErrorKind::kCancelled, "");
-      Error error =
-          OpenError(ErrorKind::kTimedOut, connected_ ? unanswered_ : "no connection in {} ms");
+      Error error = OpenError(ErrorKind::kTimedOut, StepText());
       const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(time_);
       error.values[0] = static_cast<uint64_t>(time.count());
       return error;
@@ -80,8 +97,8 @@ Task<Result<std::unique_ptr<Socket>>> ConnectAndAsk(Asking& asking, SocketProvid
   connect.address = std::move(address);
   const SocketOutcome connected = co_await PerformConnect(sockets, connect);
   why = connected == SocketOutcome::kCancelled ? "" : connect.why;
+  asking.HandleConnect(connect);
   if (connected != SocketOutcome::kOk) co_return asking.ErrorOf(connected);
-  asking.HandleConnected();
   SocketWrite write;
   write.pieces = std::span(&request, 1);
   const SocketOutcome written = co_await PerformWrite(*connect.socket, write);

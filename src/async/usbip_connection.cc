@@ -27,6 +27,7 @@ OpStatus StatusOfOpening(ErrorKind kind) {
 UsbIpConnection::UsbIpConnection(UsbIpServer& server, std::unique_ptr<Socket> socket)
     : server_(server),
       socket_(std::move(socket)),
+      party_(Party::Of(socket_->peer())),
       closed_hook_(*this),
       done_hook_(*this),
       reader_(*socket_, *this, kBufferLength),

@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "async/ip_network.h"
 #include "async/sequence_index.h"
 #include "async/socket_stream.h"
 #include "async/usbip_server.h"
@@ -28,6 +29,9 @@ class UsbIpConnection final : private SocketReader::Client,
   void End(const std::string& why);
   void EndSoon(const std::string& why);  // after the replies that are queued
   bool in_handshake() const { return phase_ == Phase::kRequest || phase_ == Phase::kAnswered; }
+  // One that ends without a device has only its socket to close.
+  bool holds_place() const { return phase_ != Phase::kEnding || entry_ != nullptr; }
+  const Party& party() const { return party_; }
   // It will give its device back, as soon as that is in order.
   bool leaving() const { return phase_ == Phase::kEnding || ending_soon_; }
   // Somebody gave a device back: it may be the one that the peer has asked for.
@@ -129,6 +133,7 @@ class UsbIpConnection final : private SocketReader::Client,
 
   UsbIpServer& server_;
   const std::unique_ptr<Socket> socket_;
+  const Party party_;
   Phase phase_ = Phase::kRequest;
   bool importing_ = false;     // the op was read, its bus id not yet
   bool answer_import_ = true;  // false where there is no handshake

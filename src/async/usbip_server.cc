@@ -118,13 +118,40 @@ size_t UsbIpServer::handshakes_count() const {
                     [](const auto& connection) { return connection->in_handshake(); }));
 }
 
+size_t UsbIpServer::places_count() const {
+  return static_cast<size_t>(
+      std::count_if(connections_.begin(), connections_.end(),
+                    [](const auto& connection) { return connection->holds_place(); }));
+}
+
+// False where no party has more handshakes than the newcomer's.
+bool UsbIpServer::MakePlaceFor(const std::string& peer) {
+  std::map<Party, size_t> counts;
+  for (const auto& connection : connections_) {
+    if (connection->in_handshake()) ++counts[connection->party()];
+  }
+  const size_t own = counts[Party::Of(peer)];
+  size_t most = 0;
+  for (const auto& [party, count] : counts) most = std::max(most, count);
+  if (most <= own) return false;
+  for (const auto& connection : connections_) {  // the oldest one first
+    if (!connection->in_handshake() || counts[connection->party()] != most) continue;
+    TellOfStranger(connection->peer() +
+                   ": closed for another peer: nobody has more connections that have not yet "
+                   "said what they want");
+    connection->End("its place was needed");
+    return true;
+  }
+  return false;
+}
+
 void UsbIpServer::Accept(std::unique_ptr<Socket> socket) {
   if (stopping_) return;
-  if (connections_.size() >= limits_.connections_max) {
+  if (places_count() >= limits_.connections_max && !MakePlaceFor(socket->peer())) {
     return TellOfStranger(socket->peer() + ": refused: there are " +
-                          std::to_string(connections_.size()) + " connections already");
+                          std::to_string(places_count()) + " connections already");
   }
-  if (handshakes_count() >= limits_.handshakes_max) {
+  if (handshakes_count() >= limits_.handshakes_max && !MakePlaceFor(socket->peer())) {
     return TellOfStranger(socket->peer() + ": refused: " + std::to_string(limits_.handshakes_max) +
                           " connections have not yet said what they want");
   }

@@ -24,7 +24,9 @@ namespace usbtwin::async {
 
 struct UsbIpLimits {
   size_t connections_max = 64;  // those that have not said yet what they want included
-  size_t handshakes_max = 16;   // of them
+  // Of them. Beyond it, or beyond connections_max, a newcomer takes the place of the oldest
+  // handshake of the party that has most of them, where those are more than its own party's.
+  size_t handshakes_max = 16;
   Duration handshake_time = std::chrono::seconds(10);
   Duration leaving_time = std::chrono::seconds(1);  // to close, once the whole answer was written
   size_t urbs_max = 256;                            // under way, of one device
@@ -112,6 +114,7 @@ class UsbIpServer {
   std::vector<UsbIpDeviceStatus> devices() const;
   std::vector<UsbIpConnectionStatus> connections() const;
   size_t connections_count() const { return connections_.size(); }
+  size_t handshakes_count() const;
 
  private:
   friend class UsbIpConnection;
@@ -132,7 +135,8 @@ class UsbIpServer {
   void TellOfStranger(const std::string& line) { stranger_log_.Tell(line); }
   void HandleConnectionDone(UsbIpConnection& connection);
   void HandleAcceptorDone(Acceptor& acceptor);
-  size_t handshakes_count() const;
+  size_t places_count() const;  // that are taken
+  bool MakePlaceFor(const std::string& peer);
 
   Clock& clock_;
   const UsbIpLimits limits_;

@@ -116,7 +116,8 @@ const Bad kBad[] = {
     {"usbip://host", "bus id"},
     {"usbip:///1-1", "no host"},
     {"usbip://host:/1-1", "no port"},
-    {"usbip://host:65536/1-1", "65536"},
+    {"usbip://host:65536/1-1", "port \"65536\" is not 1 to 65535"},
+    {"usbip://33300/1-1", "a number alone is no host"},
     {"usbip://::1/1-1", "brackets"},
     {"usbip://[::1/1-1", "without"},
     {"usbip://[::1]x/1-1", ":PORT"},
@@ -137,6 +138,12 @@ BOOST_DATA_TEST_CASE(a_device_string_means, data::make(kGood)) {
   const auto parsed = app::ParseDeviceString(sample.text);
   BOOST_TEST_REQUIRE(parsed.has_value());
   BOOST_TEST((*parsed == sample.meaning));
+}
+
+BOOST_AUTO_TEST_CASE(the_hint_names_devices_far_away) {
+  const std::string hint = app::DeviceStringHint();
+  BOOST_TEST(hint.find("usbip://host/1-1") != std::string::npos);
+  BOOST_TEST(hint.find("usbip+unix:/path.sock#1-1") != std::string::npos);
 }
 
 BOOST_DATA_TEST_CASE(a_bad_device_string_names_what_is_wrong, data::make(kBad)) {

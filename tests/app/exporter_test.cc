@@ -4,8 +4,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include "base/seeded.h"
-#include "sim/pipes.h"
 #include "tests/async/raw_peer.h"
+#include "tests/async/town.h"
 #include "tests/sim/world_system.h"
 
 using namespace usbtwin;         // NOLINT
@@ -13,60 +13,6 @@ using namespace usbtwin::tests;  // NOLINT
 namespace data = boost::unit_test::data;
 
 namespace {
-
-// Sockets of a simulated world whose peers come from where a test says.
-class Town final : public async::SocketProvider {
- public:
-  explicit Town(sim::World& world) : pipes_(world, {}) {}
-  void Connect(async::SocketConnect& connect) override { pipes_.Connect(connect); }
-  void Cancel(async::SocketConnect& connect) override { pipes_.Cancel(connect); }
-  Result<std::unique_ptr<async::Listener>, async::SocketError> Listen(
-      const std::string& address) override {
-    auto inner = pipes_.Listen(address);
-    if (!inner) return inner.error();
-    return std::unique_ptr<async::Listener>(std::make_unique<Door>(*this, std::move(*inner)));
-  }
-  std::string from;  // whom the next socket that is accepted belongs to
-
- private:
-  class Named final : public async::Socket {
-   public:
-    Named(std::unique_ptr<async::Socket> inner, std::string peer)
-        : inner_(std::move(inner)), peer_(std::move(peer)) {}
-    void Read(async::SocketRead& read) override { inner_->Read(read); }
-    void Write(async::SocketWrite& write) override { inner_->Write(write); }
-    void Cancel(async::SocketRead& read) override { inner_->Cancel(read); }
-    void Cancel(async::SocketWrite& write) override { inner_->Cancel(write); }
-    void ShutDownWriting() override { inner_->ShutDownWriting(); }
-    const std::string& peer() const override { return peer_; }
-
-   private:
-    const std::unique_ptr<async::Socket> inner_;
-    const std::string peer_;
-  };
-  class Door final : public async::Listener, private usb::Sink<async::SocketAccept> {
-   public:
-    Door(Town& town, std::unique_ptr<async::Listener> inner)
-        : town_(town), inner_(std::move(inner)) {}
-    void Accept(async::SocketAccept& accept) override {
-      accept.Push(*this);
-      inner_->Accept(accept);
-    }
-    void Cancel(async::SocketAccept& accept) override { inner_->Cancel(accept); }
-    const std::string& address() const override { return inner_->address(); }
-
-   private:
-    void OnDone(async::SocketAccept& accept, uint64_t) override {
-      if (accept.outcome == async::SocketOutcome::kOk) {
-        accept.socket = std::make_unique<Named>(std::move(accept.socket), town_.from);
-      }
-      accept.Complete();
-    }
-    Town& town_;
-    const std::unique_ptr<async::Listener> inner_;
-  };
-  sim::Pipes pipes_;
-};
 
 std::vector<async::IpNetwork> Networks(const std::vector<std::string>& texts) {
   std::vector<async::IpNetwork> networks;
@@ -124,7 +70,6 @@ constexpr Place kPlaces[] = {
     {"[::ffff:10.0.0.1]:3240", false, false},
     {"localhost.example:3240", false, false},
     {"127.0.0.1.example:3240", false, false},
-    {":3240", false, false},
     {"0.0.0.0:3240", true, true},
     {"[::]:3240", true, true},
 };
@@ -314,6 +259,25 @@ BOOST_DATA_TEST_CASE(where_it_listens, data::make(kPlaces), one) {
   if (!taken) {
     BOOST_TEST((taken.error().kind == app::Failure::Kind::kUsage));
     BOOST_TEST((taken.error().text.find("--allow") != std::string::npos));
+  }
+  scene.End();
+}
+
+// Not even with a rule: the system takes a number for an address, 33300 for 0.0.130.20.
+BOOST_AUTO_TEST_CASE(what_is_no_address_is_told) {
+  Scene scene(Rules({"10.0.0.0/8"}, {}));
+  const std::pair<const char*, const char*> cases[] = {
+      {"33300",
+       "--listen 33300: a number alone is no host: a port follows one, as in "
+       "127.0.0.1:33300"},
+      {":3240", "--listen :3240: no host"},
+      {"127.0.0.1:99999", "--listen 127.0.0.1:99999: port \"99999\" is not 0 to 65535"},
+  };
+  for (const auto& [address, text] : cases) {
+    const auto taken = scene.exporter->Listen(address);
+    BOOST_REQUIRE(!taken.has_value());
+    BOOST_TEST((taken.error().kind == app::Failure::Kind::kUsage));
+    BOOST_TEST(taken.error().text == text);
   }
   scene.End();
 }

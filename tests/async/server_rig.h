@@ -7,8 +7,8 @@
 #include "app/export_device.h"
 #include "async/usbip_server.h"
 #include "base/seeded.h"
-#include "sim/pipes.h"
 #include "tests/async/raw_peer.h"
+#include "tests/async/town.h"
 #include "tests/sim/world_system.h"
 
 namespace usbtwin::tests {
@@ -19,9 +19,9 @@ class ServerRig : private Timer {
 
   explicit ServerRig(const async::UsbIpLimits& limits = {}, const sim::PipesOptions& pipes_in = {},
                      uint64_t seed = 1)
-      : chooser(seed), world(chooser), system(world), pipes(world, pipes_in) {
+      : chooser(seed), world(chooser), system(world), town(world, pipes_in) {
     server.emplace(world, limits, [this](const std::string& line) { log.push_back(line); });
-    auto listener = pipes.Listen(kAddress);
+    auto listener = town.Listen(kAddress);
     BOOST_REQUIRE(listener.has_value());
     server->Serve(std::move(*listener), {});
   }
@@ -52,12 +52,13 @@ class ServerRig : private Timer {
     BOOST_REQUIRE(server->Add(std::move(*exported)).has_value());
     return bus_id;
   }
-  RawPeer& Connect() {
+  RawPeer& Connect(const std::string& from = "") {
+    town.from = from;
     async::SocketConnect connect;
     Connected sink;
     connect.address = kAddress;
     connect.Push(sink);
-    pipes.Connect(connect);
+    town.Connect(connect);
     BOOST_REQUIRE(Run([&sink] { return sink.done; }));
     BOOST_REQUIRE((connect.outcome == async::SocketOutcome::kOk));
     peers.push_back(std::make_unique<RawPeer>(std::move(connect.socket)));
@@ -136,7 +137,7 @@ class ServerRig : private Timer {
   WorldSystem system;
   std::vector<std::unique_ptr<app::Twin>> twins;
   std::vector<std::unique_ptr<app::DecoratedBus>> buses;
-  sim::Pipes pipes;
+  Town town;
   std::vector<std::string> log;
   int released_count = 0;
   std::optional<async::UsbIpServer> server;

@@ -42,6 +42,24 @@ class Opened final : private usb::Sink<usb::OpenOp> {
   void OnDone(usb::OpenOp&, uint64_t) override { done = true; }
 };
 
+// Where names are looked up for ever.
+class NoResolver final : public async::SocketProvider {
+ public:
+  explicit NoResolver(Clock& clock) : clock_(clock) {}
+  void Connect(async::SocketConnect&) override {}
+  void Cancel(async::SocketConnect& connect) override {
+    connect.outcome = async::SocketOutcome::kCancelled;
+    connect.looking_up = true;
+    clock_.Post(connect);
+  }
+  Result<std::unique_ptr<async::Listener>, async::SocketError> Listen(const std::string&) override {
+    return async::SocketError{};
+  }
+
+ private:
+  Clock& clock_;
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(usbip_client_time)
@@ -57,6 +75,19 @@ BOOST_AUTO_TEST_CASE(an_opening_ends_in_its_time_and_says_where_it_was) {
   BOOST_TEST(opened.open.result.error().Describe() ==
              "timed out in open: connected, but the import was not answered in 300 ms");
   BOOST_TEST(opened.bus.why() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_is_not_looked_up_in_time_is_told) {
+  Seeded chooser(1);
+  sim::World world(chooser);
+  NoResolver sockets(world);
+  std::string why;
+  async::Job<Result<std::vector<usbip::Device>>> job(
+      world, async::ListDevices(sockets, "slow.test:3240", 300ms, why));
+  BOOST_TEST(world.RunUntil([&] { return job.done(); }, 1000).has_value());
+  BOOST_TEST((world.Now() - TimePoint() == Duration(300ms)));
+  BOOST_TEST(job.result().error().Describe() ==
+             "timed out in open: the server's name was not looked up in 300 ms");
 }
 
 BOOST_AUTO_TEST_CASE(an_unlink_that_is_not_answered_ends_the_link_in_its_time) {

@@ -202,6 +202,105 @@ BOOST_AUTO_TEST_CASE(one_handshake_too_many) {
   BOOST_TEST(rig.WorksAnew("1-1", kDeviceId));
 }
 
+// A place of whoever has most of them is another peer's; who has as many as anybody is refused.
+BOOST_AUTO_TEST_CASE(one_peer_alone_does_not_hold_all_handshakes) {
+  async::UsbIpLimits limits;
+  limits.handshakes_max = 4;
+  ServerRig rig(limits);
+  rig.AddDisk();
+  std::vector<RawPeer*> hoard;
+  for (int port = 1; port <= 4; ++port) {
+    hoard.push_back(&rig.Connect("10.0.0.1:" + std::to_string(port)));
+  }
+  RawPeer& one_more = rig.Connect("10.0.0.1:5");
+  BOOST_REQUIRE(rig.Run([&] { return one_more.ended; }));
+  BOOST_TEST(!hoard[0]->ended);
+
+  RawPeer& other = rig.Connect("10.0.0.2:1");
+  BOOST_REQUIRE(rig.Run([&] { return hoard[0]->ended; }));
+  rig.Settle();
+  BOOST_TEST(!hoard[1]->ended);
+  BOOST_TEST(!other.ended);
+  RawPeer& its_second = rig.Connect("10.0.0.2:2");
+  BOOST_REQUIRE(rig.Run([&] { return hoard[1]->ended; }));
+  RawPeer& its_third = rig.Connect("10.0.0.2:3");
+  BOOST_REQUIRE(rig.Run([&] { return its_third.ended; }));
+
+  BOOST_TEST(!hoard[2]->ended);
+  BOOST_TEST(!hoard[3]->ended);
+  BOOST_TEST(!its_second.ended);
+  const std::vector<std::string> told = {
+      "10.0.0.1:5: refused: 4 connections have not yet said what they want",
+      "10.0.0.1:1: closed for another peer: nobody has more connections that have not yet said "
+      "what they want",
+      "10.0.0.1:2: closed for another peer: nobody has more connections that have not yet said "
+      "what they want",
+      "10.0.0.2:3: refused: 4 connections have not yet said what they want"};
+  BOOST_TEST(rig.log == told, boost::test_tools::per_element());
+  other.Send(ImportMessage("1-1"));
+  BOOST_TEST(rig.Run([&] { return other.received.size() == 320; }));
+}
+
+// Nor all connections, where those are fewer.
+BOOST_AUTO_TEST_CASE(one_peer_alone_does_not_hold_all_connections) {
+  async::UsbIpLimits limits;
+  limits.connections_max = 3;
+  ServerRig rig(limits);
+  rig.AddDisk();
+  RawPeer& importer = rig.ConnectAndImport("1-1");
+  std::vector<RawPeer*> hoard;
+  for (int port = 1; port <= 2; ++port) {
+    hoard.push_back(&rig.Connect("10.0.0.1:" + std::to_string(port)));
+  }
+  RawPeer& other = rig.Connect("10.0.0.2:1");
+  BOOST_REQUIRE(rig.Run([&] { return hoard[0]->ended; }));
+  rig.Settle();
+  BOOST_TEST(!hoard[1]->ended);
+  BOOST_TEST(!other.ended);
+  BOOST_TEST(rig.server->connections_count() == 3u);
+  BOOST_TEST(rig.Works(importer, kDeviceId));
+  // Who imports a device has no place to give.
+  RawPeer& third = rig.Connect("10.0.0.3:1");
+  RawPeer& fourth = rig.Connect("10.0.0.4:1");
+  rig.Settle();
+  BOOST_TEST(!third.ended);
+  BOOST_TEST(!fourth.ended);
+  BOOST_TEST(rig.Works(importer, kDeviceId));
+}
+
+struct Neighbours {
+  const char* first;
+  const char* second;
+  bool are_one;
+};
+constexpr Neighbours kNeighbours[] = {
+    {"10.0.0.1:1", "10.0.0.1:2", true},
+    {"10.0.0.1:1", "10.0.0.2:1", false},
+    {"10.0.0.1:1", "[::ffff:10.0.0.1]:2", true},
+    {"127.0.0.1:1", "127.9.9.9:1", true},               // all of them are this machine
+    {"[2001:db8::1]:1", "[2001:db8::ffff:1]:1", true},  // a host has its /64 to itself
+    {"[2001:db8::1]:1", "[2001:db8:0:1::1]:1", false},
+    {"[fe80::1%eth0]:1", "[fe80::2%eth0]:1", false},  // but on the link
+    {"[fe80::1%eth0]:1", "[fe80::1%eth0]:2", true},
+    {"unix:/run/a", "unix:/run/a", true},  // they are the file's owner's
+    {"unix:/run/a", "127.0.0.1:1", false},
+};
+std::ostream& operator<<(std::ostream& out, const Neighbours& one) {
+  return out << one.first << " and " << one.second;
+}
+
+BOOST_DATA_TEST_CASE(which_peers_share_their_places, data::make(kNeighbours), one) {
+  async::UsbIpLimits limits;
+  limits.handshakes_max = 2;
+  ServerRig rig(limits);
+  RawPeer& oldest = rig.Connect(one.first);
+  rig.Connect(one.first);
+  RawPeer& late = rig.Connect(one.second);
+  rig.Settle();
+  BOOST_TEST(late.ended == one.are_one);
+  BOOST_TEST(oldest.ended == !one.are_one);
+}
+
 // Those that have their answer count as well, and must leave.
 BOOST_AUTO_TEST_CASE(a_peer_that_stays_after_its_answer_is_sent_away) {
   async::UsbIpLimits limits;

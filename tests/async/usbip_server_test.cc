@@ -226,12 +226,12 @@ BOOST_DATA_TEST_CASE(everything_can_end_at_every_moment,
 BOOST_AUTO_TEST_CASE(a_socket_that_somebody_else_made) {
   ServerRig rig;
   rig.AddDisk();
-  auto [ours, theirs] = rig.pipes.MakePair();
-  auto [spare, spare_theirs] = rig.pipes.MakePair();
+  auto [ours, theirs] = rig.town.MakePair();
+  auto [spare, spare_theirs] = rig.town.MakePair();
 
   BOOST_TEST((rig.server->Attach("1-9", std::move(spare)).error().kind == ErrorKind::kNotFound));
   BOOST_TEST(rig.server->Attach("1-1", std::move(ours)).has_value());
-  auto [second, second_theirs] = rig.pipes.MakePair();
+  auto [second, second_theirs] = rig.town.MakePair();
   BOOST_TEST((rig.server->Attach("1-1", std::move(second)).error().kind == ErrorKind::kBusy));
   rig.peers.push_back(std::make_unique<RawPeer>(std::move(theirs)));
   rig.peers.back()->Listen();
@@ -283,7 +283,7 @@ class PoorListener final : public async::Listener {
 BOOST_AUTO_TEST_CASE(a_listener_that_fails_for_a_while_is_kept) {
   ServerRig rig;
   rig.AddDisk();
-  auto inner = rig.pipes.Listen("sim:poor");
+  auto inner = rig.town.Listen("sim:poor");
   rig.server->Serve(std::make_unique<PoorListener>(rig.world, std::move(*inner)), {});
 
   BOOST_REQUIRE(rig.Run([&] { return Holds(rig.log, "no descriptors are left"); }));
@@ -294,7 +294,7 @@ BOOST_AUTO_TEST_CASE(a_listener_that_fails_for_a_while_is_kept) {
     bool done = false;
   } sink;
   connect.Push(sink);
-  rig.pipes.Connect(connect);
+  rig.town.Connect(connect);
   BOOST_REQUIRE(rig.Run([&] { return sink.done; }));
   BOOST_REQUIRE((connect.outcome == async::SocketOutcome::kOk));
   rig.peers.push_back(std::make_unique<RawPeer>(std::move(connect.socket)));
@@ -309,7 +309,7 @@ BOOST_AUTO_TEST_CASE(peers_and_imports_are_asked_for) {
   ServerRig rig;
   rig.AddDisk();
   std::string refusal = "its nose";
-  auto listener = rig.pipes.Listen("sim:choosy");
+  auto listener = rig.town.Listen("sim:choosy");
   rig.server->Serve(std::move(*listener), [&](const std::string&) { return refusal; });
   async::SocketConnect connect;
   connect.address = "sim:choosy";
@@ -317,7 +317,7 @@ BOOST_AUTO_TEST_CASE(peers_and_imports_are_asked_for) {
     void OnDone(async::SocketConnect&, uint64_t) override {}
   } sink;
   connect.Push(sink);
-  rig.pipes.Connect(connect);
+  rig.town.Connect(connect);
   rig.Settle();
   rig.peers.push_back(std::make_unique<RawPeer>(std::move(connect.socket)));
   rig.peers.back()->Listen();

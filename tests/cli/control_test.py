@@ -53,12 +53,16 @@ class Requests(Served):
 
     def test_status_tells_the_limits_and_what_is_held(self):
         server = self.serve(self.device, "--urbs-max", 8, "--urb-bytes-max", "64K",
-                            "--urb-length-max", "4K", "--connections-max", 3)
+                            "--urb-length-max", "4K", "--connections-max", 3,
+                            "--handshakes-max", 2, "--handshake-ms", 12345,
+                            "--reply-bytes-max", "1M", "--stop-ms", 999)
         status = self.json(self.request(server, "status", "--json"))
-        self.assertEqual({key: status["limits"][key] for key in (
-            "connections_max", "urbs_max", "urb_length_max", "urb_bytes_max")},
-            {"connections_max": 3, "urbs_max": 8, "urb_length_max": 4096, "urb_bytes_max": 65536})
-        self.assertEqual((status["connections"], status["peers"]), (0, []))
+        self.assertEqual(status["limits"], {
+            "connections_max": 3, "handshakes_max": 2, "handshake_ms": 12345, "urbs_max": 8,
+            "urb_length_max": 4096, "urb_bytes_max": 65536, "reply_bytes_max": 1 << 20,
+            "stop_ms": 999})
+        self.assertEqual([status[key] for key in ("connections", "handshakes", "peers")],
+                         [0, 0, []])
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
             peer.settimeout(30)
             peer.connect(self.path("socket"))
@@ -219,6 +223,23 @@ class Hostile(Served):
         self.assertEqual(server.ask(b""), b"")
         many = server.ask(b'{"request": "status"}\n' * 50)
         self.assertTrue(json.loads(many.splitlines()[0])["ok"])
+        self.assertEqual(server.stop(), 0)
+
+    def test_what_is_no_string_is_told_as_what_it_is(self):
+        server = self.serve(self.device)
+        for text, what in (('{"request": "plug", "device": {}}', '"device" is no string: object'),
+                           ('{"request": "plug", "device": 7}', '"device" is no string: 7'),
+                           ('{"request": "plug"}', 'the request has no "device"'),
+                           ('{"request": "plug", "device": ""}', "it is empty"),
+                           ('{"request": "unplug", "bus_id": null}',
+                            '"bus_id" is no string: null'),
+                           ('{"request": ["status"]}', '"request" is no string: array'),
+                           ('{"request": "plug", "device": ' + "[" * 30_000 + "]" * 30_000 + "}",
+                            '"device" is no string: array'),
+                           ("{}", 'the request has no "request"')):
+            answer = json.loads(server.ask(text.encode() + b"\n"))
+            self.assertEqual((answer["ok"], answer["error"]["kind"]), (False, "usage"), text)
+            self.assertIn(what, answer["error"]["text"])
         self.assertEqual(server.stop(), 0)
 
     def test_control_connections_have_a_limit_and_free_their_place(self):

@@ -87,7 +87,20 @@ class Options(program.Case):
         run = self.run_program("serve", "--listen", "10.1.1.1", self.device, code=4)
         self.assertIn("10.1.1.1:3240 can be reached from elsewhere", run.complaint)
         run = self.run_program("serve", "--listen", "::1", self.device, code=4)
-        self.assertIn("an IPv6 address is written like [::1]:3240", run.complaint)
+        self.assertIn("an IPv6 address is written in brackets: [::1] or [::1]:3240", run.complaint)
+
+    def test_what_is_wrong_with_a_server_s_address_is_said_in_one_way(self):
+        for address, what in (("33300", "a number alone is no host: a port follows one, as in "
+                                        "127.0.0.1:33300"),
+                              ("127.0.0.1:99999", 'port "99999" is not 1 to 65535'),
+                              ("127.0.0.1:", "no port behind the colon"),
+                              (":3240", "no host"),
+                              ("::1", "an IPv6 address is written in brackets: [::1]")):
+            for arguments in (("list", "-r", address), ("info", "-d", f"usbip://{address}/1-1"),
+                              ("serve", "--no-control", "--listen", address)):
+                run = self.run_program(*arguments, code=4)
+                wanted = what.replace("1 to", "0 to") if arguments[0] == "serve" else what
+                self.assertIn(wanted, run.complaint, str(run))
 
 
 class Bench(Served):
@@ -277,16 +290,40 @@ class Failures(Served):
             self.fails(4, "--allow 192.168.1.0/24", "emu:?size=1M", "--listen", address,
                        "--no-control")
         for address in ("127.0.0.1:", "127.0.0.1:x", "unix:", "127.0.0.1:99999"):
-            run = self.run_program("serve", "emu:?size=1M", "--listen", address, "--no-control")
-            self.assertIn(run.code, (3, 4), str(run))
+            self.run_program("serve", "emu:?size=1M", "--listen", address, "--no-control", code=4)
         self.fails(4, "--control", "emu:?size=1M", "--listen", "127.0.0.1:0", "--control",
                    "127.0.0.1:0")
-        for option in ("--urb-length-max", "--urb-bytes-max"):
-            for size in ("0", "x", "-1", "99999999999999999999"):
-                self.fails(4, "--urb-bytes-max", "emu:?size=1M", f"{option}={size}")
-        self.fails(4, "--urbs-max", "emu:?size=1M", "--urbs-max", 0)
+        for option in ("--urb-length-max", "--urb-bytes-max", "--reply-bytes-max"):
+            for size in ("0", "x", "-1", "2T", "99999999999999999999"):
+                self.fails(4, f"{option} must be a size", "emu:?size=1M", f"{option}={size}")
+        for option, high in (("--connections-max", 100_000), ("--handshakes-max", 100_000),
+                             ("--handshake-ms", 86_400_000), ("--keep-alive", 32_767),
+                             ("--urbs-max", 100_000), ("--stop-ms", 86_400_000)):
+            for number in (0, -1, high + 1, "x", 10**30):
+                self.fails(4, option, "emu:?size=1M", f"{option}={number}")
+        self.fails(4, "--keep-alive must be 5 to 32767", "emu:?size=1M", "--keep-alive=4")
         self.fails(3, "none.img", "emu:none.img", "--no-control")
         self.fails(4, "emu:", "nonsense", "--no-control")
+
+    def test_addresses_and_rules_are_looked_at_before_devices(self):
+        self.serve(self.device)
+        for code, what, *arguments in (
+                (4, "--listen 127.0.0.1:99999", "--listen", "127.0.0.1:99999"),
+                (4, "--listen 10.0.0.1:0", "--listen", "127.0.0.1:0", "--listen", "10.0.0.1:0"),
+                (4, "none.test", "--listen", "none.test:0", "--allow", "10.0.0.0/8"),
+                (3, "in use", "--listen", "unix:" + self.path("socket")),
+                (4, "--allow x", "--allow", "x")):
+            run = self.fails(code, what, "emu:?size=1M", "emu:none.img", "--record", "a.pcapng",
+                             "--no-control", *arguments)
+            self.assertNotIn("none.img", run.complaint)
+            self.assertFalse(self.exists("a.pcapng"))
+
+    def test_one_image_twice(self):
+        run = self.fails(3, "has it open already, as another disk", self.device, self.device,
+                         "--listen", "unix:" + self.path("twice"), "--no-control")
+        self.assertNotIn("process", run.complaint)
+        run = self.request(self.serve(self.device), "plug", self.device, code=3)
+        self.assertIn("has it open already, as another disk", run.complaint)
 
     def test_a_rule_for_others_leaves_us_in(self):
         server = Server(self, self.device, "--listen", "127.0.0.1:0", "--allow", "1-1=192.0.2.1",

@@ -1,7 +1,11 @@
 #include "os/linux/image_file.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "tests/os/child.h"
 #include "tests/os/store_fixture.h"
 
 using namespace usbtwin;         // NOLINT
@@ -18,6 +22,8 @@ bool Says(const std::string& text, std::initializer_list<std::string> parts) {
   }
   return true;
 }
+
+constexpr char kOurs[] = "who was to open it has it open already";
 
 }  // namespace
 
@@ -59,8 +65,8 @@ BOOST_AUTO_TEST_CASE(a_writable_image_belongs_to_one) {
   const std::string path = dir.Sparse("disk.img", 4096);
   {
     const auto first = Open(path);
-    BOOST_TEST(Says(OpenError(path), {path, "in use by another process"}));
-    BOOST_TEST(Says(OpenError(path, {.read_only = true}), {path, "in use by another process"}));
+    BOOST_TEST(Says(OpenError(path), {path, kOurs}));
+    BOOST_TEST(Says(OpenError(path, {.read_only = true}), {path, kOurs}));
   }
   BOOST_TEST(OpenError(path).empty());
 }
@@ -70,7 +76,21 @@ BOOST_AUTO_TEST_CASE(a_read_only_image_may_be_shared) {
   const auto first = Open(path, {.read_only = true});
   const auto second = Open(path, {.read_only = true});
   BOOST_TEST(!first->writable());
-  BOOST_TEST(Says(OpenError(path), {path, "in use by another process"}));
+  BOOST_TEST(Says(OpenError(path), {path, kOurs}));
+}
+
+// Also where we have the file open without a lock: it may be our standard input.
+BOOST_AUTO_TEST_CASE(an_image_of_another_process_is_told_as_that) {
+  const std::string path = dir.Sparse("disk.img", 4096);
+  const int locked = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  BOOST_REQUIRE(flock(locked, LOCK_EX) == 0);
+  BOOST_TEST(Succeeds([&] {
+    close(locked);  // it stays its parent's
+    const os::FileDescriptor input(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    return Says(OpenError(path), {path, "in use by another process"}) &&
+           Says(OpenError(path, {.read_only = true}), {path, "in use by another process"});
+  }));
+  close(locked);
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_written_opens_read_only) {

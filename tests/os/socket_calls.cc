@@ -11,6 +11,7 @@ namespace usbtwin::tests {
 CallCounts call_counts;
 FailingCall failing_epoll_pwait2, failing_accept4;
 std::mutex slow_resolver;
+std::atomic<int> slow_answers = 0;
 
 }  // namespace usbtwin::tests
 
@@ -56,7 +57,10 @@ int __wrap_getaddrinfo(const char* host, const char* port, const addrinfo* hints
   if (!numeric && name == "none.test") return EAI_NONAME;
   if (!numeric && name == "slow.test") {
     const std::lock_guard lock(slow_resolver);
-    return __real_getaddrinfo("127.0.0.1", port, hints, found);
+    const int error = __real_getaddrinfo("127.0.0.1", port, hints, found);
+    ++slow_answers;
+    slow_answers.notify_all();
+    return error;
   }
   if (numeric || name != "two.test") return __real_getaddrinfo(host, port, hints, found);
   const int error = __real_getaddrinfo("127.0.0.2", port, hints, found);

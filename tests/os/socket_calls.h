@@ -22,7 +22,8 @@ extern CallCounts call_counts;
 extern FailingCall failing_epoll_pwait2, failing_accept4;
 
 // Names of the tests: "two.test" is 127.0.0.2 and then 127.0.0.1, "none.test" does not exist, and
-// "slow.test" is 127.0.0.1 once `slow_resolver` can be locked.
+// "slow.test" is 127.0.0.1 once `slow_resolver` can be locked; so often it was.
 extern std::mutex slow_resolver;
+extern std::atomic<int> slow_answers;
 
 }  // namespace usbtwin::tests

@@ -109,6 +109,21 @@ class RealRig {
   os::Sockets sockets_;
 };
 
+// The outcome and why of one connect.
+inline std::pair<async::SocketOutcome, std::string> Connect(RealRig& rig,
+                                                            const std::string& address) {
+  Tracked<async::SocketConnect> connect;
+  connect.op.address = address;
+  rig.provider().Connect(connect.Pushed());
+  BOOST_TEST(connect.done == 0);
+  BOOST_REQUIRE(rig.RunUntil([&] { return connect.done == 1; }));
+  return {connect.op.outcome, connect.op.why};
+}
+
+inline bool Has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
 class UnixRig : public RealRig {
  public:
   explicit UnixRig(os::SocketsOptions options = {}) : RealRig(options) {}

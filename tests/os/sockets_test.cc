@@ -38,20 +38,6 @@ bool Exists(const std::string& path) {
   return lstat(path.c_str(), &status) == 0;
 }
 
-// The outcome and why of one connect.
-std::pair<SocketOutcome, std::string> Connect(RealRig& rig, const std::string& address) {
-  Tracked<async::SocketConnect> connect;
-  connect.op.address = address;
-  rig.provider().Connect(connect.Pushed());
-  BOOST_TEST(connect.done == 0);
-  BOOST_REQUIRE(rig.RunUntil([&] { return connect.done == 1; }));
-  return {connect.op.outcome, connect.op.why};
-}
-
-bool Has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(sockets)
@@ -118,12 +104,12 @@ BOOST_AUTO_TEST_CASE(a_listener_that_cannot_be_opened_says_what_to_do) {
       {"unix:" + dir.path("missing/server"), ErrorKind::kNotFound, "no such directory"},
       {"unix:", ErrorKind::kInvalid, "unix:/path"},
       {"unix:/" + std::string(200, 'x'), ErrorKind::kInvalid, "a shorter one"},
-      {"3240", ErrorKind::kInvalid, "host:port"},
+      {"3240", ErrorKind::kInvalid, "a number alone"},
       {"[::1]", ErrorKind::kInvalid, "host:port"},
       {"::1:3240", ErrorKind::kInvalid, "in brackets"},
-      {":3240", ErrorKind::kInvalid, "0.0.0.0"},
-      {"127.0.0.1:65536", ErrorKind::kInvalid, "from 0 to 65535"},
-      {"127.0.0.1:usbip", ErrorKind::kInvalid, "from 0 to 65535"},
+      {":3240", ErrorKind::kInvalid, "no host"},
+      {"127.0.0.1:65536", ErrorKind::kInvalid, "0 to 65535"},
+      {"127.0.0.1:usbip", ErrorKind::kInvalid, "0 to 65535"},
       {"none.test:3240", ErrorKind::kInvalid, "localhost"},
       {std::string("a\0b:1", 5), ErrorKind::kInvalid, "zero byte"},
       {"activated:x", ErrorKind::kInvalid, "activated:0"},
@@ -216,7 +202,7 @@ BOOST_AUTO_TEST_CASE(a_connect_that_cannot_be_says_why) {
   const auto [outcome, why] = Connect(rig, "none.test:3240");
   BOOST_TEST(outcome == SocketOutcome::kFault);
   BOOST_TEST(Has(why, "cannot connect to none.test:3240: no such host"));
-  BOOST_TEST(Has(Connect(rig, "3240").second, "host:port"));
+  BOOST_TEST(Has(Connect(rig, "host").second, "host:port"));
   BOOST_TEST(Has(Connect(rig, "unix:").second, "unix:/path"));
 }
 
@@ -227,22 +213,6 @@ BOOST_AUTO_TEST_CASE(without_a_thread_a_name_is_not_looked_up) {
   BOOST_TEST(outcome == SocketOutcome::kFault);
   BOOST_TEST(Has(why, "thread"));
   BOOST_TEST(failing_thread.failed == 1);
-}
-
-BOOST_AUTO_TEST_CASE(a_connect_is_cancelled_while_its_name_is_looked_up) {
-  std::unique_lock lock(slow_resolver);
-  TcpRig rig;
-  Tracked<async::SocketConnect> connect;
-  connect.op.address = "slow.test:1";
-  rig.provider().Connect(connect.Pushed());
-  rig.Settle();
-  BOOST_TEST(connect.done == 0);
-  rig.provider().Cancel(connect.op);
-  BOOST_TEST(connect.done == 0);
-  rig.Settle();
-  BOOST_TEST(connect.done == 1);
-  BOOST_TEST(connect.op.outcome == SocketOutcome::kCancelled);
-  lock.unlock();  // the provider waits for its helper
 }
 
 BOOST_AUTO_TEST_CASE(who_finds_the_queue_full_waits) {

@@ -178,6 +178,23 @@ BOOST_AUTO_TEST_CASE(tcp_does_not_delay_and_finds_out_about_dead_peers) {
   BOOST_TEST(Option(fd.get(), IPPROTO_TCP, TCP_USER_TIMEOUT) == 15500);
 }
 
+BOOST_AUTO_TEST_CASE(a_time_for_dead_peers_is_silence_and_asks) {
+  for (const int seconds : {5, 17, 45, 32767}) {
+    const SocketsOptions options = SocketsOptionsOf(std::chrono::seconds(seconds));
+    BOOST_TEST_CONTEXT(seconds) {
+      BOOST_TEST((options.keep_alive_interval >= std::chrono::seconds(1)));
+      BOOST_TEST((options.keep_alive_idle >= std::chrono::seconds(2)));
+      BOOST_TEST(
+          (options.keep_alive_idle + options.keep_alive_count * options.keep_alive_interval ==
+           std::chrono::seconds(seconds)));
+      BOOST_TEST((options.user_timeout == std::chrono::seconds(seconds)));
+    }
+  }
+  const SocketsOptions options = SocketsOptionsOf(std::chrono::seconds(45));
+  BOOST_TEST((options.keep_alive_idle == SocketsOptions().keep_alive_idle));
+  BOOST_TEST((options.keep_alive_interval == SocketsOptions().keep_alive_interval));
+}
+
 // Not of a descriptor that was configured here, but of those that a connection has.
 BOOST_DATA_TEST_CASE(both_ends_of_a_tcp_connection_find_out_about_dead_peers,
                      data::make({"127.0.0.1:0", "[::1]:0"}), address) {

@@ -2,6 +2,8 @@
 
 #include <csignal>
 
+#include "os/linux/thread.h"
+
 namespace usbtwin::os {
 namespace {
 
@@ -33,23 +35,15 @@ BlockingCall::~BlockingCall() {
   CHECK_EQ(pthread_join(thread_, nullptr), 0);
 }
 
-// The thread takes no signal of the program but the one that interrupts it, and faults, which would
-// end the process without their handlers otherwise.
+// The thread takes the signal that interrupts it.
 bool BlockingCall::Start() {
   if (started_) return true;
   InstallHandler();
-  sigset_t all{}, before{};
-  sigfillset(&all);
-  for (int own : {kSignal, SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGABRT, SIGTRAP}) {
-    sigdelset(&all, own);
-  }
   const auto run = [](void* call) -> void* {
     static_cast<BlockingCall*>(call)->RunThread();
     return nullptr;
   };
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  started_ = pthread_create(&thread_, nullptr, run, this) == 0;
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  started_ = StartThread(thread_, run, this, kSignal);
   return started_;
 }
 

@@ -1,14 +1,18 @@
 #include "os/linux/image_file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <memory>
 
 #include "base/text.h"
+#include "os/linux/files.h"
 
 namespace usbtwin::os {
 namespace {
@@ -61,14 +65,38 @@ Result<void, Failure> ClaimBlockDevice(const std::string& path, ImageFile& image
   return {};
 }
 
+// Whether a descriptor of this process holds a lock on the same file: /proc/self/fdinfo shows the
+// locks of each. Where there is no /proc, somebody else is blamed.
+bool IsLockedHere(const struct stat& file) {
+  constexpr char kDescriptors[] = "/proc/self/fd";
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir(kDescriptors), closedir);
+  if (folder == nullptr) return false;
+  while (const dirent* entry = readdir(folder.get())) {
+    const std::string name = entry->d_name;
+    struct stat status = {};
+    if (fstatat(dirfd(folder.get()), name.c_str(), &status, 0) != 0) continue;
+    if (status.st_dev != file.st_dev || status.st_ino != file.st_ino) continue;
+    const auto locks = ReadWholeFile("/proc/self/fdinfo/" + name, 1 << 16);
+    constexpr std::string_view kLock = "\nlock:";
+    if (locks && !std::ranges::search(*locks, kLock).empty()) return true;
+  }
+  return false;
+}
+
 Result<void, Failure> Lock(const std::string& path, const ImageFile& image) {
   const int operation = (image.writable ? LOCK_EX : LOCK_SH) | LOCK_NB;
   while (flock(image.fd.get(), operation) != 0) {
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) return CannotOpen(path, "cannot lock it: " + ErrorText(errno));
+    struct stat status = {};
+    if (fstat(image.fd.get(), &status) == 0 && IsLockedHere(status)) {
+      return CannotOpen(path,
+                        "who was to open it has it open already, as another disk or an output; "
+                        "name it once, or, to read alone, with ?ro=1 each time");
+    }
     return CannotOpen(path, image.writable
-                                ? "it is in use by another process, or is an output of this "
-                                  "one; end that one, or open the image read-only in both"
+                                ? "it is in use by another process; end "
+                                  "that one, or open the image read-only in both"
                                 : "it is in use by another process, which may write to it; end "
                                   "that one, or open the image read-only there as well");
   }

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "async/host_and_port.h"
 #include "os/linux/file_descriptor.h"
 
 namespace usbtwin::os {
@@ -21,14 +22,6 @@ std::string UnixName(const Endpoint& endpoint) {
   const size_t length_max =
       endpoint.length - std::min<size_t>(endpoint.length, offsetof(sockaddr_un, sun_path));
   return "unix:" + std::string(address.sun_path, strnlen(address.sun_path, length_max));
-}
-
-bool IsPort(const std::string& text) {
-  if (text.empty() || text.size() > 5) return false;
-  if (!std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; })) {
-    return false;
-  }
-  return std::stoul(text) <= 65535;
 }
 
 }  // namespace
@@ -64,21 +57,10 @@ Result<Address, std::string> ParseAddress(const std::string& text) {
     }
     return address;
   }
-  const size_t colon = text.rfind(':');
-  if (colon == std::string::npos || text.ends_with(']')) {
-    return std::string("it has no port; write host:port, [IPv6]:port or unix:/path");
-  }
-  address.host = text.substr(0, colon);
-  address.port = text.substr(colon + 1);
-  if (!IsPort(address.port)) return std::string("its port is no number from 0 to 65535");
-  if (address.host.starts_with('[') && address.host.ends_with(']')) {
-    address.host = address.host.substr(1, address.host.size() - 2);
-  } else if (address.host.find(':') != std::string::npos) {
-    return std::string("write an IPv6 address in brackets: [::1]:3240");
-  }
-  if (address.host.empty()) {
-    return std::string("it has no host; write 0.0.0.0 or [::] for every address of this machine");
-  }
+  auto parsed = async::ParseHostAndPort(text, {.otherwise = {}, .min = 0});
+  if (!parsed) return parsed.error();
+  address.host = std::move(parsed->host);
+  address.port = std::to_string(parsed->port);
   return address;
 }
 

@@ -33,7 +33,7 @@ struct Address {
   std::string port;  // decimal
 };
 
-// The error is a clause that says what is wrong: "it has no port; ...".
+// The error is a clause that says what is wrong: "no port; ...".
 Result<Address, std::string> ParseAddress(const std::string& text);
 Endpoint UnixEndpoint(const Address& address);
 

@@ -60,7 +60,7 @@ Connector::~Connector() {
   StopWaiting();
 }
 
-void Connector::Start(Worker& worker) {
+void Connector::Start(Resolver& resolver) {
   auto address = ParseAddress(connect_->address);
   if (!address) return Finish(SocketOutcome::kFault, address.error());
   address_ = std::move(*address);
@@ -70,23 +70,25 @@ void Connector::Start(Worker& worker) {
   }
   endpoints_ = LookUp(address_, LookUpKind::kNumeric);
   if (endpoints_) return TryFirst();
-  if (worker.Submit(*this)) return;
-  Finish(SocketOutcome::kFault, "the system gives no thread to look the name up; try again");
+  auto lookup = resolver.Start(address_, *this);
+  if (!lookup) return Finish(SocketOutcome::kFault, lookup.error());
+  lookup_ = std::move(*lookup);
 }
 
 void Connector::Cancel() {
-  if (!away()) return Finish(SocketOutcome::kCancelled, "cancelled");
+  connect_->looking_up = lookup_ != nullptr;
+  if (lookup_ == nullptr || lookup_->Abandon()) {
+    return Finish(SocketOutcome::kCancelled, "cancelled");
+  }
   async::SocketConnect& connect = *std::exchange(connect_, nullptr);
   connect.outcome = SocketOutcome::kCancelled;
   loop_.Post(connect);
 }
 
-void Connector::Work() {
-  endpoints_ = LookUp(address_, LookUpKind::kName);
-}
-
-void Connector::HandleHome() {
+void Connector::HandleAnswer(NameLookup::Answer answer) {
+  lookup_.reset();
   if (connect_ == nullptr) return owner_.Retire(*this);
+  endpoints_ = std::move(answer);
   if (!endpoints_) return Finish(SocketOutcome::kFault, endpoints_.error());
   TryFirst();
 }

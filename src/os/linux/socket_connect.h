@@ -1,15 +1,14 @@
-// One connect under way: looks the name up on the helper thread, then tries the addresses one after
-// the other, each without blocking and for a bounded time. Its owner drops it when it retires, and
-// only then. Cancelled while the helper is at it, it lets its operation go at once and retires when
-// the helper comes home.
+// One connect under way: has the name looked up, then tries the addresses one after the other, each
+// without blocking and for a bounded time. Its owner drops it when it retires, and only then.
+// Cancelled while the name's addresses are on their way, it lets its operation go at once and
+// retires when they have come.
 #pragma once
 
 #include <vector>
 
 #include "async/socket.h"
-#include "os/linux/socket_address.h"
+#include "os/linux/resolver.h"
 #include "os/linux/stream_socket.h"
-#include "os/linux/worker.h"
 
 namespace usbtwin::os {
 
@@ -23,7 +22,7 @@ class ConnectorOwner {
   ~ConnectorOwner() = default;
 };
 
-class Connector final : private Job, private Watch, private Timer {
+class Connector final : private NameLookup::Asker, private Watch, private Timer {
  public:
   Connector(Loop& loop, ConnectorOwner& owner, const SocketsOptions& options,
             async::SocketConnect& connect)
@@ -31,14 +30,13 @@ class Connector final : private Job, private Watch, private Timer {
   ~Connector();
 
   // May retire at once.
-  void Start(Worker& worker);
+  void Start(Resolver& resolver);
   void Cancel();
   const async::SocketConnect* operation() const { return connect_; }  // null once it was let go
 
  private:
-  // Job
-  void Work() override;
-  void HandleHome() override;
+  // NameLookup::Asker
+  void HandleAnswer(NameLookup::Answer answer) override;
   // Watch
   void HandleReady(Readiness ready) override;
   // Timer
@@ -58,6 +56,7 @@ class Connector final : private Job, private Watch, private Timer {
   const SocketsOptions& options_;
   async::SocketConnect* connect_;
   Address address_;
+  std::shared_ptr<NameLookup> lookup_;  // while the name is being looked up
   Result<std::vector<Endpoint>, std::string> endpoints_ = std::string();
   size_t index_ = 0;
   FileDescriptor fd_;

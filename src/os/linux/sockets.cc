@@ -42,6 +42,7 @@ Sockets::Sockets(Loop& loop, SocketsOptions options)
     : loop_(loop), options_(options), resolver_(loop) {}
 
 Sockets::~Sockets() {
+  // Cancelled ones whose addresses have been posted home.
   for (const auto& [connector, owned] : connectors_) CHECK(connector->operation() == nullptr);
   if (!connectors_.empty()) CHECK(loop_.RunUntil([this] { return connectors_.empty(); }));
 }
@@ -49,6 +50,7 @@ Sockets::~Sockets() {
 void Sockets::Connect(async::SocketConnect& connect) {
   connect.outcome = async::SocketOutcome::kPending;
   connect.why.clear();
+  connect.looking_up = false;
   ConnectorOwner& owner = *this;
   auto owned = std::make_unique<Connector>(loop_, owner, options_, connect);
   Connector& connector = *owned;

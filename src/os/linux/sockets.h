@@ -1,6 +1,6 @@
 // The sockets of this machine, as async/socket.h wants them. Addresses:
-//   host:port, [IPv6]:port   TCP; to connect to, names are looked up on a helper thread and all
-//                            their addresses are tried in turn. To listen at, an address as a
+//   host:port, [IPv6]:port   TCP; to connect to, names are looked up on a thread of their own and
+//                            all their addresses tried in turn. To listen at, an address as a
 //                            number or "localhost"; port 0 is any free one, [::] takes IPv4 too
 //   unix:/path               a socket file; one that nobody listens at any more is replaced
 //   activated:0              to listen at: the first socket that whoever started this process has
@@ -17,14 +17,13 @@
 #include "async/socket.h"
 #include "os/linux/socket_connect.h"
 #include "os/linux/stream_socket.h"
-#include "os/linux/worker.h"
 
 namespace usbtwin::os {
 
 class Sockets final : public async::SocketProvider, private ConnectorOwner {
  public:
   explicit Sockets(Loop& loop, SocketsOptions options = {});
-  // No connect is under way. Waits for the helper thread where a cancelled one left it at work.
+  // No connect is under way. Waits for no resolver.
   ~Sockets();
 
   void Connect(async::SocketConnect& connect) override;
@@ -47,8 +46,7 @@ class Sockets final : public async::SocketProvider, private ConnectorOwner {
 
   Loop& loop_;
   const SocketsOptions options_;
-  // A thread of its own: looking a name up may take half a minute, and must keep no file waiting.
-  Worker resolver_;
+  Resolver resolver_;
   std::map<const Connector*, std::unique_ptr<Connector>> connectors_;
   std::set<int> activated_;  // descriptors that were taken
 };

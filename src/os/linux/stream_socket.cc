@@ -33,6 +33,15 @@ void SetBuffer(int fd, int forced_name, int name, int length) {
 
 }  // namespace
 
+SocketsOptions SocketsOptionsOf(Duration keep_alive_time) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(keep_alive_time);
+  SocketsOptions options;
+  options.keep_alive_interval = std::max(seconds / 9, std::chrono::seconds(1));
+  options.keep_alive_idle = seconds - options.keep_alive_count * options.keep_alive_interval;
+  options.user_timeout = seconds;
+  return options;
+}
+
 void ConfigureSocket(int fd, const SocketsOptions& options) {
   int family = AF_UNSPEC;
   socklen_t length = sizeof family;

@@ -35,6 +35,9 @@ struct SocketsOptions {
   Duration accept_pause = std::chrono::milliseconds(500);
 };
 
+// The defaults for a peer that counts as gone after so long: whole seconds, 5 to 32767.
+SocketsOptions SocketsOptionsOf(Duration keep_alive_time);
+
 // No delay and keep-alive for TCP, buffers for unix sockets. What the system refuses is left as is.
 void ConfigureSocket(int fd, const SocketsOptions& options);
 

@@ -6,11 +6,11 @@
 #include "os/linux/file_store.h"
 #include "os/linux/files.h"
 #include "os/linux/signals.h"
-#include "os/system.h"
 
 namespace usbtwin::os {
 
-LinuxSystem::LinuxSystem() {
+LinuxSystem::LinuxSystem(const SystemOptions& options)
+    : sockets_(loop_, SocketsOptionsOf(options.keep_alive_time)) {
   IgnoreUnlessHandled(SIGPIPE);
   IgnoreUnlessHandled(SIGXFSZ);
 }
@@ -46,8 +46,8 @@ Result<std::unique_ptr<ByteSink>, app::Failure> LinuxSystem::CreateFile(const st
   return CreateFileSink(path);
 }
 
-std::unique_ptr<app::System> MakeSystem() {
-  return std::make_unique<LinuxSystem>();
+std::unique_ptr<app::System> MakeSystem(const SystemOptions& options) {
+  return std::make_unique<LinuxSystem>(options);
 }
 
 }  // namespace usbtwin::os

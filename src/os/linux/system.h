@@ -7,12 +7,13 @@
 #include "os/linux/loop.h"
 #include "os/linux/sockets.h"
 #include "os/linux/worker.h"
+#include "os/system.h"
 
 namespace usbtwin::os {
 
 class LinuxSystem final : public app::System {
  public:
-  LinuxSystem();
+  explicit LinuxSystem(const SystemOptions& options = {});
 
   Clock& clock() override { return loop_; }
   Loop& loop() { return loop_; }
@@ -31,7 +32,7 @@ class LinuxSystem final : public app::System {
  private:
   Loop loop_;
   Worker worker_{loop_};
-  Sockets sockets_{loop_};
+  Sockets sockets_;
   std::unique_ptr<LibusbBus> real_bus_;  // once somebody asked
 };
 

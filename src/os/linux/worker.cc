@@ -1,6 +1,6 @@
 #include "os/linux/worker.h"
 
-#include <csignal>
+#include "os/linux/thread.h"
 
 namespace usbtwin::os {
 
@@ -15,21 +15,13 @@ Worker::~Worker() {
   CHECK_EQ(pthread_join(thread_, nullptr), 0);
 }
 
-// Not std::thread, which throws.
 bool Worker::Start() {
   if (started_) return true;
-  // The thread inherits a full mask, so that the program's signals reach the loop's thread. Faults
-  // stay unblocked: a blocked one would end the process without its handler.
-  sigset_t all{}, before{};
-  sigfillset(&all);
-  for (int fault : {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGABRT, SIGTRAP}) sigdelset(&all, fault);
   const auto run = [](void* worker) -> void* {
     static_cast<Worker*>(worker)->RunThread();
     return nullptr;
   };
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  started_ = pthread_create(&thread_, nullptr, run, this) == 0;
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  started_ = StartThread(thread_, run, this);
   return started_;
 }
 
