@@ -53,7 +53,8 @@ void DeviceEngine::HandleEnabled(uint16_t streams_count) {
 
 void DeviceEngine::HandleDisabled() {
   enabled_ = receiving_ = halt_due_ = false;
-  dormant_count_ = 0;
+  dormant_count_ = ordered_count_ = 0;
+  tag_uses_.fill(0);
   for (Task& task : tasks_) task = Task{};
   for (Reply& reply : replies_) reply = Reply{};
   for (Turns& turns : turns_) turns.count = turns.announced = 0;
@@ -85,7 +86,7 @@ std::optional<DeviceAction> DeviceEngine::Poll() {
   if (status_due_ != 0) {
     const uint8_t index = TakeLowest(status_due_);
     Task& task = tasks_[index];
-    task.in_set = false;
+    LeaveSet(task);
     StartDormant();
     return SendStatus{.task = index, .data_broken = task.data_broken};
   }
@@ -93,6 +94,7 @@ std::optional<DeviceAction> DeviceEngine::Poll() {
   if (reply_due_ != 0) {
     const uint8_t index = TakeLowest(reply_due_);
     replies_[index].open = false;
+    --TagUses(replies_[index].what.tag);
     replies_out_ |= static_cast<uint8_t>(1u << index);
     return replies_[index].what;
   }
@@ -147,11 +149,11 @@ void DeviceEngine::HandleCommandIu(Bytes packet) {
   Task& task = tasks_[index];
   task = Task{.what = {.tag = tag, .lun = lun, .attribute = *attribute},
               .state = State::kDormant,
-              .in_set = true,
               .order = ++order_};
   const Bytes command_block = packet.subspan(offsetof(CommandIu, command_block));
   task.what.command_length =
       static_cast<uint8_t>(CopyBytes(task.what.command_block, command_block));
+  EnterSet(task);
   ++dormant_count_;
   Start(index);
 }
@@ -220,6 +222,7 @@ uint8_t DeviceEngine::OpenReply(uint16_t tag, ResponseCode code) {
   const uint8_t index = TakeLowest(replies_free_);
   replies_[index] =
       Reply{.what = {.reply = index, .tag = tag, .code = code}, .waits_count = 1, .open = true};
+  ++TagUses(tag);
   return index;
 }
 
@@ -249,7 +252,20 @@ void DeviceEngine::TakeBackReplies(uint16_t tag) {
   }
 }
 
+void DeviceEngine::EnterSet(Task& task) {
+  task.in_set = true;
+  ++TagUses(task.what.tag);
+  if (task.what.attribute == TaskAttribute::kOrdered) ++ordered_count_;
+}
+
+void DeviceEngine::LeaveSet(Task& task) {
+  if (!std::exchange(task.in_set, false)) return;
+  --TagUses(task.what.tag);
+  if (task.what.attribute == TaskAttribute::kOrdered) --ordered_count_;
+}
+
 bool DeviceEngine::TagInUse(uint16_t tag) const {
+  if (tag_uses_[tag % tag_uses_.size()] == 0) return false;
   const auto task_has = [tag](const Task& task) { return task.in_set && task.what.tag == tag; };
   const auto reply_has = [tag](const Reply& reply) { return reply.open && reply.what.tag == tag; };
   return std::any_of(tasks_.begin(), tasks_.end(), task_has) ||
@@ -302,6 +318,7 @@ void DeviceEngine::Start(uint8_t index) {
 bool DeviceEngine::MayStart(const Task& task) const {
   if (task.what.attribute == TaskAttribute::kHeadOfQueue) return true;
   const bool ordered = task.what.attribute == TaskAttribute::kOrdered;
+  if (!ordered && ordered_count_ == 0) return true;
   return std::none_of(tasks_.begin(), tasks_.end(), [&](const Task& other) {
     return other.in_set && other.order < task.order && other.what.lun == task.what.lun &&
            (ordered || other.what.attribute == TaskAttribute::kOrdered);
@@ -423,7 +440,7 @@ void DeviceEngine::Vacate(uint8_t index) {
   Task& task = tasks_[index];
   uint8_t waiters = task.waiters;
   task.state = State::kFree;
-  task.in_set = false;
+  LeaveSet(task);
   task.waiters = 0;
   tasks_free_ |= Bit(index);
   while (waiters != 0) {

@@ -180,6 +180,9 @@ class DeviceEngine {
   void Release(uint8_t reply);
   void TakeBackReplies(uint16_t tag);
   bool TagInUse(uint16_t tag) const;
+  uint8_t& TagUses(uint16_t tag) { return tag_uses_[tag % tag_uses_.size()]; }
+  void EnterSet(Task& task);
+  void LeaveSet(Task& task);
   // Whether task management finds the task.
   bool Manageable(const Task& task) const;
   void Abort(uint8_t task, uint8_t reply);
@@ -202,6 +205,9 @@ class DeviceEngine {
   uint16_t streams_count_ = 0;
   uint64_t order_ = 0;
   uint8_t dormant_count_ = 0;
+  uint8_t ordered_count_ = 0;  // in the set
+  // How many tasks and replies use the tags with this low byte: where none does, nobody is asked.
+  std::array<uint8_t, 256> tag_uses_{};
   std::array<Task, kTasksMax> tasks_;
   std::array<Reply, kRepliesMax> replies_;
   std::array<Turns, 2> turns_;  // data-in, data-out
