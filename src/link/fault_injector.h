@@ -141,6 +141,7 @@ class FaultInjector final : public usb::Link,
   void DrawForAnswer(Flight& flight);
   bool PlayableUas(Flight& flight, const fault::Rule& rule);
   void AnsweredUas(Flight& flight);
+  bool HoldReady(Flight& flight);
   bool PassOn(Flight& flight);
   void PlayLostIu(Flight& flight);
   void EndLostIu(Flight& flight);
@@ -213,7 +214,8 @@ class FaultInjector final : public usb::Link,
   std::optional<wire::bot::CommandStatusWrapper> last_status_;
 
   std::deque<std::unique_ptr<Parcel>> parcels_;
-  bool mail_ = false;  // there may be parcels, or reads that are starved
+  bool mail_ = false;                     // there may be parcels, or reads that are starved
+  std::array<std::vector<uint16_t>, 2> ready_lost_;  // of these tags, data-in and data-out
 
   Errand errand_ = Errand::kNone;
   Drain drain_ = Drain::kNone;

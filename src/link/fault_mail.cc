@@ -20,10 +20,11 @@ void FaultParcel::HandleTimer() {
   injector.Deliver();
 }
 
-// Its IU went elsewhere: it waits for another.
+// Its IU went elsewhere: it waits for another, unless the host has asked it back.
 void FaultInjector::Starve(Flight& flight) {
   flight.transfer->length_actual = 0;
   flight.transfer->lease.Clear();
+  if (flight.cancelled) return EndCancelled(flight);
   flight.rule = nullptr;
   flight.observed = false;
   flight.starved = true;
@@ -36,16 +37,34 @@ FaultInjector::Parcel& FaultInjector::Stow(const Transfer& transfer) {
   return *parcels_.emplace_back(std::make_unique<Parcel>(*this, clock_, transfer));
 }
 
+// Data moves in the order of the ready IUs as the device sent them. One that overtook another would
+// bring the data of one command to another, and no host could tell: behind one that is late they
+// wait, and behind one that was lost they are lost, until all their commands are taken back.
+bool FaultInjector::HoldReady(Flight& flight) {
+  const Transfer& transfer = *flight.transfer;
+  if (!mail_ || transfer.outcome != Outcome::kOk) return false;
+  const UasWatch::Iu iu(transfer);
+  const std::optional<size_t> way = UasWatch::WayOf(iu.bytes());
+  if (!way) return false;
+  const bool late = std::any_of(parcels_.begin(), parcels_.end(), [way](const auto& parcel) {
+    return UasWatch::WayOf(parcel->iu.bytes()) == way;
+  });
+  std::vector<uint16_t>& tags = ready_lost_[*way];
+  std::erase_if(tags, [this](uint16_t tag) { return uas_.Find(tag) == nullptr; });
+  const bool lost = !tags.empty();
+  if (lost) tags.push_back(UasWatch::TagOf(iu.bytes()));
+  if (late && !lost) Stow(transfer);
+  if (late || lost) Starve(flight);
+  return late || lost;
+}
+
 // The link below is done with a read of a shared status pipe. True: the first that is starved gets
 // what came of it.
 bool FaultInjector::PassOn(Flight& flight) {
   const Outcome outcome = flight.transfer->outcome;
   if (!mail_ || outcome == Outcome::kCancelled) return false;
   Flight* first = nullptr;
-  bool overtakes = false;  // one that has got its IU, and is about to end
   for (Flight* other = &live_.front(); other != &flight; other = live_.next(*other)) {
-    const bool ends = other->state == State::kPosted || other->state == State::kReady;
-    overtakes = overtakes || (ends && SamePipe(*other, flight));
     const bool waits = other->state == State::kHeld && other->starved;
     if (!(waits || other->recalled) || !SamePipe(*other, flight)) continue;
     if (outcome == Outcome::kOk) {
@@ -61,14 +80,11 @@ bool FaultInjector::PassOn(Flight& flight) {
     if (first == nullptr) first = other;
     if (outcome == Outcome::kDisconnected) Decide(*other, outcome);
   }
-  if (first == nullptr || outcome == Outcome::kDisconnected) {
-    if (overtakes) flight.state = State::kReady;
-    return overtakes;
-  }
+  if (first == nullptr || outcome == Outcome::kDisconnected) return false;
   // What stands behind an error moves nothing until it is cancelled.
   Decide(*first, outcome);
-  flight.rule = nullptr;
-  flight.state = State::kHeld;
+  Starve(flight);
+  flight.starved = false;
   return true;
 }
 
@@ -96,13 +112,21 @@ void FaultInjector::Deliver() {
   };
   const auto sent = [](const Flight& flight) { return flight.state == State::kSent; };
   while (true) {
-    const auto due = std::find_if(parcels_.begin(), parcels_.end(),
-                                  [](const auto& parcel) { return parcel->due; });
-    if (due == parcels_.end()) break;
-    Flight* const read = next([&](const Flight& flight) {
-      return hungry(flight) || (sent(flight) && !flight.cancelled && flight.rule == nullptr);
+    std::array<bool, 2> waits{};  // for a ready IU that is late
+    const auto due = std::find_if(parcels_.begin(), parcels_.end(), [&](const auto& parcel) {
+      const std::optional<size_t> way = UasWatch::WayOf(parcel->iu.bytes());
+      if (!way) return parcel->due;
+      waits[*way] = waits[*way] || !parcel->due;
+      return !waits[*way];
     });
-    if (read == nullptr) return;
+    if (due == parcels_.end()) break;
+    // The first that was not answered; another's IU would overtake those that come to this one.
+    Flight* const read = next([&](const Flight& flight) {
+      const bool answered = flight.state == State::kDue || flight.state == State::kReady ||
+                            flight.state == State::kPosted;
+      return !answered && !flight.cancelled;
+    });
+    if (read == nullptr || !(hungry(*read) || sent(*read))) return;
     if (!read->starved) {
       if (!std::exchange(read->recalled, true)) inner_.Cancel(*read->transfer);
       return;
@@ -134,6 +158,7 @@ void FaultInjector::ForgetConversation() {
   uas_.HandleReset();
   parcels_.clear();
   mail_ = false;
+  for (std::vector<uint16_t>& tags : ready_lost_) tags.clear();
 }
 
 }  // namespace usbtwin::link

@@ -15,7 +15,6 @@ using usb::Outcome;
 using usb::Transfer;
 using wire::uas::IuId;
 using wire::uas::SenseIu;
-using wire::uas::TaskFunction;
 using wire::uas::TaskManagementIu;
 
 // ---- Which fault ------------------------------------------------------------------------------
@@ -24,9 +23,14 @@ void FaultInjector::HandleSubmitUas(Flight& flight) {
   const Transfer& transfer = *flight.transfer;
   flight.tag = uas_.HandleSubmit(transfer);
   flight.moment = transfer.is_in() ? Moment::kDataIn : Moment::kDataOut;
-  if (flight.pipe == UasPipe::kCommand && uas_.Find(flight.tag) != nullptr) {
-    player_.HandleQueuedCommand();
-  }
+  if (flight.pipe != UasPipe::kCommand) return;
+  for (std::vector<uint16_t>& tags : ready_lost_) std::erase(tags, flight.tag);  // another's now
+  if (uas_.Find(flight.tag) != nullptr) player_.HandleQueuedCommand();
+  const auto* managed = wire::View<TaskManagementIu>(transfer.out);
+  const bool manages =
+      managed != nullptr && managed->header.id == static_cast<uint8_t>(IuId::kTaskManagement);
+  if (!manages) return;
+  for (const CommandContext& command : uas_.TakeManaged(*managed)) player_.HandleGivenUp(&command);
 }
 
 void FaultInjector::DrawForIu(Flight& flight) {
@@ -74,7 +78,15 @@ void FaultInjector::AnsweredUas(Flight& flight) {
   const Outcome outcome = flight.transfer->outcome;
   const bool recalled = std::exchange(flight.recalled, false) && !flight.cancelled;
   if (recalled && outcome == Outcome::kCancelled) return Starve(flight);
-  if (SharesStatus(flight) && PassOn(flight)) return;
+  if (SharesStatus(flight) && (HoldReady(flight) || PassOn(flight))) return;
+  // One before it was answered, and is late or about to end.
+  for (Flight* other = &live_.front(); other != &flight; other = live_.next(*other)) {
+    const bool ends = other->state == State::kDue || other->state == State::kReady ||
+                      other->state == State::kPosted;
+    if (!ends || !SamePipe(*other, flight) || outcome == Outcome::kCancelled) continue;
+    flight.state = State::kReady;
+    return;
+  }
   if (outcome == Outcome::kOk && flight.rule == nullptr) DrawForAnswer(flight);
 }
 
@@ -87,6 +99,9 @@ void FaultInjector::PlayLostIu(Flight& flight) {
 
 void FaultInjector::EndLostIu(Flight& flight) {
   if (!SharesStatus(flight)) return PlayHold(flight);
+  const UasWatch::Iu iu(*flight.transfer);
+  const std::optional<size_t> way = UasWatch::WayOf(iu.bytes());
+  if (way) ready_lost_[*way].push_back(UasWatch::TagOf(iu.bytes()));
   player_.Observe(flight.serial);
   Starve(flight);
 }
@@ -177,14 +192,6 @@ void FaultInjector::NoteUas(const Flight& flight) {
   if (flight.pipe == UasPipe::kDataIn && changed) player_.HandleLostData(command);
   const bool given_up = flight.cancelled && transfer.outcome == Outcome::kCancelled;
   if (given_up && (command != nullptr || SharesStatus(flight))) player_.HandleGivenUp(command);
-  if (flight.pipe == UasPipe::kCommand && ok) {
-    const auto* managed = wire::View<TaskManagementIu>(transfer.out);
-    const bool aborts = managed != nullptr &&
-                        managed->header.id == static_cast<uint8_t>(IuId::kTaskManagement) &&
-                        managed->function == static_cast<uint8_t>(TaskFunction::kAbortTask);
-    const CommandContext* aborted = aborts ? uas_.Find(managed->task_tag) : nullptr;
-    if (aborted != nullptr) player_.HandleGivenUp(aborted);
-  }
   // What is refused, or never answered, shows that it came spoilt.
   const bool shows = !ok || (came && !IsGood(iu));
   if (spoilt_serial_ == 0 || tag != spoilt_tag_ || !shows || changed) return;

@@ -130,17 +130,31 @@ void UasWatch::End(uint16_t tag) {
   for (std::vector<uint16_t>& tags : granted_) std::erase(tags, tag);
 }
 
-void UasWatch::HandleIu(Bytes iu) {
-  const auto* header = View<Header>(iu);
-  if (header == nullptr) return;
-  const auto id = static_cast<IuId>(header->id);
-  if (IsLast(iu)) return End(header->tag);
-  if (Find(header->tag) == nullptr) return;
-  if (id == IuId::kReadReady) granted_[0].push_back(header->tag);
-  if (id == IuId::kWriteReady) granted_[1].push_back(header->tag);
-  for (std::vector<uint16_t>& tags : granted_) {
-    if (tags.size() > kCommandsMax) tags.erase(tags.begin());
+std::vector<CommandContext> UasWatch::TakeManaged(const wire::uas::TaskManagementIu& iu) {
+  using wire::uas::TaskFunction;
+  const auto function = static_cast<TaskFunction>(iu.function);
+  const bool one = function == TaskFunction::kAbortTask;
+  const bool all = function == TaskFunction::kNexusReset;
+  const bool unit = function == TaskFunction::kAbortTaskSet ||
+                    function == TaskFunction::kClearTaskSet ||
+                    function == TaskFunction::kLogicalUnitReset;
+  const auto lun = static_cast<uint8_t>(wire::uas::DecodeLun(iu.lun));
+  std::vector<CommandContext> taken;
+  for (const CommandContext& command : commands_) {
+    const bool named = (one && command.tag == iu.task_tag) || (unit && command.lun == lun) || all;
+    if (named) taken.push_back(command);
   }
+  for (const CommandContext& command : taken) End(static_cast<uint16_t>(command.tag));
+  return taken;
+}
+
+void UasWatch::HandleIu(Bytes iu) {
+  if (IsLast(iu)) return End(TagOf(iu));
+  const std::optional<size_t> way = WayOf(iu);
+  if (!way || Find(TagOf(iu)) == nullptr) return;
+  std::vector<uint16_t>& tags = granted_[*way];
+  if (tags.size() == kCommandsMax) tags.erase(tags.begin());
+  tags.push_back(TagOf(iu));
 }
 
 const CommandContext* UasWatch::Find(uint16_t tag) const {
@@ -162,6 +176,15 @@ UasWatch::Iu::Iu(const usb::Transfer& transfer) : length_(CopyData(transfer, roo
 uint16_t UasWatch::TagOf(Bytes iu) {
   const auto* header = View<Header>(iu);
   return header == nullptr ? uint16_t{0} : static_cast<uint16_t>(header->tag);
+}
+
+std::optional<size_t> UasWatch::WayOf(Bytes iu) {
+  const auto* header = View<Header>(iu);
+  if (header == nullptr) return std::nullopt;
+  const auto id = static_cast<IuId>(header->id);
+  if (id == IuId::kReadReady) return 0;
+  if (id == IuId::kWriteReady) return 1;
+  return std::nullopt;
 }
 
 bool UasWatch::IsLast(Bytes iu) {

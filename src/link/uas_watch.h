@@ -33,6 +33,8 @@ class UasWatch {
   UasPipe PipeOf(usb::EndpointAddress endpoint) const { return pipes_[endpoint.index()]; }
   // The host submits a transfer to one of the pipes: the tag it belongs to, 0 where nothing says.
   uint16_t HandleSubmit(const usb::Transfer& transfer);
+  // A TASK MANAGEMENT IU goes to the device: takes the commands that it takes back out of the list.
+  std::vector<fault::CommandContext> TakeManaged(const wire::uas::TaskManagementIu& iu);
   // An IU of the device, as the host is about to see it.
   void HandleIu(Bytes iu);
 
@@ -57,6 +59,9 @@ class UasWatch {
   static uint16_t TagOf(Bytes iu);
   // A SENSE IU, or a RESPONSE IU: the last word on its tag.
   static bool IsLast(Bytes iu);
+  // A ready IU without streams: which of the two data pipes is asked for. Data moves in the order
+  // of these.
+  static std::optional<size_t> WayOf(Bytes iu);
 
  private:
   static constexpr size_t kCommandsMax = 256;  // of more, the oldest is forgotten

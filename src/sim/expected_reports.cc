@@ -99,7 +99,7 @@ constexpr std::array<ExpectedReport, fault::kKindsCount> kExpected{{
     Broken(Kind::kStatusBeforeData, kWell, {kTimedOut}),
     Broken(Kind::kDataAborted, kNot, {kFault}),
     Broken(Kind::kLostCommandIu, kNot, {kTimedOut}),
-    Broken(Kind::kStreamRefused, kNot, {kStalled, kDisconnected}),
+    Broken(Kind::kStreamRefused, kNot, {kStalled, kDisconnected, kFault}),
     Refused(Kind::kNoSense, SenseKey::kNoSense, 0x00, 0x00),
     Refused(Kind::kRecoveredError, SenseKey::kRecoveredError, 0x17, 0x00),
     Refused(Kind::kNotReady, SenseKey::kNotReady, 0x04, 0x01),

@@ -124,7 +124,8 @@ def canaries(source, build):
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             start = time.monotonic()
-            found = run(usbtwin, "sim", "--bot", "--canary", name, "--minutes", "1",
+            hosts = "--uasp" if name.startswith("uas-") else "--bot"
+            found = run(usbtwin, "sim", hosts, "--canary", name, "--minutes", "1",
                         "--shrink-seconds", "30", cwd=folder)
             seconds = time.monotonic() - start
             command = re.search(r"usbtwin (sim --seed.*--canary.*)", found.stderr)
