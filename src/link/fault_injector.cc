@@ -168,7 +168,6 @@ void FaultInjector::OnDone(Transfer& transfer, uint64_t word) {
 // The link below is done with it. Unless its state changes, so are we.
 void FaultInjector::Answered(Flight& flight) {
   Transfer& transfer = *flight.transfer;
-  const bool ok = transfer.outcome == Outcome::kOk;
   if (flight.swapped) Restore(flight);
   // A halt must be told, or the host would not clear it.
   if (flight.doomed && transfer.outcome == Outcome::kStall && !transfer.setup) {
@@ -183,6 +182,7 @@ void FaultInjector::Answered(Flight& flight) {
   if (flight.doomed) transfer.outcome = doom_;
   if (flight.pipe != UasPipe::kNone && !flight.doomed) AnsweredUas(flight);
   if (flight.state != State::kSent) return;
+  const bool ok = transfer.outcome == Outcome::kOk;
   if (flight.moment == Moment::kStatus && ok) NoteStatus(flight);
   const Before after = flight.rule == nullptr ? nullptr : HandlerOf(flight.rule->kind).after;
   if (ok && !flight.doomed && after != nullptr) (this->*after)(flight);

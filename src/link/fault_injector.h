@@ -214,7 +214,7 @@ class FaultInjector final : public usb::Link,
   std::optional<wire::bot::CommandStatusWrapper> last_status_;
 
   std::deque<std::unique_ptr<Parcel>> parcels_;
-  bool mail_ = false;                     // there may be parcels, or reads that are starved
+  bool mail_ = false;  // there may be parcels, or reads that are starved
   std::array<std::vector<uint16_t>, 2> ready_lost_;  // of these tags, data-in and data-out
 
   Errand errand_ = Errand::kNone;

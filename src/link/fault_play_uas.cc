@@ -75,9 +75,13 @@ bool FaultInjector::PlayableUas(Flight& flight, const Rule& rule) {
 
 // The link below is done with a transfer of one of the pipes.
 void FaultInjector::AnsweredUas(Flight& flight) {
-  const Outcome outcome = flight.transfer->outcome;
+  Outcome& outcome = flight.transfer->outcome;
   const bool recalled = std::exchange(flight.recalled, false) && !flight.cancelled;
-  if (recalled && outcome == Outcome::kCancelled) return Starve(flight);
+  if (recalled && outcome == Outcome::kCancelled) {
+    // An IU that had moved already came all the same.
+    if (flight.transfer->length_actual == 0) return Starve(flight);
+    outcome = Outcome::kOk;
+  }
   if (SharesStatus(flight) && (HoldReady(flight) || PassOn(flight))) return;
   // One before it was answered, and is late or about to end.
   for (Flight* other = &live_.front(); other != &flight; other = live_.next(*other)) {
