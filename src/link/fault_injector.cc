@@ -186,6 +186,14 @@ void FaultInjector::Answered(Flight& flight) {
   if (flight.moment == Moment::kStatus && ok) NoteStatus(flight);
   const Before after = flight.rule == nullptr ? nullptr : HandlerOf(flight.rule->kind).after;
   if (ok && !flight.doomed && after != nullptr) (this->*after)(flight);
+  const bool may_wait = flight.pipe != UasPipe::kNone && flight.state == State::kSent;
+  if (!may_wait || flight.doomed || transfer.outcome == Outcome::kCancelled) return;
+  // One before it was answered, and is late or about to end.
+  for (Flight* other = &live_.front(); other != &flight; other = live_.next(*other)) {
+    const bool ends = other->state == State::kDue || other->state == State::kReady ||
+                      other->state == State::kPosted;
+    if (ends && SamePipe(*other, flight)) flight.state = State::kReady;
+  }
 }
 
 // It was answered, but not for those above: to them it is still under way.

@@ -83,14 +83,6 @@ void FaultInjector::AnsweredUas(Flight& flight) {
     outcome = Outcome::kOk;
   }
   if (SharesStatus(flight) && (HoldReady(flight) || PassOn(flight))) return;
-  // One before it was answered, and is late or about to end.
-  for (Flight* other = &live_.front(); other != &flight; other = live_.next(*other)) {
-    const bool ends = other->state == State::kDue || other->state == State::kReady ||
-                      other->state == State::kPosted;
-    if (!ends || !SamePipe(*other, flight) || outcome == Outcome::kCancelled) continue;
-    flight.state = State::kReady;
-    return;
-  }
   if (outcome == Outcome::kOk && flight.rule == nullptr) DrawForAnswer(flight);
 }
 
