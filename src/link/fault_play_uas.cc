@@ -82,6 +82,9 @@ void FaultInjector::AnsweredUas(Flight& flight) {
     if (flight.transfer->length_actual == 0) return Starve(flight);
     outcome = Outcome::kOk;
   }
+  // What goes on to another read is what came of it here.
+  const bool cut = flight.rule != nullptr && flight.rule->kind == Kind::kShortIn;
+  if (cut && outcome == Outcome::kOk) EndCut(flight);
   if (SharesStatus(flight) && (HoldReady(flight) || PassOn(flight))) return;
   if (outcome == Outcome::kOk && flight.rule == nullptr) DrawForAnswer(flight);
 }
