@@ -65,7 +65,9 @@ def few(usbtwin):
 
 def many(usbtwin):
     table = simulate(usbtwin, COMMANDS_MIN)
-    unseen = [name for name, count in table["faults"].items() if count["observed"] == 0]
+    # Hosts that speak UAS meet faults with --uasp alone.
+    unseen = [name for name, count in table["faults"].items()
+              if count["observed"] == 0 and not name.startswith("uas.")]
     check(not unseen, f"never observed: {unseen}")
     for key, times in table["usbip"].items():
         check(times, f"USB/IP: no {key}")
