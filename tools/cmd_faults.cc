@@ -26,6 +26,7 @@ std::string_view GroupText(std::string_view group) {
   if (group == "usb") return "transfers of any device";
   if (group == "port") return "the port it is plugged into";
   if (group == "bot") return "Bulk-Only Transport";
+  if (group == "uas") return "USB Attached SCSI";
   if (group == "scsi") return "logical units of an emulated device";
   return "the stores behind the units of an emulated device";
 }

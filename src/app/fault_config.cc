@@ -185,7 +185,8 @@ std::string DescribeUnknownKind(const std::string& name) {
 FaultConditions ConditionsOf(Kind kind) {
   const KindInfo& info = fault::Info(kind);
   const bool transfer = IsAtAny(info, {Moment::kCommand, Moment::kDataIn, Moment::kDataOut,
-                                       Moment::kStatus, Moment::kControl, Moment::kCancel});
+                                       Moment::kStatus, Moment::kCommandIu, Moment::kStatusIu,
+                                       Moment::kDataLeg, Moment::kControl, Moment::kCancel});
   const bool port = info.at(Moment::kPortRequest);
   const bool unit = info.at(Moment::kExecute);
   const bool store = IsAtAny(info, {Moment::kStoreRead, Moment::kStoreWrite, Moment::kStoreFlush});
@@ -207,7 +208,7 @@ Result<void, Failure> CheckWithoutTwin(const FaultFile& file, const std::string&
     return Failure{Failure::Kind::kUsage,
                    file.places[index] + ": " + fault::Info(kind).name +
                        " begins inside an emulated device, and " + Printable(device) +
-                       " is none; usb., port. and bot. faults are possible there"};
+                       " is none; usb., port., bot. and uas. faults are possible there"};
   }
   return {};
 }

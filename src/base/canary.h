@@ -36,13 +36,16 @@ enum class Canary : uint8_t {
   kVerifyWithoutReading,  // VERIFY answers without reading the medium
   kFailedWriteWrites,     // a write that fails is carried out all the same
   kLossForgotten,         // a flush says nothing of the power loss before it
+  kUasWrongStream,        // a host of UAS accepts the status of another tag than its stream's
+  kUasDataNotAwaited,     // one leaves out data that comes after the status
+  kUasTagAgain,           // one uses the tag again that was used last, whatever still comes for it
 };
 
 struct CanaryName {
   Canary canary;
   std::string_view name;
 };
-inline constexpr std::array<CanaryName, 24> kCanaries{{
+inline constexpr std::array<CanaryName, 27> kCanaries{{
     {Canary::kResidueIgnored, "residue-ignored"},
     {Canary::kStaleStatus, "stale-status"},
     {Canary::kSignatureIgnored, "signature-ignored"},
@@ -67,6 +70,9 @@ inline constexpr std::array<CanaryName, 24> kCanaries{{
     {Canary::kVerifyWithoutReading, "verify-without-reading"},
     {Canary::kFailedWriteWrites, "failed-write-writes"},
     {Canary::kLossForgotten, "loss-forgotten"},
+    {Canary::kUasWrongStream, "uas-wrong-stream"},
+    {Canary::kUasDataNotAwaited, "uas-data-not-awaited"},
+    {Canary::kUasTagAgain, "uas-tag-again"},
 }};
 
 #ifdef USBTWIN_CANARIES

@@ -11,7 +11,8 @@ using usb::Outcome;
 void FaultInjector::Draw(Flight& flight) {
   if (!flight.moment) return;
   const Rule* rule = nullptr;
-  if (flight.moment == Moment::kDataOut && drawn_early_) {
+  const bool uas = flight.pipe != UasPipe::kNone;
+  if (flight.moment == Moment::kDataOut && drawn_early_ && !uas) {
     rule = *std::exchange(drawn_early_, std::nullopt);
     flight.serial = drawn_early_serial_;
     if (rule == nullptr || Playable(flight, *rule)) {
@@ -21,11 +22,11 @@ void FaultInjector::Draw(Flight& flight) {
     }
     return;
   }
-  if (!player_.watches(*flight.moment)) return;
+  if (!player_.watches(*flight.moment)) return DrawForIu(flight);
   rule = player_.Draw({.moment = *flight.moment,
                        .endpoint = flight.transfer->endpoint.value,
-                       .command = watch_.command()});
-  if (rule == nullptr) return;
+                       .command = uas ? uas_.Find(flight.tag) : watch_.command()});
+  if (rule == nullptr) return DrawForIu(flight);
   if (!Playable(flight, *rule)) return player_.Retract();
   flight.rule = rule;
   flight.serial = player_.serial();

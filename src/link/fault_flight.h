@@ -1,11 +1,13 @@
 // What a FaultInjector remembers of one transfer, or of one port request, that passes through it.
-// Both are kept in pools and used again. Internal to the injector.
+// Both are kept in pools and used again; what it holds back itself is not. Internal to the
+// injector.
 #pragma once
 
 #include <optional>
 #include <vector>
 
 #include "link/fault_player.h"
+#include "link/uas_watch.h"
 #include "usb/link.h"
 
 namespace usbtwin::link {
@@ -44,10 +46,29 @@ struct FaultFlight final : public ListNode, public Timer {
   bool cancel_late = false;                  // the timer is that of the cancellation
   bool doomed = false;                       // its port is being reset by the injector
   bool unheeded = false;                     // the host gave up on it before it ended
+  UasPipe pipe = UasPipe::kNone;             // it belongs to
+  uint16_t tag = 0;                          // whose it is there, as far as it says
+  bool starved = false;                      // kHeld: its IU went elsewhere
+  bool recalled = false;                     // asked back, for an IU that waits for a read
   bool swapped = false;                      // `out` or `in` of the transfer is ours
   Bytes out;                                 // the caller's, while it is swapped
   MutableBytes in;                           // the caller's, while it is swapped
   std::vector<uint8_t> room;                 // in place of either
+};
+
+// An IU of the device that waits for a read of the status pipe, or for its time.
+struct FaultParcel final : public Timer {
+  FaultParcel(FaultInjector& injector_in, Clock& clock_in, const usb::Transfer& transfer)
+      : injector(injector_in), clock(clock_in), iu(transfer) {}
+  ~FaultParcel() { clock.Disarm(*this); }
+  void HandleTimer() override;
+
+  FaultInjector& injector;
+  Clock& clock;
+  const UasWatch::Iu iu;
+  const fault::Rule* rule = nullptr;  // what shows in it; null: it is as the device sent it
+  uint64_t serial = 0;                // the name of that injection
+  bool due = true;                    // else when the timer fires
 };
 
 struct FaultPortFlight final : public Timer {

@@ -14,7 +14,8 @@ constexpr size_t kFlightsFirst = 16;
 
 // Those at which something is played here, or inside the twin, whose answers are watched then.
 constexpr std::array kMoments{Moment::kCommand,    Moment::kDataIn,     Moment::kDataOut,
-                              Moment::kStatus,     Moment::kControl,    Moment::kCancel,
+                              Moment::kStatus,     Moment::kCommandIu,  Moment::kStatusIu,
+                              Moment::kDataLeg,    Moment::kControl,    Moment::kCancel,
                               Moment::kExecute,    Moment::kStoreRead,  Moment::kStoreWrite,
                               Moment::kStoreFlush, Moment::kPortRequest};
 
@@ -56,6 +57,9 @@ FaultInjector::Flight& FaultInjector::TakeFlight(Transfer& transfer) {
   flight.rule = flight.cancel_rule = nullptr;
   flight.drawn = flight.observed = flight.cancelled = flight.cancel_late = false;
   flight.doomed = flight.swapped = flight.unheeded = false;
+  flight.starved = flight.recalled = false;
+  flight.pipe = UasPipe::kNone;
+  flight.tag = 0;
   live_.PushBack(flight);
   ++in_flight_count_;
   return flight;
@@ -90,7 +94,12 @@ void FaultInjector::Submit(Transfer& transfer) {
   if (!engaged()) return inner_.Submit(transfer);
   Flight& flight = TakeFlight(transfer);
   transfer.Push(*this, flight.index);
-  if (transfer.packets.empty()) flight.moment = watch_.HandleSubmit(transfer);
+  if (!transfer.setup) flight.pipe = uas_.PipeOf(transfer.endpoint);
+  if (flight.pipe != UasPipe::kNone) {
+    HandleSubmitUas(flight);
+  } else if (transfer.packets.empty()) {
+    flight.moment = watch_.HandleSubmit(transfer);
+  }
   if (flight.moment == Moment::kCommand) {
     drawn_early_.reset();
     residue_.reset();
@@ -99,6 +108,7 @@ void FaultInjector::Submit(Transfer& transfer) {
     player_.HandleCommand();
   }
   if (MayBegin(flight)) Begin(flight);
+  Deliver();
 }
 
 void FaultInjector::Begin(Flight& flight) {
@@ -147,7 +157,10 @@ void FaultInjector::OnDone(Transfer& transfer, uint64_t word) {
     // One before it may still wait here for the end of a reset: it comes first all the same.
     const bool gone = flight.state == State::kSent && transfer.outcome == Outcome::kDisconnected;
     if (gone && HasEarlier(flight)) flight.state = State::kReady;
-    if (flight.state != State::kSent) return Keep(flight);
+    if (flight.state != State::kSent) {
+      Keep(flight);
+      return Deliver();
+    }
   }
   Finish(flight);
 }
@@ -155,7 +168,6 @@ void FaultInjector::OnDone(Transfer& transfer, uint64_t word) {
 // The link below is done with it. Unless its state changes, so are we.
 void FaultInjector::Answered(Flight& flight) {
   Transfer& transfer = *flight.transfer;
-  const bool ok = transfer.outcome == Outcome::kOk;
   if (flight.swapped) Restore(flight);
   // A halt must be told, or the host would not clear it.
   if (flight.doomed && transfer.outcome == Outcome::kStall && !transfer.setup) {
@@ -170,9 +182,20 @@ void FaultInjector::Answered(Flight& flight) {
     return;
   }
   if (flight.doomed) transfer.outcome = doom_;
+  if (flight.pipe != UasPipe::kNone && !flight.doomed) AnsweredUas(flight);
+  if (flight.state != State::kSent) return;
+  const bool ok = transfer.outcome == Outcome::kOk;
   if (flight.moment == Moment::kStatus && ok) NoteStatus(flight);
   const Before after = flight.rule == nullptr ? nullptr : HandlerOf(flight.rule->kind).after;
   if (ok && !flight.doomed && after != nullptr) (this->*after)(flight);
+  const bool may_wait = flight.pipe != UasPipe::kNone && flight.state == State::kSent;
+  if (!may_wait || flight.doomed || transfer.outcome == Outcome::kCancelled) return;
+  // One before it was answered, and is late or about to end.
+  for (Flight* other = &live_.front(); other != &flight; other = live_.next(*other)) {
+    const bool ends = other->state == State::kDue || other->state == State::kReady ||
+                      other->state == State::kPosted;
+    if (ends && SamePipe(*other, flight)) flight.state = State::kReady;
+  }
 }
 
 // It was answered, but not for those above: to them it is still under way.
@@ -271,6 +294,7 @@ void FaultInjector::Finish(Flight& flight) {
       transfer.outcome == Outcome::kFault && flight.rule != nullptr && !flight.doomed;
   if (!transfer.setup && (fails || transfer.outcome == Outcome::kStall)) HoldBehind(flight);
   Note(flight);
+  if (flight.pipe != UasPipe::kNone || transfer.setup) FinishUas(flight);
   if (flight.moment && !flight.unheeded) {
     const bool talks = watch_.command() != nullptr;
     watch_.HandleDone(transfer, *flight.moment);
@@ -345,6 +369,7 @@ bool IsDelay(Kind kind) {
 
 // What came through of what the twin answered. What the injector changed is its own answer.
 void FaultInjector::NoteCame(const Flight& flight) {
+  if (flight.pipe != UasPipe::kNone) return NoteUas(flight);
   const Outcome outcome = flight.transfer->outcome;
   const bool changed = flight.rule != nullptr && flight.observed && !IsDelay(flight.rule->kind);
   if (changed) {
@@ -379,6 +404,7 @@ void FaultInjector::Pump() {
       Begin(*flight);
     }
   }
+  Deliver();
   for (PortFlight& port_flight : port_flights_) {
     if (errand_ == Errand::kNone && port_flight.queued) BeginPort(port_flight);
   }

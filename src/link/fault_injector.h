@@ -1,6 +1,7 @@
-// FaultInjector: a Link that plays the faults of transfers, of ports and of Bulk-Only devices
-// (fault_kinds.h) on whatever Link is below it. It knows nothing of the device but what passes: it
-// follows command wrappers to know the command under way and what each transfer of it is.
+// FaultInjector: a Link that plays the faults of transfers, of ports, of Bulk-Only and of UAS
+// devices (fault_kinds.h) on whatever Link is below it. It knows nothing of the device but what
+// passes: it follows command wrappers and IUs to know which commands are under way, and what each
+// transfer of them is.
 //
 // The invariant: it keeps the Link contract (usb/link.h) itself, whatever it plays. Behind a
 // transfer with a fault the later ones of its endpoint wait, and behind a stall they move nothing;
@@ -16,6 +17,7 @@
 
 #include <bitset>
 #include <deque>
+#include <memory>
 
 #include "link/bot_watch.h"
 #include "link/fault_flight.h"
@@ -52,8 +54,10 @@ class FaultInjector final : public usb::Link,
  private:
   friend struct FaultFlight;
   friend struct FaultPortFlight;
+  friend struct FaultParcel;
   using Flight = FaultFlight;
   using PortFlight = FaultPortFlight;
+  using Parcel = FaultParcel;
   using State = FaultFlight::State;
   using Before = void (FaultInjector::*)(Flight&);
   // How a kind is played: `before` in place of sending the transfer, `after` when it was answered.
@@ -131,6 +135,31 @@ class FaultInjector final : public usb::Link,
   void ForgeData(Flight& flight, uint32_t length);
   void Forge(Flight& flight);
 
+  // fault_play_uas.cc: UAS.
+  void HandleSubmitUas(Flight& flight);
+  void DrawForIu(Flight& flight);
+  void DrawForAnswer(Flight& flight);
+  bool PlayableUas(Flight& flight, const fault::Rule& rule);
+  void AnsweredUas(Flight& flight);
+  bool HoldReady(Flight& flight);
+  bool PassOn(Flight& flight);
+  void PlayLostIu(Flight& flight);
+  void EndLostIu(Flight& flight);
+  void EndLateIu(Flight& flight);
+  void EndRepeatedIu(Flight& flight);
+  void EndForgedIu(Flight& flight);
+  void EndWrongIu(Flight& flight);
+  void EndAbortedLeg(Flight& flight);
+  void NoteUas(const Flight& flight);
+  void FinishUas(const Flight& flight);
+  // fault_mail.cc: IUs that come to another read than the one they were sent to.
+  bool SharesStatus(const Flight& flight) const;
+  bool Resetting() const;
+  void Starve(Flight& flight);
+  Parcel& Stow(const usb::Transfer& transfer);
+  void Deliver();
+  void ForgetConversation();
+
   // fault_own.cc: the injector's own operations.
   enum class Errand : uint8_t { kNone, kReset, kUnplug, kSuspending, kSuspended, kResuming };
   enum class Drain : uint8_t { kNone, kRest, kData, kClear, kStatus };
@@ -172,15 +201,21 @@ class FaultInjector final : public usb::Link,
 
   // The conversation under way, and what the injector owes it.
   BotWatch watch_;
+  UasWatch uas_;
   std::optional<const fault::Rule*> drawn_early_;  // for the first data-out of the command
   uint64_t drawn_early_serial_ = 0;
   // What the device got of this command is spoilt; by which injection, and whether in its wrapper.
   uint64_t spoilt_serial_ = 0;  // 0: nothing is
   bool spoilt_wrapper_ = false;
-  bool forged_ = false;  // the device does not know of the command
+  uint16_t spoilt_tag_ = 0;  // of UAS
+  bool forged_ = false;      // the device does not know of the command
   bool stall_status_again_ = false;
   std::optional<uint32_t> residue_;  // what its status must say
   std::optional<wire::bot::CommandStatusWrapper> last_status_;
+
+  std::deque<std::unique_ptr<Parcel>> parcels_;
+  bool mail_ = false;  // there may be parcels, or reads that are starved
+  std::array<std::vector<uint16_t>, 2> ready_lost_;  // of these tags, data-in and data-out
 
   Errand errand_ = Errand::kNone;
   Drain drain_ = Drain::kNone;

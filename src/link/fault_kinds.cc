@@ -13,6 +13,9 @@ const char* Name(Moment moment) {
     case Moment::kDataIn: return "data-in";
     case Moment::kDataOut: return "data-out";
     case Moment::kStatus: return "status";
+    case Moment::kCommandIu: return "command IU";
+    case Moment::kStatusIu: return "status IU";
+    case Moment::kDataLeg: return "data leg";
     case Moment::kControl: return "control";
     case Moment::kCancel: return "cancel";
     case Moment::kPortRequest: return "port request";
@@ -41,6 +44,7 @@ constexpr uint32_t kBulkIn = At({kDataIn, kStatus});
 constexpr uint32_t kBulkOut = At({kCommand, kDataOut});
 constexpr uint32_t kAny = kBulkIn | kBulkOut | At({kControl});
 constexpr uint32_t kRequest = At({kPortRequest});
+constexpr uint32_t kIu = At({kStatusIu});
 constexpr uint32_t kUnit = At({kExecute});
 
 constexpr std::array<KindInfo, kKindsCount> kKinds{{
@@ -140,6 +144,34 @@ constexpr std::array<KindInfo, kKindsCount> kKinds{{
     {kFailedNoSense, "bot.failed-no-sense", At({kStatus}), P::kNone, 0,
      "the status says failed, and the sense says nothing",
      "reports the failure; a block device sends the command again"},
+    {kLostStatusIu, "uas.lost-status", kIu, P::kNone, 0,
+     "an IU of the device never arrives; of ready IUs the next ones for that pipe neither",
+     "aborts the task at its deadline; a block device sends the command again"},
+    {kLateStatusIu, "uas.late-status", kIu, P::kDelay, 100,
+     "an IU of the device arrives late; without streams others overtake it", "waits"},
+    {kRepeatedStatusIu, "uas.repeated-status", kIu, P::kNone, 0,
+     "without streams: an IU of the device comes twice",
+     "resets the port, since its tag is nobody's any more"},
+    {kForgedStatusIu, "uas.forged-status", kIu, P::kNone, 0,
+     "a SENSE IU for a tag that nobody uses comes first; with streams instead", "resets the port"},
+    {kWrongIuTag, "uas.wrong-tag", kIu, P::kNone, 0, "an IU carries a tag that nobody uses",
+     "resets the port"},
+    {kWrongStream, "uas.wrong-stream", kIu, P::kNone, 0,
+     "with streams: an IU carries the tag of another stream", "resets the port"},
+    {kGarbageIu, "uas.garbage-iu", kIu, P::kValue, 0xff, "the IU ID is `value`, which is reserved",
+     "resets the port"},
+    {kShortStatusIu, "uas.short-status", kIu, P::kLength, 3,
+     "an IU of the device has only `length` bytes", "resets the port"},
+    {kStatusBeforeData, "uas.status-before-data", At({kDataLeg}), P::kDelay, 100,
+     "data ends after the status of its command, or after the delay",
+     "waits for the data, for a second at most"},
+    {kDataAborted, "uas.data-aborted", At({kDataLeg}), P::kLength, 0,
+     "data ends in a bus error after `length` bytes", "resets the port"},
+    {kLostCommandIu, "uas.lost-command", At({kCommandIu}), P::kNone, 0,
+     "an IU never reaches the device, and the host is told that it did",
+     "aborts the task at its deadline; a block device sends the command again"},
+    {kStreamRefused, "uas.stream-refused", kRequest, P::kNone, 0, "the device is given no streams",
+     "names the error; in recovery, opens the device anew"},
     {kNoSense, "scsi.no-sense", kUnit, P::kNone, 0, "CHECK CONDITION, no sense (00/00/00)",
      "sends the command again, then reports the failure"},
     {kRecoveredError, "scsi.recovered-error", kUnit, P::kNone, 0,

@@ -1,7 +1,7 @@
 // The faults there are: one table of names, where each is played, what it needs and what a host
 // must make of it. A plan (fault_plan.h) says which of them happen when; the places that play them
-// are link::FaultInjector (transfers, ports, Bulk-Only), emulator::FaultyUnit (SCSI) and
-// emulator::FaultyStore (media). Programs print the table; tests walk through it.
+// are link::FaultInjector (transfers, ports, Bulk-Only, UAS), emulator::FaultyUnit (SCSI)
+// and emulator::FaultyStore (media). Programs print the table; tests walk through it.
 #pragma once
 
 #include <cstdint>
@@ -56,6 +56,19 @@ enum class Kind : uint8_t {
   kNoStatus,
   kZeroPacket,
   kFailedNoSense,
+  // USB Attached SCSI.
+  kLostStatusIu,
+  kLateStatusIu,
+  kRepeatedStatusIu,
+  kForgedStatusIu,
+  kWrongIuTag,
+  kWrongStream,
+  kGarbageIu,
+  kShortStatusIu,
+  kStatusBeforeData,
+  kDataAborted,
+  kLostCommandIu,
+  kStreamRefused,
   // SCSI units of a twin.
   kNoSense,
   kRecoveredError,
@@ -94,6 +107,9 @@ enum class Moment : uint8_t {
   kDataIn,       // any other transfer from a bulk or interrupt endpoint
   kDataOut,      // any other transfer to one
   kStatus,       // the read of a status wrapper
+  kCommandIu,    // an IU is about to go to a UAS device
+  kStatusIu,     // an IU came from it
+  kDataLeg,      // data of one of its commands moved
   kControl,      // a control transfer
   kCancel,       // the host cancels a transfer
   kPortRequest,  // claim, clear halt, configure, reset...

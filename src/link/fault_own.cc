@@ -81,8 +81,7 @@ void FaultInjector::EndErrand(Outcome outcome) {
   own_flight_ = nullptr;
   doom_ = outcome;
   silent_.reset();
-  watch_.HandleReset();
-  forged_ = stall_status_again_ = false;
+  ForgetConversation();
   for (Flight* flight = &live_.front(); flight != nullptr; flight = live_.next(*flight)) {
     if (!flight->doomed || flight->state != State::kOwn) continue;
     flight->transfer->outcome = outcome;

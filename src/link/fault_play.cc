@@ -55,6 +55,18 @@ const FaultInjector::Handler& FaultInjector::HandlerOf(Kind kind) {
       Handler{Kind::kNoStatus, &F::PlayHold, nullptr},
       Handler{Kind::kZeroPacket, &F::PlayEmpty, nullptr},
       Handler{Kind::kFailedNoSense, nullptr, &F::EndWrongStatus},
+      Handler{Kind::kLostStatusIu, nullptr, &F::EndLostIu},
+      Handler{Kind::kLateStatusIu, nullptr, &F::EndLateIu},
+      Handler{Kind::kRepeatedStatusIu, nullptr, &F::EndRepeatedIu},
+      Handler{Kind::kForgedStatusIu, nullptr, &F::EndForgedIu},
+      Handler{Kind::kWrongIuTag, nullptr, &F::EndWrongIu},
+      Handler{Kind::kWrongStream, nullptr, &F::EndWrongIu},
+      Handler{Kind::kGarbageIu, nullptr, &F::EndWrongIu},
+      Handler{Kind::kShortStatusIu, nullptr, &F::EndCut},
+      Handler{Kind::kStatusBeforeData, nullptr, &F::EndDelayed},
+      Handler{Kind::kDataAborted, nullptr, &F::EndAbortedLeg},
+      Handler{Kind::kLostCommandIu, &F::PlayLostIu, nullptr},
+      Handler{Kind::kStreamRefused, nullptr, nullptr},
   };
   const auto place = static_cast<size_t>(kind);
   CHECK_LT(place, kHandlers.size());
@@ -187,6 +199,7 @@ void FaultInjector::EndFlipped(Flight& flight) {
 // Whether that comes to anything is for the device to say; see NoteSpoilt.
 void FaultInjector::EndSpoilt(Flight& flight) {
   spoilt_serial_ = flight.serial;
+  spoilt_tag_ = flight.tag;
   spoilt_wrapper_ = flight.moment == Moment::kCommand;
 }
 

@@ -48,6 +48,7 @@ bool Suits(Kind kind, const usb::PortRequest& request) {
   if (kind == Kind::kResetFails) return std::holds_alternative<usb::ResetPort>(request);
   if (kind == Kind::kClaimFails) return std::holds_alternative<usb::ClaimInterface>(request);
   if (kind == Kind::kConfigureFails) return std::holds_alternative<usb::SetConfiguration>(request);
+  if (kind == Kind::kStreamRefused) return std::holds_alternative<usb::AllocateStreams>(request);
   return true;
 }
 
@@ -87,11 +88,10 @@ bool Player::Happens(uint32_t chance) {
 
 namespace {
 
-BlockRange BlocksOf(const Occasion& occasion) {
-  const CommandContext* command = occasion.command;
-  if (command == nullptr || command->blocks_count == 0) return {};
-  const uint64_t more = std::min(command->blocks_count - 1, UINT64_MAX - command->lba);
-  return {.first = command->lba, .last = command->lba + more};
+BlockRange BlocksOf(const CommandContext& command) {
+  if (command.blocks_count == 0) return {};
+  const uint64_t more = std::min(command.blocks_count - 1, UINT64_MAX - command.lba);
+  return {.first = command.lba, .last = command.lba + more};
 }
 
 }  // namespace
@@ -127,13 +127,15 @@ const Rule* Player::DrawFrom(const Occasion& occasion, uint32_t first) {
     if (injections_.size() == kInjectionsMax) {
       injections_.erase(injections_.begin(), injections_.begin() + kInjectionsMax / 2);
     }
+    const CommandContext about = occasion.command == nullptr ? CommandContext{} : *occasion.command;
     injections_.push_back({.kind = rule.kind,
                            .when = clock_.Now(),
                            .serial = ++serial_,
                            .rule = index,
                            .command = commands_,
                            .moment = occasion.moment,
-                           .blocks = BlocksOf(occasion)});
+                           .about = about,
+                           .blocks = BlocksOf(about)});
     last_ = index;
     return &rule;
   }
@@ -168,7 +170,10 @@ void Player::Observe(uint64_t serial) {
 }
 
 void Player::Show(uint64_t serial, Sign sign) {
-  if (carried_) return shown_.push_back({serial, sign});
+  if (carried_) {
+    if (shown_.size() == kShownMax) shown_.erase(shown_.begin());
+    return shown_.push_back({serial, sign});
+  }
   if (sign == Sign::kData || sign == Sign::kStatus) Observe(serial);
 }
 
@@ -178,32 +183,58 @@ void Player::EndWait(uint64_t serial) {
 
 void Player::HandleCommand() {
   ++commands_;
+  HandleForgotten();
+}
+
+void Player::HandleQueuedCommand() {
+  ++commands_;
+}
+
+void Player::HandleForgotten() {
   std::erase_if(shown_, [](const Shown& shown) { return shown.sign != Sign::kGone; });
 }
 
+// Whether the injection was one in that command: a unit names all of it, a store the blocks that it
+// worked on. Two commands that are the same cannot be told apart.
+bool Player::Concerns(uint64_t serial, const CommandContext* command) {
+  if (command == nullptr) return true;
+  const Injection* injection = Find(serial);
+  if (injection == nullptr || injection->about.lun != command->lun) return false;
+  const BlockRange& left = injection->blocks;
+  const BlockRange right = BlocksOf(*command);
+  if (injection->moment != Moment::kExecute) {
+    return left.first <= right.last && right.first <= left.last;
+  }
+  return injection->about.opcode == command->opcode && left.first == right.first &&
+         left.last == right.last;
+}
+
 template <class Holds>
-void Player::ObserveShown(Holds holds) {
+void Player::ObserveShown(const CommandContext* command, Holds holds) {
   if (shown_.empty()) return;
   std::erase_if(shown_, [&](const Shown& shown) {
-    if (holds(shown.sign)) Observe(shown.serial);
-    return holds(shown.sign);
+    const bool seen = holds(shown.sign) && Concerns(shown.serial, command);
+    if (seen) Observe(shown.serial);
+    return seen;
   });
 }
 
-void Player::HandleStatus() {
-  ObserveShown([](Sign sign) { return sign != Sign::kGone; });
+void Player::HandleStatus(const CommandContext* command) {
+  ObserveShown(command, [](Sign sign) { return sign != Sign::kGone; });
 }
 
-void Player::HandleLostData() {
-  std::erase_if(shown_, [](const Shown& shown) { return shown.sign == Sign::kData; });
+void Player::HandleLostData(const CommandContext* command) {
+  std::erase_if(shown_, [&](const Shown& shown) {
+    return shown.sign == Sign::kData && Concerns(shown.serial, command);
+  });
 }
 
-void Player::HandleGivenUp() {
-  ObserveShown([](Sign sign) { return sign == Sign::kWait; });
+void Player::HandleGivenUp(const CommandContext* command) {
+  ObserveShown(command, [](Sign sign) { return sign == Sign::kWait; });
 }
 
 void Player::HandleGone() {
-  ObserveShown([](Sign sign) { return sign == Sign::kGone; });
+  ObserveShown(nullptr, [](Sign sign) { return sign == Sign::kGone; });
 }
 
 void Player::Stop() {

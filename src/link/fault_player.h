@@ -23,7 +23,7 @@ namespace usbtwin::fault {
 struct CommandContext {
   uint8_t opcode = 0;
   uint8_t lun = 0;
-  uint32_t tag = 0;           // dCBWTag; 0 where the place sees none
+  uint32_t tag = 0;           // dCBWTag, or the IU's; 0 where the place sees none
   uint64_t lba = 0;           // valid where blocks_count is not 0
   uint64_t blocks_count = 0;  // blocks it reads or writes
 };
@@ -45,6 +45,7 @@ struct Injection {
   uint32_t rule = 0;                 // index in the plan
   uint64_t command = 0;              // commands that had gone to the device when it was drawn
   Moment moment = Moment::kCommand;  // at which it was drawn
+  CommandContext about;              // what the occasion said of its command
   BlockRange blocks;                 // what the occasion was about, where it named blocks; else all
   bool observed = false;             // the host noticed: another outcome, other bytes, or later
 };
@@ -88,10 +89,15 @@ class Player {
   void CarryAnswers() { carried_ = true; }
   // A command goes to the device: what the one before it showed will not come any more.
   void HandleCommand();
-  void HandleStatus();    // the status came as the device sent it
-  void HandleLostData();  // data did not
-  void HandleGivenUp();   // the host gave up on data or status that the device owes
-  void HandleGone();      // the device is found to be gone
+  // The same where others are under way; HandleForgotten says when nothing of them will come.
+  void HandleQueuedCommand();
+  void HandleForgotten();
+  // Of the command, where several are under way. The status came as the device sent it.
+  void HandleStatus(const CommandContext* command = nullptr);
+  void HandleLostData(const CommandContext* command = nullptr);  // data did not
+  // The host gave up on data or status that the device owes.
+  void HandleGivenUp(const CommandContext* command = nullptr);
+  void HandleGone();  // the device is found to be gone
   uint64_t commands() const { return commands_; }
 
   // Played since the last Forget, in order; of very many the latest.
@@ -119,6 +125,7 @@ class Player {
 
  private:
   static constexpr size_t kInjectionsMax = 1 << 16;
+  static constexpr size_t kShownMax = 256;  // of more, the oldest is forgotten
 
   struct State {
     uint64_t seen = 0;      // occasions that fit
@@ -139,8 +146,9 @@ class Player {
   bool Happens(uint32_t chance);
   const Rule* DrawFrom(const Occasion& occasion, uint32_t first);
   Injection* Find(uint64_t serial);
+  bool Concerns(uint64_t serial, const CommandContext* command);
   template <class Holds>
-  void ObserveShown(Holds holds);
+  void ObserveShown(const CommandContext* command, Holds holds);
 
   const Clock& clock_;
   Chooser& chooser_;

@@ -13,7 +13,8 @@ namespace {
 // What a link below would say.
 Outcome OutcomeOf(Kind kind) {
   if (kind == Kind::kClaimFails) return Outcome::kBusy;
-  const bool refused = kind == Kind::kClearHaltFails || kind == Kind::kConfigureFails;
+  const bool refused = kind == Kind::kClearHaltFails || kind == Kind::kConfigureFails ||
+                       kind == Kind::kStreamRefused;
   return refused ? Outcome::kStall : Outcome::kFault;
 }
 
@@ -112,17 +113,17 @@ void FaultInjector::HandlePortDone(const usb::PortRequest& request) {
     return;
   }
   const bool reset = std::holds_alternative<usb::ResetPort>(request);
-  if (!reset && !std::holds_alternative<usb::SetConfiguration>(request) &&
-      !std::holds_alternative<usb::SetAlternate>(request)) {
-    return;
-  }
+  const auto* configuration = std::get_if<usb::SetConfiguration>(&request);
+  const auto* setting = std::get_if<usb::SetAlternate>(&request);
+  if (!reset && configuration == nullptr && setting == nullptr) return;
+  if (configuration != nullptr) uas_.HandleConfigured(configuration->value);
+  if (setting != nullptr) uas_.HandleAlternate(setting->interface, setting->alternate_setting);
   halted_.reset();
   if (reset) {
     CancelHeld();
     silent_.reset();
   }
-  watch_.HandleReset();
-  forged_ = stall_status_again_ = false;
+  ForgetConversation();
   residue_.reset();
 }
 

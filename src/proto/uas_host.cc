@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <utility>
 
+#include "base/canary.h"
+
 namespace usbtwin::uas {
 
 using usb::Outcome;
@@ -50,10 +52,13 @@ HostEngine::HostEngine(const HostOptions& options)
   free_ = (uint64_t{1} << tags_count_) - 1;
 }
 
-// Tags take turns, so that an IU which comes twice finds nobody.
+// Tags take turns, and rest where there are others, so that an IU which comes twice finds nobody.
 uint16_t HostEngine::TakeTag() {
-  const uint64_t later = free_ & ~((uint64_t{1} << last_tag_) - 1);
-  uint64_t choice = later != 0 ? later : free_;
+  const uint64_t rested = free_ & ~resting_;
+  const uint64_t choices = rested != 0 ? rested : free_;
+  const uint64_t later = choices & ~((uint64_t{1} << last_tag_) - 1);
+  uint64_t choice = later != 0 ? later : choices;
+  if (canary::Planted(canary::Canary::kUasTagAgain)) choice = free_;
   last_tag_ = TakeLowest(choice);
   free_ &= ~Bit(last_tag_);
   return last_tag_;
@@ -109,6 +114,10 @@ void HostEngine::Release(uint16_t tag) {
   CHECK(At(tag).state == State::kFinished);
   At(tag).state = State::kFree;
   free_ |= Bit(tag);
+  uint16_t& oldest = released_[released_next_++ % released_.size()];
+  if (oldest != 0) resting_ &= ~Bit(oldest);
+  oldest = tag;
+  resting_ |= Bit(tag);
   --tasks_count_;
 }
 
@@ -244,7 +253,8 @@ void HostEngine::HandleData(uint16_t tag, Outcome outcome, uint32_t length) {
   cancel_data_due_ &= ~Bit(tag);
   const uint32_t asked = std::min(task.length - task.moved, options_.transfer_length_max);
   CHECK_LE(length, asked);
-  task.moved += length;
+  const bool lost = canary::Planted(canary::Canary::kUasDataNotAwaited) && task.has_status;
+  if (!lost) task.moved += length;
   const bool ended = outcome != Outcome::kOk || length != asked || task.moved == task.length;
   if (!ended && task.state == State::kRunning && !task.has_status) {
     task.data_leg = Leg::kDue;

@@ -268,8 +268,11 @@ class HostEngine {
   uint16_t tasks_count_ = 0;   // whose tags are not free
   uint16_t ending_count_ = 0;  // of those, in State::kEnding
   uint16_t last_tag_ = 0;
+  std::array<uint16_t, 8> released_{};  // the tags that were released last, 0 for none
+  size_t released_next_ = 0;            // place of the oldest of them
   // A bit for each tag.
   uint64_t free_ = 0;
+  uint64_t resting_ = 0;  // those in released_
   uint64_t iu_due_ = 0;
   uint64_t data_due_ = 0;
   uint64_t status_due_ = 0;

@@ -21,6 +21,7 @@ constexpr uint64_t kRareRateExponentMax = 5;
 bool IsRare(const fault::KindInfo& info) {
   using fault::Moment;
   for (const Moment moment : {Moment::kCommand, Moment::kDataIn, Moment::kDataOut, Moment::kStatus,
+                              Moment::kCommandIu, Moment::kStatusIu, Moment::kDataLeg,
                               Moment::kExecute, Moment::kStoreRead, Moment::kStoreWrite}) {
     if (info.at(moment)) return false;
   }
@@ -44,7 +45,8 @@ fault::Rule DrawRule(Chooser& chooser, const fault::KindInfo& info, bool uas) {
       static constexpr std::array<uint32_t, 7> kLengths{0, 1, 12, 512, 513, 4096, UINT32_MAX};
       // A READ that ends on a full packet before its time has no end that shows over UAS, where
       // what follows may be another command's.
-      const bool first = info.kind == Kind::kShortStatus || (uas && info.kind == Kind::kShortData);
+      const bool first = info.kind == Kind::kShortStatus || info.kind == Kind::kShortStatusIu ||
+                         (uas && info.kind == Kind::kShortData);
       const size_t count = first ? 3 : kLengths.size();
       rule.length = kLengths[chooser.Choose(count, "how many bytes")];
       break;
@@ -56,6 +58,7 @@ fault::Rule DrawRule(Chooser& chooser, const fault::KindInfo& info, bool uas) {
       if (info.kind == Kind::kCorruptOut) rule.value = chooser.Choose(uas ? 8 : 32, "which bit");
       if (info.kind == Kind::kCorruptIn) rule.value = chooser.Choose(uas ? 8 : 64, "which bit");
       if (info.kind == Kind::kReservedStatus) rule.value = 3 + chooser.Choose(253, "which status");
+      if (info.kind == Kind::kGarbageIu) rule.value = 8 + chooser.Choose(248, "which IU ID");
       if (info.kind == Kind::kResidueLie && chooser.Choose(2, "which residue") == 1) {
         rule.value = chooser.Choose(1 << 17, "which residue");
       }
@@ -182,8 +185,8 @@ Swarm DrawSmall(Chooser& chooser) {
   swarm.script = Script{.writes = {chooser.Choose(2, "the first command") == 0,
                                    chooser.Choose(2, "the second command") == 0}};
   swarm.store_latency = swarm.link_latency * 2 * chooser.Choose(2, "whether the store is slow");
-  // What stands before the SCSI units is what the Bulk-Only engines must deal with.
-  const uint64_t kinds = static_cast<uint64_t>(Kind::kNoSense);
+  // What stands before UAS is what the Bulk-Only engines must deal with.
+  const uint64_t kinds = static_cast<uint64_t>(Kind::kLostStatusIu);
   const uint64_t kind = chooser.Choose(kinds + 1, "which fault");
   if (kind == kinds) return swarm;
   const fault::KindInfo& info = fault::Info(static_cast<Kind>(kind));

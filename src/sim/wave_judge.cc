@@ -87,6 +87,12 @@ void WaveJudge::Enter(std::span<const Injection> played) {
     calm_ = false;
     if (ExpectedOf(injection.kind).resets) HandleOpened();
     silent_ = silent_ || injection.kind == Kind::kSilent;
+    const bool strays =
+        injection.kind == Kind::kLateStatusIu || injection.kind == Kind::kRepeatedStatusIu;
+    if (strays) {
+      strays_until_ =
+          std::max(strays_until_, injection.when + DelayOf(injection.kind) + seconds(1));
+    }
     if (!IsLasting(injection.kind)) continue;
     lasting_.set(static_cast<size_t>(injection.kind));
     lasting_until_ = std::max(lasting_until_, injection.when + DelayOf(injection.kind));
@@ -135,7 +141,14 @@ void WaveJudge::Leave(std::span<const SentInWave> sent, bool played) {
   calm_ = well && !played && !trouble_;
   if (well && !trouble_now_) trouble_ = false;
   if (!calm_) return;
-  streak_.reset();
+  const bool strays = std::any_of(sent.begin(), sent.end(), [this](const SentInWave& one) {
+    return one.start + one.took <= strays_until_;
+  });
+  const Causes before = std::exchange(streak_, Causes());
+  for (const Kind kind : {Kind::kLateStatusIu, Kind::kRepeatedStatusIu}) {
+    const auto place = static_cast<size_t>(kind);
+    if (strays && before.test(place)) streak_.set(place);
+  }
   taken_back_ = reopened_ = false;
 }
 

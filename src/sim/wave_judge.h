@@ -85,6 +85,7 @@ class WaveJudge {
   std::vector<bool> attention_;  // units that may have one to report
   bool taken_back_ = false;      // a command was, since a wave was well
   bool reopened_ = false;        // recovery tried, since then
+  TimePoint strays_until_;       // an IU that is late, or comes again, may come until then
   bool silent_ = false;          // an endpoint was made so; waves that do not use it are well
   bool calm_ = false;
   bool far_ = false;

@@ -151,7 +151,7 @@ BOOST_AUTO_TEST_CASE(what_begins_in_a_twin_is_refused_for_other_devices) {
   BOOST_TEST((unit.error().kind == Failure::Kind::kUsage));
   BOOST_TEST(unit.error().text ==
              "plan.toml:3: scsi.slow begins inside an emulated device, and 1234:5678 is none; "
-             "usb., port. and bot. faults are possible there");
+             "usb., port., bot. and uas. faults are possible there");
   BOOST_TEST(!CheckWithoutTwin(Parse("[[fault]]\nkind = \"store.no-space\"\n"), "3:7"));
 }
 
@@ -186,7 +186,7 @@ const std::vector<Bad> kBad{
      "plan.toml:2: key 'fault.kind': an integer, and not a string"},
     {"unknown group", Fault("stall", ""),
      "plan.toml:3: key 'fault.kind': \"stall\" is no kind of fault; they begin with usb., port., "
-     "bot., scsi., store.; `usbtwin faults` lists them"},
+     "bot., uas., scsi., store.; `usbtwin faults` lists them"},
     {"unknown kind", Fault("store.slwo", ""),
      "plan.toml:3: key 'fault.kind': \"store.slwo\" is no kind of fault; known are "
      "store.read-error, store.write-error, store.no-space, store.torn-write, store.flush-error, "

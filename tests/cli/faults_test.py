@@ -218,7 +218,8 @@ class List(Faults):
         run = self.run_program("faults", code=0)
         kinds = self.kinds()
         self.assertGreaterEqual(len(kinds), 40)
-        self.assertEqual({kind["group"] for kind in kinds}, {"usb", "port", "bot", "scsi", "store"})
+        self.assertEqual({kind["group"] for kind in kinds},
+                         {"usb", "port", "bot", "uas", "scsi", "store"})
         lines = [line for line in run.text.splitlines() if line.startswith("  ")]
         self.assertEqual([line.split()[0] for line in lines], [kind["kind"] for kind in kinds])
         for line, kind in zip(lines, kinds):

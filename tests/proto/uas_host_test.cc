@@ -106,6 +106,58 @@ BOOST_AUTO_TEST_CASE(a_check_condition_without_data_ends_the_extra_read) {
   BOOST_TEST(engine.idle());
 }
 
+// An IU that came twice, right behind the first, was taken for the next command's: where the others
+// were in use, that had the tag which was free again.
+BOOST_AUTO_TEST_CASE(a_tag_rests_before_it_is_used_again) {
+  for (uint16_t turn = 0; turn < HostEngine::kDepthMax - 2; ++turn) {
+    const uint16_t tag = Start();
+    Drain();
+    Sent(tag);
+    Say(Sense(tag));
+    Finished(tag);
+    engine.Release(tag);
+  }
+  BOOST_TEST(Start() == 61);
+  const uint16_t last = Start();
+  BOOST_TEST(last == 62);
+  Drain();
+  Sent(last);
+  Say(Sense(last));
+  Finished(last);
+  engine.Release(last);
+  // The eight released last are 55 to 60 and 62, and 54 before them.
+  for (uint16_t next = 1; next <= 3; ++next) BOOST_TEST(Start() == next);
+}
+
+// Without streams nothing says whose the bytes are: were two queued and the first one cancelled,
+// the second's would be written in its place.
+BOOST_AUTO_TEST_CASE(one_data_out_at_a_time) {
+  const uint16_t first = Start(512, false), second = Start(512, false);
+  Drain();
+  for (const uint16_t tag : {first, second}) Sent(tag);
+  Say(Iu(7, first));
+  Say(Iu(7, second));
+  BOOST_TEST((Drain()[Kind::kMoveData] == std::vector<uint16_t>{first}));
+  engine.HandleData(first, Outcome::kOk, 512);
+  BOOST_TEST((Drain()[Kind::kMoveData] == std::vector<uint16_t>{second}));
+}
+
+// An ORDERED task would not be one if a younger command overtook it on its way: the IUs that waited
+// for a port reset go out by age, though the tags begin again at 1.
+BOOST_AUTO_TEST_CASE(command_ius_go_out_by_age) {
+  for (uint16_t turn = 0; turn < HostEngine::kDepthMax - 2; ++turn) {
+    const uint16_t tag = Start();
+    Drain();
+    Sent(tag);
+    Say(Sense(tag));
+    Finished(tag);
+    engine.Release(tag);
+  }
+  const std::vector<uint16_t> tags{Start(), Start(), Start()};
+  BOOST_TEST((tags == std::vector<uint16_t>{61, 62, 1}));
+  BOOST_TEST((Drain()[Kind::kSendIu] == tags));
+}
+
 BOOST_AUTO_TEST_CASE(tags_take_turns) {
   std::vector<uint16_t> tags;
   for (int count = 0; count < 63; ++count) {

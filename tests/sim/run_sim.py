@@ -65,7 +65,8 @@ def few(usbtwin):
 
 def many(usbtwin):
     table = simulate(usbtwin, COMMANDS_MIN)
-    unseen = [name for name, count in table["faults"].items() if count["observed"] == 0]
+    unseen = [name for name, count in table["faults"].items()
+              if count["observed"] == 0]
     check(not unseen, f"never observed: {unseen}")
     for key, times in table["usbip"].items():
         check(times, f"USB/IP: no {key}")
@@ -124,7 +125,8 @@ def canaries(source, build):
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             start = time.monotonic()
-            found = run(usbtwin, "sim", "--bot", "--canary", name, "--minutes", "1",
+            hosts = "--uasp" if name.startswith("uas-") else "--bot"
+            found = run(usbtwin, "sim", hosts, "--canary", name, "--minutes", "1",
                         "--shrink-seconds", "30", cwd=folder)
             seconds = time.monotonic() - start
             command = re.search(r"usbtwin (sim --seed.*--canary.*)", found.stderr)

@@ -9,6 +9,7 @@
 #include "app/decorated_bus.h"
 #include "app/twin.h"
 #include "host/session.h"
+#include "link/fault_bus.h"
 #include "tests/app/manual_system.h"
 #include "tests/choosers.h"
 #include "tests/host/run.h"
@@ -18,7 +19,7 @@ namespace usbtwin::tests {
 struct UasStackOptions {
   usb::Speed speed = usb::Speed::kHigh;
   uint8_t luns_count = 1;
-  std::vector<fault::Rule> faults;  // of units and stores
+  std::vector<fault::Rule> faults;
   std::optional<link::ThrottleOptions> throttle;
 };
 
@@ -40,8 +41,9 @@ class UasStack {
     auto made = app::Twin::Make(system, profile, &player);
     BOOST_REQUIRE_MESSAGE(made, (made ? "" : made.error().text));
     twin = std::move(*made);
+    injected = std::make_unique<link::FaultBus>(clock, twin->bus(), player);
     audited = std::make_unique<app::DecoratedBus>(
-        clock, twin->bus(), app::Decorations{.throttle = options.throttle, .audit = true});
+        clock, *injected, app::Decorations{.throttle = options.throttle, .audit = true});
     session = std::make_unique<host::Session>(clock, *audited, twin->id());
     BOOST_REQUIRE(Run(clock, session->Open()).has_value());
   }
@@ -109,6 +111,7 @@ class UasStack {
   SeededChooser chooser;
   fault::Player player;
   std::unique_ptr<app::Twin> twin;
+  std::unique_ptr<link::FaultBus> injected;
   std::unique_ptr<app::DecoratedBus> audited;
   std::unique_ptr<host::Session> session;
   host::ScsiTransport* transport = nullptr;
