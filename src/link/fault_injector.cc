@@ -181,7 +181,7 @@ void FaultInjector::Answered(Flight& flight) {
     flight.state = State::kOwn;  // it ends when the port was reset
     return;
   }
-  if (flight.doomed) transfer.outcome = doom_;
+  if (flight.doomed && transfer.outcome != Outcome::kDisconnected) transfer.outcome = doom_;
   if (flight.pipe != UasPipe::kNone && !flight.doomed) AnsweredUas(flight);
   if (flight.state != State::kSent) return;
   const bool ok = transfer.outcome == Outcome::kOk;

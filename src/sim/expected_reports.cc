@@ -144,6 +144,10 @@ struct MoreOverUas {
 constexpr MoreOverUas kMoreOverUas[] = {
     {Kind::kCorruptOut, Any({kProtocol, kTimedOut})},
     {Kind::kCorruptIn, Any({kTimedOut})},
+    // The device may call the IU invalid before the host sees that it was cut.
+    {Kind::kShortOut, Any({kProtocol})},
+    // What is behind one that is not taken back yet cannot go out.
+    {Kind::kCancelLate, Any({kTimedOut})},
 };
 
 }  // namespace

@@ -94,6 +94,16 @@ BOOST_AUTO_TEST_CASE(a_reset_by_another_is_a_fault_to_what_was_queued) {
   Finish(second.transfer, Outcome::kOk, 4);
 }
 
+// Behind it in the order of the bus nothing may end as if the device were still there.
+BOOST_AUTO_TEST_CASE(a_device_that_is_gone_after_a_reset_is_gone) {
+  Play({{.kind = Kind::kResetByOther, .nth = 2, .times = 1}});
+  Submit(first.transfer);
+  Submit(reader.transfer);
+  FinishOp();
+  Finish(first.transfer, Outcome::kDisconnected, 0);
+  CheckDone(first.transfer, Outcome::kDisconnected);
+}
+
 // The device holds a transfer beyond the reset: it ends when it comes, whatever the port does then.
 BOOST_AUTO_TEST_CASE(a_suspension_keeps_nothing_that_a_reset_has_doomed) {
   Play({{.kind = Kind::kResetByOther, .nth = 2, .times = 1},
