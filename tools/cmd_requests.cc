@@ -7,6 +7,7 @@
 #include "app/size.h"
 #include "base/text.h"
 #include "os/console.h"
+#include "tools/complaint.h"
 #include "tools/control_client.h"
 #include "tools/exit_status.h"
 #include "tools/json_text.h"
@@ -21,13 +22,14 @@ struct RequestOptions {
   std::string control;
   std::string device;
   std::string bus_id;
+  int timeout_ms = 10'000;
   bool json = false;
 };
 
 // The answer to one request, as JSON; a Failure where there is none or the server refuses.
 Result<Json, Failure> Ask(const RequestOptions& options, const Json& request) {
   const std::string address = options.control.empty() ? DefaultControl() : options.control;
-  return AskControl(address, request);
+  return AskControl(address, request, std::chrono::milliseconds(options.timeout_ms));
 }
 
 int Answer(const char* verb, const Result<Json, Failure>& reply, bool json,
@@ -43,16 +45,21 @@ int Answer(const char* verb, const Result<Json, Failure>& reply, bool json,
 
 // A path is of the folder it was written in, which is not the server's.
 std::string WithWholePath(const std::string& device) {
-  constexpr std::string_view kPrefix = "emu:";
+  std::string_view prefix = "emu:";
   const Result<app::DeviceString, Failure> parsed = app::ParseDeviceString(device);
   if (!parsed) return device;
   std::string path;
+  constexpr std::string_view kFar = "usbip+unix:";
+  if (device.starts_with(kFar)) {
+    prefix = kFar;
+    path = device.substr(kFar.size());
+  }
   if (const auto* disk = std::get_if<app::EmulatedDisk>(&*parsed)) path = disk->image_path;
   if (const auto* profile = std::get_if<app::EmulatedProfile>(&*parsed)) path = profile->path;
   if (path.empty() || path.front() == '/') return device;
   std::error_code ignored;
   const std::string folder = std::filesystem::current_path(ignored).string();
-  return std::string(kPrefix) + folder + "/" + device.substr(kPrefix.size());
+  return std::string(prefix) + folder + "/" + device.substr(prefix.size());
 }
 
 int RunPlug(const RequestOptions& options) {
@@ -98,10 +105,18 @@ int RunStatus(const RequestOptions& options) {
   return Answer("status", Ask(options, request), options.json, StatusText);
 }
 
-void AddControlOption(CLI::App& verb, std::string& control) {
-  verb.add_option("--control", control,
+// A plug is answered when the device has been opened, which may take a server far away.
+constexpr int kPlugTimeoutMs = 60'000;
+
+void AddControlOptions(CLI::App& verb, RequestOptions& options) {
+  verb.add_option("--control", options.control,
                   "socket of the usbtwin serve that is meant, default " + DefaultControl())
       ->type_name("unix:PATH");
+  verb.add_option(
+          "--timeout-ms", options.timeout_ms,
+          fmt::format("milliseconds to wait for the answer, default {}", options.timeout_ms))
+      ->check(NumberFrom(1, 86'400'000))
+      ->type_name("MS");
 }
 
 }  // namespace
@@ -111,7 +126,8 @@ void AddRequestVerbs(CLI::App& cli, Chosen& chosen) {
       cli, chosen, "plug", "export one more device of a running usbtwin serve",
       [](CLI::App& verb, RequestOptions& options) {
         verb.add_option("DEVICE", options.device, "what to export")->required();
-        AddControlOption(verb, options.control);
+        options.timeout_ms = kPlugTimeoutMs;
+        AddControlOptions(verb, options);
         verb.add_flag("--json", options.json, "the answer as one JSON object");
       },
       RunPlug);
@@ -119,14 +135,14 @@ void AddRequestVerbs(CLI::App& cli, Chosen& chosen) {
       cli, chosen, "unplug", "export a device of a running usbtwin serve no more",
       [](CLI::App& verb, RequestOptions& options) {
         verb.add_option("BUSID", options.bus_id, "the device, as in 1-1")->required();
-        AddControlOption(verb, options.control);
+        AddControlOptions(verb, options);
         verb.add_flag("--json", options.json, "the answer as one JSON object");
       },
       RunUnplug);
   AddVerb<RequestOptions>(
       cli, chosen, "status", "what a running usbtwin serve exports, and to whom",
       [](CLI::App& verb, RequestOptions& options) {
-        AddControlOption(verb, options.control);
+        AddControlOptions(verb, options);
         verb.add_flag("--json", options.json, "the same as one JSON object");
       },
       RunStatus);

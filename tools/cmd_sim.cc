@@ -191,6 +191,13 @@ std::string SeedsOf(const Options& options, const sim::RunReport& report) {
                      options.seed + std::max<uint64_t>(report.runs, 1) - 1);
 }
 
+// What was found must not be lost with an output that cannot be written: that is told, and no more.
+bool Print(const std::string& text) {
+  const auto printed = os::PrintOutput(text);
+  if (!printed) (void)Fail("sim", printed.error());
+  return static_cast<bool>(printed);
+}
+
 int Replay(const Options& options) {
   const auto bytes = os::ReadInput({.path = options.replay_path, .length_max = 256 << 20});
   if (!bytes) return Fail("sim", bytes.error(), options.json);
@@ -202,7 +209,7 @@ int Replay(const Options& options) {
   if (!result.failure.empty()) failed = FailedRun{0, list->commands, result};
   const std::string text = options.json ? SimJson(0, result.report, failed)
                                         : SimText(options.replay_path, result.report);
-  if (const auto printed = os::PrintOutput(text); !printed) return kExitFile;
+  const bool printed = Print(text);
   const auto mismatch = sim::FindMismatch(*list);
   if (mismatch) {
     os::PrintError(
@@ -212,7 +219,8 @@ int Replay(const Options& options) {
   }
   if (!failed) {
     os::PrintError("usbtwin sim: nothing failed in this replay\n");
-    return mismatch ? kExitUsage : kExitGood;
+    if (mismatch) return kExitUsage;
+    return printed ? kExitGood : kExitFile;
   }
   os::PrintError(
       fmt::format("usbtwin sim: command {}: {}\n", result.failed_command, result.failure));
@@ -244,8 +252,8 @@ int RunExhaustive(const Options& options) {
                                               "nothing went wrong, and both ended well\n\n",
                                               Count(all.schedules, "schedule"), all.plain) +
                                               SimText("all of them", all.report);
-  if (const auto printed = os::PrintOutput(text); !printed) return kExitFile;
-  if (!failed) return kExitGood;
+  const bool printed = Print(text);
+  if (!failed) return printed ? kExitGood : kExitFile;
   os::PrintError(fmt::format("usbtwin sim: command {}: {}\n", failed->result.failed_command,
                              failed->result.failure));
   KeepList(KeepingOf(options), "sim-exhaustive", all.list);
@@ -290,14 +298,14 @@ int Run(const Options& given) {
   const double seconds = campaign.seconds();
   const std::string text = options.json ? SimJson(options.seed, report, campaign.failed())
                                         : SimText(SeedsOf(options, report), report);
-  if (const auto printed = os::PrintOutput(text); !printed) return kExitFile;
+  const bool printed = Print(text);
   os::PrintError(fmt::format(
       "{:.1f} s on {}: {:.0f} commands/s and {:.0f} MB/s compared a thread\n", seconds,
       Count(options.jobs, "thread"),
       static_cast<double>(report.commands) / seconds / static_cast<double>(options.jobs),
       static_cast<double>(report.bytes_compared) / 1e6 / seconds /
           static_cast<double>(options.jobs)));
-  if (!campaign.failed()) return kExitGood;
+  if (!campaign.failed()) return printed ? kExitGood : kExitFile;
   TellFailure(KeepingOf(options), *campaign.failed());
   return kExitDiffers;
 }

@@ -1,5 +1,7 @@
 #include "tools/control_client.h"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 
 #include "app/run.h"
@@ -17,20 +19,47 @@ constexpr int kDepthMax = 8;            // of what is in a reply; what lies deep
 constexpr char kHint[] =
     "\nIs a usbtwin serve running? It says where it takes requests; name that with --control.";
 
+// What waits when the time is up ends kCancelled.
+class Patience final : private Timer {
+ public:
+  Patience(async::Root& root, Duration time) : root_(root) {
+    root_.clock().Arm(*this, root_.clock().Now() + time);
+  }
+  ~Patience() { root_.clock().Disarm(*this); }
+  bool over() const { return over_; }
+
+ private:
+  void HandleTimer() override {
+    over_ = true;
+    root_.Cancel();
+  }
+
+  async::Root& root_;
+  bool over_ = false;
+};
+
 async::Task<Result<std::string, Failure>> Exchange(async::SocketProvider& sockets,
-                                                   std::string address, std::string request) {
+                                                   std::string address, std::string request,
+                                                   std::chrono::milliseconds timeout) {
+  async::Root& root = co_await async::CurrentRoot();
+  const Patience patience(root, timeout);
   async::SocketConnect connect;
   connect.address = address;
   const async::SocketOutcome connected = co_await async::PerformConnect(sockets, connect);
   Failure failure;
   failure.kind = Failure::Kind::kCannotOpen;
   failure.text = connect.why + kHint;
+  const std::string late = fmt::format(
+      "{}: no answer in {} ms; the server may be stopped, or busy opening a device (--timeout-ms)",
+      Printable(address), timeout.count());
+  if (patience.over()) failure.text = late;
   if (connected != async::SocketOutcome::kOk) co_return failure;
   const Bytes piece = TextBytes(request);
   async::SocketWrite write;
   write.pieces = std::span(&piece, 1);
   const async::SocketOutcome written = co_await async::PerformWrite(*connect.socket, write);
   failure.text = Printable(address) + ": the server closed the connection without an answer";
+  if (patience.over()) failure.text = late;
   if (written != async::SocketOutcome::kOk) co_return failure;
   std::string reply;
   std::array<uint8_t, 4096> room;
@@ -38,6 +67,7 @@ async::Task<Result<std::string, Failure>> Exchange(async::SocketProvider& socket
   while (reply.find('\n') == std::string::npos && reply.size() < kReplyMax) {
     read.room = room;
     const async::SocketOutcome outcome = co_await async::PerformRead(*connect.socket, read);
+    if (patience.over()) failure.text = late;
     if (outcome != async::SocketOutcome::kOk) co_return failure;
     reply.append(room.begin(), room.begin() + static_cast<ptrdiff_t>(read.length_actual));
   }
@@ -61,10 +91,11 @@ std::string DefaultControl() {
   return "unix:" + path + "/usbtwin.sock";
 }
 
-Result<Json, Failure> AskControl(const std::string& address, const Json& request) {
+Result<Json, Failure> AskControl(const std::string& address, const Json& request,
+                                 std::chrono::milliseconds timeout) {
   const auto system = os::MakeSystem();
   const std::string line = request.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
-  const auto reply = app::Run(*system, Exchange(system->sockets(), address, line));
+  const auto reply = app::Run(*system, Exchange(system->sockets(), address, line, timeout));
   if (!reply) return reply.error();
   const auto is_near = [](int depth, Json::parse_event_t, Json&) { return depth <= kDepthMax; };
   Json json = Json::parse(*reply, is_near, false);

@@ -1,6 +1,7 @@
 // Requests to a usbtwin serve that runs, over its control socket (app/exporter.h).
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "app/failure.h"
@@ -12,9 +13,10 @@ namespace usbtwin::tools {
 // "unix:/run/user/1000/usbtwin.sock": in the user's own folder for such, or root's.
 std::string DefaultControl();
 
-// The reply to one request; kCannotOpen where no server answers, and what the server refuses as it
-// says.
-Result<Json, app::Failure> AskControl(const std::string& address, const Json& request);
+// The reply to one request; kCannotOpen where no server answers in time, and what the server
+// refuses as it says.
+Result<Json, app::Failure> AskControl(const std::string& address, const Json& request,
+                                      std::chrono::milliseconds timeout);
 
 // A member of a reply, which may be anything: "" and 0 where there is none of that kind.
 std::string TextIn(const Json& object, const char* key);

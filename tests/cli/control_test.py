@@ -118,6 +118,8 @@ class Requests(Served):
                         cwd=self.path("elsewhere"))
         self.request(server, "plug", "emu:d.img", code=0)
         self.assertEqual(self.devices(server)[1]["device"], self.device)
+        run = self.request(server, "plug", "usbip+unix:none.sock#1-1", code=3)
+        self.assertIn(self.path("none.sock"), run.complaint)
 
     def test_a_server_without_devices(self):
         self.socket = "unix:" + self.path("socket")
@@ -301,6 +303,16 @@ class Hostile(Served):
                 self.assertEqual(run.code, code, str(run)[:2000])
             self.assertIn(run.code, (0, 2, 3, 4), str(run)[:2000])
             self.assertNotIn("\x1b", run.text)
+
+    def test_a_server_that_does_not_answer(self):
+        path = self.path("silent")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(path)
+            listener.listen()
+            for verb in (["status"], ["unplug", "1-1"], ["plug", "emu:"]):
+                run = self.run_program(*verb, "--control", "unix:" + path, "--timeout-ms", "100")
+                self.assertEqual(run.code, 3, str(run))
+                self.assertIn("no answer in 100 ms", run.complaint)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """usbtwin as its users run it."""
 import glob
 import os
+import subprocess
 import unittest
 
 import program
@@ -332,6 +333,15 @@ class Sim(UsbTwin):
         self.assertIn('line 4: the list has a choice "of 9: no such", and the run asks for one "of',
                       run.complaint)
         self.assertIn("nothing failed in this replay", run.complaint)
+
+    def test_a_table_that_cannot_be_written_is_told(self):
+        if not os.path.exists("/dev/full"):
+            self.skip("no /dev/full")
+        command = 'exec "$1" sim --commands 10 >/dev/full'
+        run = subprocess.run(["sh", "-c", command, "sh", os.environ["USBTWIN"]], text=True,
+                             stderr=subprocess.PIPE, check=False)
+        self.assertEqual(run.returncode, 5, run.stderr)
+        self.assertIn("No space left on device", run.stderr)
 
     def test_options_that_would_be_ignored_are_refused(self):
         for others in (["--no-faults"], ["--seed", "2"], ["--jobs", "2"]):

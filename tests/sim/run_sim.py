@@ -115,6 +115,11 @@ def canaries(source, build):
     check(len(names) >= 10, f"only {len(names)} canaries")
     healthy = run(usbtwin, "sim", "--commands", "100000")
     check(healthy.returncode == 0, "without a canary the build is healthy:\n" + healthy.stderr)
+    with tempfile.TemporaryDirectory() as folder, open("/dev/full", "w", encoding="ascii") as full:
+        lost = subprocess.run([usbtwin, "sim", "--bot", "--canary", names[0]], stdout=full,
+                              stderr=subprocess.PIPE, text=True, cwd=folder, check=False)
+        told = all(word in lost.stderr for word in ("No space left", "reproduce:", "replay:"))
+        check(lost.returncode == 1 and told, f"a failure was lost with the output: {lost.stderr}")
     for name in SMALL_CANARIES:
         start = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
