@@ -76,10 +76,11 @@ bool Player::Fits(const Rule& rule, const Occasion& occasion) {
   return command->lba + more >= rule.blocks->first;
 }
 
-// How many occasions on the next one is: 1, or on average one_in.
+// How many occasions on the next one is: 1, or on average one_in. The kind's name is what the
+// choice is for.
 uint64_t Player::Gap(const Rule& rule) {
   if (!rule.one_in || *rule.one_in <= 1) return 1;
-  return 1 + chooser_.Choose(2 * *rule.one_in - 1, "occasions until the next fault");
+  return 1 + chooser_.Choose(2 * *rule.one_in - 1, Info(rule.kind).name);
 }
 
 bool Player::Happens(uint32_t chance) {

@@ -144,10 +144,8 @@ struct MoreOverUas {
 constexpr MoreOverUas kMoreOverUas[] = {
     {Kind::kCorruptOut, Any({kProtocol, kTimedOut})},
     {Kind::kCorruptIn, Any({kTimedOut})},
-    // The device may call the IU invalid before the host sees that it was cut.
+    // The device's RESPONSE IU may come before the command pipe tells that the IU was cut.
     {Kind::kShortOut, Any({kProtocol})},
-    // What is behind one that is not taken back yet cannot go out.
-    {Kind::kCancelLate, Any({kTimedOut})},
 };
 
 }  // namespace

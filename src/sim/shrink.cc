@@ -4,6 +4,7 @@
 #include <numeric>
 #include <tuple>
 
+#include "link/fault_kinds.h"
 #include "sim/choosers.h"
 
 namespace usbtwin::sim {
@@ -12,15 +13,19 @@ namespace {
 using Choices = std::vector<Recording::Choice>;
 
 // Labels of choices that the order of a list hangs on.
+constexpr std::string_view kWaveBegins = "how many commands in a wave";
 constexpr std::string_view kCommandBegins = "which unit";
 constexpr std::string_view kFaultsBegin = "whether this fault exists";
 constexpr std::string_view kFaultsEnd = "how many reads";
-constexpr std::string_view kGap = "occasions until the next fault";
+// How many occasions it is until the next fault of a kind.
+bool IsGap(std::string_view what) {
+  return fault::ParseKind(what).has_value();
+}
 
 // Of so many choices each is tried by itself; of more, groups.
 constexpr size_t kSingly = 1000;
-// Whatever is stuck stays in memory.
-constexpr uint64_t kStuckTriesMax = 100;
+// A run that is stuck stays in memory; those that end do not count.
+constexpr uint64_t kStuckMax = 100;
 
 // Choices from a list that may have holes.
 class InStep final : public Chooser {
@@ -35,7 +40,7 @@ class InStep final : public Chooser {
       return choices_[index].value % bound;
     }
     // A fault that nobody asked for comes as late as it can.
-    return what == kGap ? bound - 1 : 0;
+    return IsGap(what) ? bound - 1 : 0;
   }
 
  private:
@@ -46,10 +51,7 @@ class InStep final : public Chooser {
 class Shrinker {
  public:
   Shrinker(const ChoiceList& list, const RunResult& failed, const ShrinkOptions& options)
-      : wanted_(failed.law),
-        tries_max_(failed.stuck ? std::min(options.tries_max, kStuckTriesMax) : options.tries_max),
-        options_(options),
-        best_(list) {
+      : wanted_(failed.law), options_(options), best_(list) {
     Replayed replayed(list.values);
     Recording recording(replayed);
     RunDisk(recording, OptionsOf(best_));
@@ -61,17 +63,20 @@ class Shrinker {
     CutEnd(failed_command);
     DropFaults();
     // Which faults it takes, and when: until that is known, whatever is left out shifts them.
-    Lower(kFaultsBegin);
+    DropKinds();
     // Every try takes as long as the run is: first what makes it much shorter.
-    Lower(kGap, Begins().front());
+    HitEarlier();
+    LowerGaps(Begins(kCommandBegins).front());
+    DropWaves();
     DropCommands(best_.commands / 4 + 1);
-    Lower(kGap);
+    LowerGaps();
     for (bool better = true; better && going_;) {
-      better = DropCommands(1);
-      better = Lower(kGap) || better;
+      better = DropWaves();
+      better = DropCommands(1) || better;
+      better = LowerGaps() || better;
       better = DropChoices() || better;
       better = Zero() || better;
-      if (choices_.size() <= kSingly) better = Lower("") || better;
+      if (choices_.size() <= kSingly) better = LowerAll() || better;
     }
     best_.values.clear();
     for (const Recording::Choice& choice : choices_) best_.values.push_back(choice.value);
@@ -100,7 +105,7 @@ class Shrinker {
                          .protocol = best_.protocol,
                          .values = {}};
     if (!going_) return false;
-    if (tries_ == tries_max_ ||
+    if (tries_ == options_.tries_max ||
         (options_.progress && !options_.progress(tries_, choices_.size()))) {
       going_ = false;
     }
@@ -109,6 +114,7 @@ class Shrinker {
     InStep in_step(choices);
     Recording recording(in_step);
     const RunResult result = RunDisk(recording, OptionsOf(candidate));
+    if (result.stuck && ++stuck_count_ == kStuckMax) going_ = false;
     if (result.law != wanted_) return false;
     // What comes after the failure does not matter.
     candidate.commands = std::min(candidate.commands, std::max<uint64_t>(result.failed_command, 1));
@@ -139,15 +145,46 @@ class Shrinker {
     bool drawing = false;
     for (const Recording::Choice& choice : choices_) {
       drawing = (drawing || choice.what == kFaultsBegin) && choice.what != kFaultsEnd;
-      if (!drawing && choice.what != kGap) without.push_back(choice);
+      if (!drawing && !IsGap(choice.what)) without.push_back(choice);
     }
     Try(without, best_.commands, false);
   }
 
-  std::vector<size_t> Begins() const {
+  // One kind after the other, with what was drawn for it alone.
+  void DropKinds() {
+    for (size_t index = 0; index < choices_.size() && going_; ++index) {
+      if (choices_[index].what != kFaultsBegin || choices_[index].value == 0) continue;
+      size_t next = index + 1;
+      while (next < choices_.size() && choices_[next].what != kFaultsBegin &&
+             choices_[next].what != kFaultsEnd) {
+        ++next;
+      }
+      Choices without = choices_;
+      without[index].value = 0;
+      without.erase(without.begin() + static_cast<std::ptrdiff_t>(index + 1),
+                    without.begin() + static_cast<std::ptrdiff_t>(next));
+      Try(without, best_.commands, best_.faults);
+    }
+  }
+  // A fault may do the same harm at one of many moments: of some, spread over all of the time
+  // before the first one that is known to, the earliest that does.
+  void HitEarlier() {
+    constexpr uint64_t kMoments = 64;
+    for (size_t index = 0; index < Begins(kCommandBegins).front() && going_; ++index) {
+      if (!IsGap(choices_[index].what)) continue;
+      const uint64_t value = choices_[index].value;
+      for (uint64_t moment = 0; moment < std::min(kMoments, value) && going_; ++moment) {
+        Choices earlier = choices_;
+        earlier[index].value = value * moment / std::min(kMoments, value);
+        if (Try(earlier, best_.commands, best_.faults)) break;
+      }
+    }
+  }
+
+  std::vector<size_t> Begins(std::string_view what) const {
     std::vector<size_t> begins;
     for (size_t index = 0; index < choices_.size(); ++index) {
-      if (choices_[index].what == kCommandBegins) begins.push_back(index);
+      if (choices_[index].what == what) begins.push_back(index);
     }
     begins.push_back(choices_.size());
     return begins;
@@ -158,7 +195,7 @@ class Shrinker {
     int tried = 0;
     for (size_t index = first; index != 0 && tried < kGapsTried; --index) {
       const Recording::Choice& gap = choices_[index - 1];
-      if (gap.what != kGap) continue;
+      if (!IsGap(gap.what)) continue;
       ++tried;
       if (gap.value < commands) continue;
       Choices cut = choices_;
@@ -171,22 +208,32 @@ class Shrinker {
     }
     return false;
   }
+  // Commands that go out together; a command alone would change who goes out with whom.
+  bool DropWaves() { return Drop(kWaveBegins, 1); }
+  bool DropCommands(size_t count_min) { return Drop(kCommandBegins, count_min); }
   // From the last to the first, in ever smaller groups down to so many.
-  bool DropCommands(size_t count_min) {
+  bool Drop(std::string_view what, size_t count_min) {
     bool better = false;
-    std::vector<size_t> begins = Begins();
+    std::vector<size_t> begins = Begins(what);
     for (size_t count = begins.size() / 2; count >= count_min && going_; count /= 2) {
       for (size_t final = begins.size() - 1; final != 0 && going_;) {
         const size_t first = final - std::min(count, final);
-        if (TryWithout(begins[first], begins[final], final - first) ||
-            TryEarlier(begins[first], begins[final], final - first)) {
+        const uint64_t commands = CommandsBetween(begins[first], begins[final]);
+        if (TryWithout(begins[first], begins[final], commands) ||
+            TryEarlier(begins[first], begins[final], commands)) {
           better = true;
-          begins = Begins();
+          begins = Begins(what);
         }
         final = std::min(first, begins.size() - 1);
       }
     }
     return better;
+  }
+  uint64_t CommandsBetween(size_t first, size_t final) const {
+    return static_cast<uint64_t>(std::count_if(
+        choices_.begin() + static_cast<std::ptrdiff_t>(first),
+        choices_.begin() + static_cast<std::ptrdiff_t>(final),
+        [](const Recording::Choice& choice) { return choice.what == kCommandBegins; }));
   }
   bool DropChoices() {
     bool better = false;
@@ -223,12 +270,15 @@ class Shrinker {
     }
     return better;
   }
-  // Each of the first so many by itself: to zero, or by bisection. All of them where `what` is
-  // empty.
-  bool Lower(std::string_view what, size_t count = SIZE_MAX) {
+  // Each by itself: to zero, or by bisection.
+  bool LowerGaps(size_t count = SIZE_MAX) { return Lower(IsGap, count); }
+  bool LowerAll() {
+    return Lower([](std::string_view) { return true; }, SIZE_MAX);
+  }
+  bool Lower(bool (*is)(std::string_view what), size_t count) {
     bool better = false;
     for (size_t index = 0; index < std::min(count, choices_.size()) && going_; ++index) {
-      if (what.empty() || choices_[index].what == what) better = LowerOne(index) || better;
+      if (is(choices_[index].what)) better = LowerOne(index) || better;
     }
     return better;
   }
@@ -250,11 +300,11 @@ class Shrinker {
   }
 
   const Law wanted_;
-  const uint64_t tries_max_;
   const ShrinkOptions& options_;
   ChoiceList best_;  // its values are those of choices_, in the end
   Choices choices_;
   uint64_t tries_ = 0;
+  uint64_t stuck_count_ = 0;
   bool going_ = true;
 };
 

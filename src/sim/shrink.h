@@ -14,7 +14,7 @@
 namespace usbtwin::sim {
 
 struct ShrinkOptions {
-  uint64_t tries_max = 20'000;  // runs; of one that is stuck far fewer, as each stays in memory
+  uint64_t tries_max = 20'000;  // runs; at most 100 that are stuck, as those stay in memory
   // Called before each try with what there is so far; false ends it.
   std::function<bool(uint64_t tries, size_t choices_count)> progress;
 };
