@@ -1,5 +1,6 @@
 #include "emulator/configuration_builder.h"
 
+#include "emulator/profile.h"
 #include "usb/string_descriptor.h"
 
 namespace usbtwin::emulator {
@@ -16,7 +17,6 @@ using wire::usb::SuperSpeedCompanionDescriptor;
 
 constexpr size_t kStringsMax = 255;
 constexpr unsigned kInterfacesMax = 255;  // bNumInterfaces is one byte
-constexpr unsigned kEndpointNumberMax = 15;
 
 Error Invalid(const char* text, uint64_t first = 0, uint64_t second = 0) {
   return {.kind = ErrorKind::kInvalid, .text = text, .values = {first, second}};
@@ -212,7 +212,7 @@ std::optional<Error> ConfigurationBuilder::AppendRenumbered(const Function& func
 std::optional<Error> ConfigurationBuilder::RenumberEndpoint(EndpointDescriptor* endpoint) {
   const usb::EndpointAddress local{endpoint->address};
   const unsigned number = local.number() + (local.is_in() ? in_base_ : out_base_);
-  if (local.number() == 0 || number > kEndpointNumberMax) {
+  if (local.number() == 0 || number > Profile::kEndpointsMax) {
     return Invalid("a function's endpoint number {} would become {}, 1 to 15 are possible",
                    local.number(), number);
   }

@@ -44,6 +44,8 @@ struct ConfigurationProfile {
 struct Profile {
   static constexpr size_t kFunctionsMax = 16;  // each is one initiator of its units
   static constexpr size_t kUnitsMax = 16;
+  // Endpoint numbers of one direction that the functions of a configuration share. USB 2.0, 9.6.6.
+  static constexpr unsigned kEndpointsMax = 15;
 
   usb::Speed speed = usb::Speed::kHigh;  // of the port it is plugged into
   DeviceOptions device;

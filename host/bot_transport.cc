@@ -16,8 +16,6 @@ uint32_t WholePackets(uint32_t length_max, uint16_t packet_size_max) {
   return std::max<uint32_t>(length_max - length_max % packet_size_max, packet_size_max);
 }
 
-constexpr uint8_t kRequestSenseOpcode = 0x03;
-
 }  // namespace
 
 BotTransport::BotTransport(Clock& clock, usb::Link& link, const BotTransportOptions& options,
@@ -47,7 +45,7 @@ async::Task<Result<ScsiResult>> BotTransport::Execute(ScsiRequest request) {
                                  .length = request.out.empty()
                                                ? request.in_length
                                                : static_cast<uint32_t>(request.out.size())};
-  engine_.Start(command, options_.sense_on_failure && request.cdb[0] != kRequestSenseOpcode);
+  engine_.Start(command, options_.sense_on_failure);
   SetDeadline(request.timeout);
   std::optional<async::Shield> shield;
   if (canary::Planted(canary::Canary::kCancelIgnored)) shield.emplace(root);
@@ -290,7 +288,7 @@ Result<ScsiResult> BotTransport::Conclude() {
     return error;
   }
   // Kept between commands, so that the common case writes a few words and not a hundred bytes.
-  if (result_.sense_length != 0) result_ = {};
+  if (result_.sense_length != 0 || result_.sense_failure) result_ = {};
   const bool passed = done.status == wire::bot::Status::kPassed;
   result_.status = passed ? scsi::Status::kGood : scsi::Status::kCheckCondition;
   result_.length_actual = done.length_actual;
@@ -300,6 +298,7 @@ Result<ScsiResult> BotTransport::Conclude() {
     result_.length_actual /= 2;
   }
   result_.recoveries = done.recoveries;
+  result_.sense_failure = done.sense_failure;
   if (done.sense_length != 0) {
     const Bytes bytes = Take(Bytes(sense_), done.sense_length);
     result_.sense_length = static_cast<uint8_t>(CopyBytes(result_.sense_bytes, bytes));

@@ -38,9 +38,10 @@ struct ScsiResult {
   uint32_t residue = 0;        // what the device says did not move (dCSWDataResidue); may lie
   bool sense_valid = false;    // sense was fetched: status is kCheckCondition
   scsi::Sense sense;
-  uint8_t sense_length = 0;               // bytes of sense_bytes
-  std::array<uint8_t, 32> sense_bytes{};  // as they came
-  uint8_t recoveries = 0;                 // rungs of the recovery ladder that were needed
+  uint8_t sense_length = 0;                         // bytes of sense_bytes
+  std::array<uint8_t, 32> sense_bytes{};            // as they came
+  std::optional<scsi::SenseFailure> sense_failure;  // it was asked for and could not be had
+  uint8_t recoveries = 0;                           // rungs of the recovery ladder that were needed
 };
 
 // How many commands needed this rung of the transport's recovery ladder, and none above it.

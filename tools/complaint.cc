@@ -66,6 +66,11 @@ std::string Complaint(const CLI::ParseError& error) {
   }
   if (code == CLI::ExitCodes::ArgumentMismatch) {
     const std::string option = Before(text, ":");
+    constexpr std::string_view kOverride = " was given a disallowed flag override";
+    if (option.ends_with(kOverride)) {
+      const std::string name = Before(option, kOverride);
+      return (name.size() == 1 ? "-" : "--") + name + " takes no value";
+    }
     if (text.find("received") == std::string::npos) return option + " needs a value behind it";
     return option + " is given more than once: give it once";
   }
@@ -84,6 +89,22 @@ std::optional<std::string> EmptyValue(const CLI::App& app) {
     }
   }
   return std::nullopt;
+}
+
+std::optional<std::string> EmptyValue(int argc, const char* const* argv) {
+  for (int index = 1; index < argc; ++index) {
+    const std::string_view word = argv[index];
+    if (word == "--") break;
+    if (word.size() < 4 || !word.starts_with("--") || word.find('=') != word.size() - 1) continue;
+    const std::string name(word.substr(0, word.size() - 1));
+    return name + " is empty: give it a value, or leave it out";
+  }
+  return std::nullopt;
+}
+
+bool IsRepetition(const CLI::ParseError& error) {
+  return static_cast<CLI::ExitCodes>(error.get_exit_code()) == CLI::ExitCodes::ArgumentMismatch &&
+         std::string_view(error.what()).find("received") != std::string_view::npos;
 }
 
 bool WantsJson(int argc, const char* const* argv) {

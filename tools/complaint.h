@@ -19,6 +19,12 @@ std::string Complaint(const CLI::ParseError& error);
 // About the first option that was given an empty value: none of ours means anything by that.
 std::optional<std::string> EmptyValue(const CLI::App& app);
 
+// The same for a word such as "--outfile=" that ends where its value should begin: the parser would
+// take the next word for it. To be asked before it parses.
+std::optional<std::string> EmptyValue(int argc, const char* const* argv);
+// Whether the same option is there twice.
+bool IsRepetition(const CLI::ParseError& error);
+
 // Whether --json is among the words: known even where the line could not be read as a whole.
 bool WantsJson(int argc, const char* const* argv);
 

@@ -258,18 +258,22 @@ SgRawParse ParseSgRaw(int argc, const char* const* argv) {
   Typed typed;
   cli.get_formatter()->column_width(34);
   cli.set_version_flag("-V,--version", "usb_sgraw " USBTWIN_VERSION, "print the version");
+  cli.option_defaults()->disable_flag_override();
   AddSgRawOptions(cli, typed);
 
   SgRawOptions options;
   options.json = WantsJson(argc, argv);
   options.exit_table = TableOf(argc, argv);
+  if (const std::optional<std::string> empty = EmptyValue(argc, argv)) {
+    return Refuse(options, {*empty});
+  }
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     std::ostringstream out;
     std::ostringstream complaint;
     if (cli.exit(error, out, complaint) == 0) return {std::nullopt, out.str(), "", kExitGood};
-    return Refuse(options, {Complaint(error)});
+    return Refuse(options, {Complaint(error), IsRepetition(error)});
   }
   if (const std::optional<std::string> empty = EmptyValue(cli)) return Refuse(options, {*empty});
   if (!typed.exit_table.empty() && typed.exit_table != "plain" && typed.exit_table != "sg3") {

@@ -52,12 +52,17 @@ void AppendData(const SgRawOptions& options, const app::CdbResult& result, std::
   }
 }
 
+std::string NoSenseText(const app::CdbResult& result) {
+  if (result.sense_error.empty()) return "the device gave none";
+  return "could not be had: " + result.sense_error;
+}
+
 void AppendSense(const SgRawOptions& options, const app::CdbResult& result, std::string& text) {
   const bool always = options.sense_output == SgRawOptions::SenseOutput::kAlways;
   if (options.sense_output == SgRawOptions::SenseOutput::kNever) return;
   if (options.quiet && !always) return;
   if (result.sense_bytes.empty()) {
-    if (result.scsi_status != 0) text += "Sense: the device gave none\n";
+    if (result.scsi_status != 0) text += "Sense: " + NoSenseText(result) + "\n";
     return;
   }
   text += fmt::format("Sense: {}\n", app::DescribeSense(result.sense_bytes, false));
@@ -70,7 +75,9 @@ void AppendSense(const SgRawOptions& options, const app::CdbResult& result, std:
 // "Check Condition: Illegal Request, Logical block address out of range (05/21/00)".
 std::string RefusalText(const app::CdbResult& result) {
   const std::string title = StatusTitle(result.scsi_status);
-  if (result.sense_bytes.empty()) return title;
+  if (result.sense_bytes.empty()) {
+    return result.sense_error.empty() ? title : title + "; its sense " + NoSenseText(result);
+  }
   return title + ": " + app::DescribeSense(result.sense_bytes, false);
 }
 
@@ -165,7 +172,7 @@ std::string ReportText(const SgRawOptions& options, const app::CdbResult& result
     if (result.text.find("phase error") != std::string::npos) {
       text +=
           "The command moves more than --din or --dout announced, or the other way; --enumerate "
-          "tells what it moves.\n";
+          "tells which way.\n";
     }
     return text + FaultsText(options, result);
   }

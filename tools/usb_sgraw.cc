@@ -167,10 +167,11 @@ int main(int argc, char** argv) {
   os::PrepareStreams();
   tools::SgRawParse parse = tools::ParseSgRaw(argc, argv);
   try {
-    if (parse.options) return tools::Run(std::move(*parse.options));
+    if (parse.options) return tools::Run(*parse.options);
   } catch (const std::bad_alloc&) {
-    os::PrintError("usb_sgraw: there is not enough memory for the data; ask for less\n");
-    return tools::kExitFile;
+    return tools::FileExit(*parse.options,
+                           {usbtwin::app::Failure::Kind::kFile,
+                            "there is not enough memory for the data; ask for less"});
   }
   os::PrintError(parse.error);
   if (!parse.output.empty() && !os::PrintOutput(parse.output)) return tools::kExitFile;

@@ -72,6 +72,7 @@ int Main(int argc, const char* const* argv) {
   cli.get_formatter()->column_width(34);
   cli.require_subcommand(1);
   cli.footer(Footer());
+  cli.option_defaults()->disable_flag_override();
   Chosen chosen;
   AddInfoVerb(cli, chosen);
   AddDiskVerb(cli, chosen);
@@ -87,6 +88,9 @@ int Main(int argc, const char* const* argv) {
   AddSimVerb(cli, chosen);
   AddFaultsVerb(cli, chosen);
   AddDumpVerb(cli, chosen);
+  if (const std::optional<std::string> empty = EmptyValue(argc, argv)) {
+    return Refuse(cli, *empty, WantsJson(argc, argv));
+  }
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -112,7 +116,9 @@ int main(int argc, char** argv) {
   try {
     return usbtwin::tools::Main(argc, argv);
   } catch (const std::bad_alloc&) {
-    usbtwin::os::PrintError("usbtwin: there is not enough memory for what was asked\n");
-    return usbtwin::tools::kExitFile;
+    namespace tools = usbtwin::tools;
+    return tools::Fail(
+        "", {usbtwin::app::Failure::Kind::kFile, "there is not enough memory for what was asked"},
+        tools::WantsJson(argc, argv));
   }
 }

@@ -131,9 +131,11 @@ void ReadUnit(TomlFile& file, const toml::table& source, ProfileFile& target) {
                          "removable", "read_only", "write_cache"});
   UnitProfile unit;
   DiskOptions& disk = unit.disk;
-  Assign(disk.block_size, table.Size("block_size"));
-  if (disk.block_size != 512 && disk.block_size != 4096) {
-    table.Fail("block_size", std::to_string(disk.block_size) + " is not one of 512, 4096");
+  const uint64_t block_size = table.Size("block_size").value_or(disk.block_size);
+  if (block_size == 512 || block_size == 4096) {
+    disk.block_size = static_cast<uint32_t>(block_size);
+  } else {
+    table.Fail("block_size", std::to_string(block_size) + " is not one of 512, 4096");
   }
   const std::optional<std::string> image = table.Text("image");
   const std::optional<uint64_t> size = table.Size("size");
@@ -175,9 +177,23 @@ ConfigurationProfile& ConfigurationOf(Profile& profile, uint8_t value) {
   return profile.configurations.back();
 }
 
+// Of each direction.
+unsigned EndpointsOf(const FunctionProfile& function) {
+  return function.kind == FunctionProfile::Kind::kUas ? 2 : 1;
+}
+
 void AddFunction(const TomlTable& table, FunctionProfile function, Profile& profile) {
   const int64_t value = table.Integer("configuration", {1, 255}).value_or(1);
-  ConfigurationOf(profile, static_cast<uint8_t>(value)).functions.push_back(std::move(function));
+  auto& functions = ConfigurationOf(profile, static_cast<uint8_t>(value)).functions;
+  functions.push_back(std::move(function));
+  unsigned endpoints = 0;
+  for (const FunctionProfile& each : functions) endpoints += EndpointsOf(each);
+  if (endpoints > Profile::kEndpointsMax) {
+    table.Fail("kind", Count(functions.size(), "function") + " of configuration " +
+                           std::to_string(value) + " have " + std::to_string(endpoints) +
+                           " endpoints in each direction, and a device at most " +
+                           std::to_string(Profile::kEndpointsMax));
+  }
 }
 
 void ReadStorageFunction(TomlFile& file, const toml::table& source, Profile& profile) {

@@ -283,6 +283,7 @@ CdbResult ScsiDevice::SendOnce(const CdbRequest& request) {
   const Bytes sense_bytes = Take(Bytes(answer->sense_bytes), answer->sense_length);
   result.sense_bytes.assign(sense_bytes.begin(), sense_bytes.end());
   if (answer->sense_valid) result.sense = PublicSense(answer->sense);
+  if (answer->sense_failure) result.sense_error = answer->sense_failure->Describe();
   return result;
 }
 

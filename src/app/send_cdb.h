@@ -151,6 +151,7 @@ struct CdbResult {
   // 3. The sense data, where the device gave any.
   std::vector<uint8_t> sense_bytes;  // as they came
   std::optional<SenseInfo> sense;    // absent where the bytes are no sense data
+  std::string sense_error;           // it was asked for and could not be had: why
 
   // The data. The wire's count and the device's word are both here, because cheap devices lie.
   std::vector<uint8_t> data_in;  // every byte that came, at most data_in_length

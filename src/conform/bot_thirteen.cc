@@ -20,7 +20,8 @@ async::Task<Finding> Check(Bench& bench, const Conversation& conversation,
   co_return Judge(Compare(conversation, heard, expected));
 }
 
-// The same for a WRITE, which a medium may be protected from.
+// The same for a WRITE, which a medium may be protected from. Where all the data went, Bulk-Out
+// must take the next command block wrapper: a halt may refuse data, not what comes after it.
 async::Task<Finding> CheckWrite(Bench& bench, const Conversation& conversation,
                                 const Expected& expected) {
   const Heard heard = co_await Converse(bench, conversation);
@@ -32,7 +33,15 @@ async::Task<Finding> CheckWrite(Bench& bench, const Conversation& conversation,
       co_return Skip("the medium is write-protected");
     }
   }
-  co_return Judge(Compare(conversation, heard, expected));
+  std::string wrong = Compare(conversation, heard, expected);
+  if (wrong.empty() && heard.data_length == conversation.out.size() && !expected.phase_error) {
+    const Conversation ready{.cdb = scsi::TestUnitReady()};
+    const Heard next = co_await Converse(bench, ready);
+    if (!next.broken.empty()) {
+      wrong = "all of the data was taken, but the next command is not: " + next.broken;
+    }
+  }
+  co_return Judge(wrong);
 }
 
 // What block 0 and the next ones hold, to be written back to them; nothing where they cannot be

@@ -74,9 +74,10 @@ void DeviceEngine::HandleExecuted(bool passed, uint32_t length_in, uint32_t leng
       if (length_in != 0) return HandleIntentIn(length_in);
       return HandleNoData();
     case State::kReceiving:
-      // Cases 11 and 12: all the unit wanted has come. Where the host has more, it must stop.
+      // Cases 11 and 12: all the unit wanted has come. Where the host has more packets, it must
+      // stop; what came in the last one has been accepted, and a halt would hit the next command.
       return Finish(passed ? Status::kPassed : Status::kFailed, length_taken,
-                    {.bulk_out = length_device_ < length_host_});
+                    {.bulk_out = WholePackets(length_device_) < length_host_});
     case State::kAborting:
       if (!host_in()) status_.residue = length_host_ - std::min(length_taken, length_host_);
       return Conclude();
@@ -86,6 +87,10 @@ void DeviceEngine::HandleExecuted(bool passed, uint32_t length_in, uint32_t leng
     case State::kStatus:
     case State::kWedged: CHECK(state_ == State::kExecuting); return;
   }
+}
+
+uint64_t DeviceEngine::WholePackets(uint64_t length) const {
+  return (length + packet_size_max_ - 1) / packet_size_max_ * packet_size_max_;
 }
 
 // The unit neither wants nor has data.

@@ -93,6 +93,7 @@ class DeviceEngine {
   };
 
   bool host_in() const { return (command_.flags & wire::bot::kDirectionIn) != 0; }
+  uint64_t WholePackets(uint64_t length) const;  // in bytes
   void Wedge();
   void HandleIntentIn(uint32_t length);
   void HandleNoData();

@@ -94,7 +94,11 @@ void HostEngine::HandleCommandSent(Outcome outcome, uint32_t length) {
   CHECK(state_ == State::kCommand);
   if (outcome == Outcome::kCancelled && length == 0) {
     // The device never saw it, so there is nothing to recover from.
-    if (!sense_) result_.error = Error{.kind = ErrorKind::kCancelled, .phase = Phase::kCommand};
+    if (sense_) {
+      result_.sense_failure = {.kind = ErrorKind::kCancelled, .phase = Phase::kCommand};
+    } else {
+      result_.error = Error{.kind = ErrorKind::kCancelled, .phase = Phase::kCommand};
+    }
     return EndRecovery(true);
   }
   if (outcome != Outcome::kOk) return FailOutcome(outcome, Phase::kCommand, length);
@@ -206,7 +210,11 @@ void HostEngine::Accept(const CommandStatusWrapper& status) {
   action_due_ = true;
   if (sense_) {
     // Its own failure asks for nothing more.
-    if (code == Status::kPassed) result_.sense_length = moved_;
+    if (code == Status::kPassed) {
+      result_.sense_length = moved_;
+    } else {
+      result_.sense_failure = scsi::SenseFailure{.refused = true};
+    }
     return;
   }
   result_.status = code;
@@ -225,7 +233,11 @@ void HostEngine::Fail(ErrorKind kind, Phase phase, uint32_t length, const char* 
                       std::array<uint64_t, 3> values) {
   if (canary::Planted(canary::Canary::kWrongPhase)) phase = Phase::kStatus;
   // Where only the sense could not be had, the command's own result stands, without sense.
-  if (!sense_) {
+  if (sense_) {
+    if (!result_.sense_failure) {
+      result_.sense_failure = scsi::SenseFailure{.kind = kind, .phase = phase};
+    }
+  } else {
     result_.length_actual = moved_;
     result_.error = Error{
         .kind = kind, .phase = phase, .length_actual = length, .text = text, .values = values};

@@ -19,6 +19,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "proto/sense.h"
 #include "usb/types.h"
 #include "wire/bot.h"
 
@@ -49,9 +50,10 @@ struct HostResult {
   uint32_t length_actual = 0;  // bytes that moved in the data phase
   uint32_t residue = 0;        // as the device says
   uint32_t sense_length = 0;   // bytes of sense that came; 0 where none was asked for or it failed
-  Rung rung = Rung::kNone;     // the highest rung that was needed
-  uint8_t recoveries = 0;      // how many rungs
-  bool broken = false;         // not even the last rung helped
+  std::optional<scsi::SenseFailure> sense_failure;  // why it failed
+  Rung rung = Rung::kNone;                          // the highest rung that was needed
+  uint8_t recoveries = 0;                           // how many rungs
+  bool broken = false;                              // not even the last rung helped
 };
 
 // What the shell must do. Small enough to be returned in registers.

@@ -173,6 +173,11 @@ uint32_t EmitDescriptorSense(const Sense& sense, MutableBytes target) {
   return static_cast<uint32_t>(sizeof(DescriptorSense)) + header.additional_length;
 }
 
+std::string SenseFailure::Describe() const {
+  if (refused) return "the device refused REQUEST SENSE";
+  return std::string("REQUEST SENSE: ") + usbtwin::Name(kind) + " in " + usbtwin::Name(phase);
+}
+
 std::optional<Sense> ParseSense(Bytes bytes) {
   if (bytes.empty()) return std::nullopt;
   const uint8_t response_code = bytes[0] & wire::scsi::kResponseCodeMask;

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "base/bytes.h"
+#include "base/error.h"
 
 namespace usbtwin::scsi {
 
@@ -51,6 +53,16 @@ struct Sense {
   bool progress_valid = false;  // SKSV, for No Sense and Not Ready
   uint16_t progress = 0;        // of 65536: how far something is that goes on
   bool operator==(const Sense&) const = default;
+};
+
+// Why the sense of a failed command could not be had: what the REQUEST SENSE for it met.
+struct SenseFailure {
+  bool refused = false;  // by the device, in a conversation without fault; the rest does not count
+  ErrorKind kind = ErrorKind::kProtocol;
+  Phase phase = Phase::kNone;
+
+  std::string Describe() const;  // "REQUEST SENSE: stalled in command"
+  bool operator==(const SenseFailure&) const = default;
 };
 
 inline constexpr uint32_t kFixedSenseLength = 18;

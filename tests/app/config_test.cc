@@ -21,6 +21,11 @@ std::string Fixture(const std::string& name) {
   return text.str();
 }
 
+const std::string kFunctions16 = [] {
+  std::string text;
+  for (int count = 0; count < 16; ++count) text += "[[function]]\n";
+  return text;
+}();
 const std::string kUnit = "[[unit]]\nsize = \"1M\"\n";
 
 std::string Times(size_t count, const char* part) {
@@ -309,6 +314,10 @@ const std::vector<Bad> kBad{
      "profile.toml:2: key 'unit.size': 2 PiB are more than the 1 PiB memory can stand for"},
     {"odd blocks", kUnit + "block_size = 520\n",
      "profile.toml:3: key 'unit.block_size': 520 is not one of 512, 4096"},
+    {"blocks of no bytes", kUnit + "block_size = 0\n",
+     "profile.toml:3: key 'unit.block_size': 0 is not one of 512, 4096"},
+    {"blocks beyond 32 bits", kUnit + "block_size = 4294967808\n",
+     "profile.toml:3: key 'unit.block_size': 4294967808 is not one of 512, 4096"},
     {"vendor too long", kUnit + "vendor = \"123456789\"\n",
      "profile.toml:3: key 'unit.vendor': \"123456789\" is not at most 8 printable ASCII "
      "characters"},
@@ -321,6 +330,9 @@ const std::vector<Bad> kBad{
      "profile.toml:4: key 'function.kind': \"hid\" is not one of bot, uas, iso-loopback"},
     {"unknown class", kUnit + "[[function]]\nclass = \"scsi\"\n",
      "profile.toml:4: key 'function.class': \"scsi\" is not one of mass-storage, vendor"},
+    {"functions without end", kUnit + kFunctions16,
+     "profile.toml:18: key 'function.kind': 16 functions of configuration 1 have 16 endpoints in "
+     "each direction, and a device at most 15"},
     {"no such unit", kUnit + "[[function]]\nunits = [0, 1]\n",
      "profile.toml:4: key 'function.units': 1 is not within 0 to 0"},
     {"unit twice", kUnit + "[[function]]\nunits = [0, 0]\n",

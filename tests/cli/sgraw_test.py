@@ -1,4 +1,5 @@
 """usb_sgraw as its users run it: over images, in pipes, from udev, with sg_raw's arguments."""
+import json
 import os
 
 import program
@@ -250,6 +251,27 @@ class Failures(SgRaw):
         self.run_program("--exit-status=sg3", "-d", "nonsense", "00", code=1)
         self.sgraw("--exit-status=sg3", "--cdb", "00", "--hex", "-b", code=31)
 
+        self.sgraw("--exit-status=sg3", "--cdb", INQUIRY, "-o", "a", "-o", "b", code=31)
+
+    def test_an_option_that_ends_where_its_value_begins_takes_no_other_word(self):
+        for option in ["--dout-file=", "--record=", "--exit-status=", "--cdb=", "--device="]:
+            run = self.sgraw(option, "--quiet", "--cdb", INQUIRY, "--din", 36, code=4)
+            self.assertIn(option[:-1] + " is empty", run.complaint)
+            self.assertFalse(self.exists("--quiet"))
+
+    def test_a_switch_takes_no_value(self):
+        for option in ["--quiet=false", "--hex=no", "--json=0"]:
+            run = self.sgraw(option, "--cdb", READY, code=4)
+            self.assertIn(option.split("=")[0] + " takes no value", run.complaint)
+
+    def test_too_little_memory_is_told_in_json_too(self):
+        if os.environ.get("SANITIZED"):
+            self.skip("sanitizers need more address space than the case leaves")
+        run = self.run_shell('ulimit -v 400000; "$PROGRAM" -d "emu:?size=1G" --json --din 256M '
+                             '--cdb "a8 00 00 00 00 00 00 08 00 00 00 00"', code=5)
+        self.assertIn("not enough memory", run.complaint)
+        self.assertIn("not enough memory", json.loads(run.text)["error"]["text"])
+
     def test_an_output_that_cannot_be_made_sends_nothing(self):
         run = self.sgraw("--cdb", INQUIRY, "--din", 36, "-o", "no/such/file", code=4)
         self.assertIn("cannot create", run.complaint)
@@ -267,6 +289,16 @@ class Failures(SgRaw):
         run = self.sgraw("--cdb", READY, "--attention", code=2)
         self.assertIn("(06/29/", run.complaint)
         self.sgraw("--cdb", READY, "--attention", "--exit-status=sg3", code=6)
+
+    def test_a_refused_request_sense_is_explained_by_another(self):
+        run = self.sgraw("--cdb", "03 00 00 00 12 04", "--din", 18, code=2)
+        self.assertIn("(05/24/00)", run.complaint)
+
+    def test_a_surplus_in_the_last_packet_leaves_the_sense_within_reach(self):
+        self.write("more", b"\xff" * 512)
+        run = self.sgraw("--cdb", "15 10 00 00 04 00", "--dout", "more", "-v", code=2)
+        self.assertIn("Illegal Request", run.complaint)
+        self.assertIn(", 0 recoveries, ", run.complaint)
 
     def test_an_absent_unit(self):
         run = self.sgraw("--lun", 3, "--cdb", READY, code=2)

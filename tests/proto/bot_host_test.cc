@@ -244,6 +244,8 @@ BOOST_AUTO_TEST_CASE(a_failed_request_sense_asks_for_nothing_more) {
   Next(Kind::kFinished);
   BOOST_CHECK(engine.result().status == wire::bot::Status::kFailed);
   BOOST_TEST(engine.result().sense_length == 0u);
+  BOOST_REQUIRE(engine.result().sense_failure.has_value());
+  BOOST_TEST(engine.result().sense_failure->Describe() == "the device refused REQUEST SENSE");
   BOOST_TEST(!engine.result().error.has_value());
 }
 
@@ -257,6 +259,8 @@ BOOST_AUTO_TEST_CASE(a_broken_request_sense_recovers_and_keeps_the_commands_resu
   BOOST_TEST(!engine.result().error.has_value());
   BOOST_CHECK(engine.result().status == wire::bot::Status::kFailed);
   BOOST_TEST(engine.result().sense_length == 0u);
+  BOOST_REQUIRE(engine.result().sense_failure.has_value());
+  BOOST_TEST(engine.result().sense_failure->Describe() == "REQUEST SENSE: timed out in command");
 }
 
 BOOST_AUTO_TEST_CASE(timeouts_name_their_phase) {
@@ -375,6 +379,8 @@ BOOST_AUTO_TEST_CASE(cancelling_the_sense_keeps_the_commands_result) {
   Next(Kind::kFinished);
   BOOST_TEST(!engine.result().error.has_value());
   BOOST_CHECK(engine.result().status == wire::bot::Status::kFailed);
+  BOOST_REQUIRE(engine.result().sense_failure.has_value());
+  BOOST_TEST(engine.result().sense_failure->Describe() == "REQUEST SENSE: cancelled in command");
 }
 
 BOOST_AUTO_TEST_CASE(a_command_cancelled_before_it_left_needs_no_recovery) {

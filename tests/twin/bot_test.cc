@@ -55,6 +55,7 @@ constexpr const char* kRead2 = "28 00 00 00 00 08 00 00 02 00";
 constexpr const char* kReadFar = "28 00 ff ff ff ff 00 00 01 00";
 constexpr const char* kWrite1 = "2a 00 00 00 00 08 00 00 01 00";
 constexpr const char* kWrite2 = "2a 00 00 00 00 08 00 00 02 00";
+constexpr const char* kSelect4 = "15 10 00 00 04 00";  // the pattern is no mode parameter header
 constexpr const char* kWriteFar = "2a 00 ff ff ff ff 00 00 01 00";
 
 const RawCase kRawCases[] = {
@@ -72,6 +73,9 @@ const RawCase kRawCases[] = {
     {"9: Ho > Dn, a failed write", 512, false, kWriteFar, Outcome::kStall, 0, 512, 1},
     {"10: Ho <> Di", 512, false, kRead1, Outcome::kStall, 0, 512, 2},
     {"11: Ho > Do", 2048, false, kWrite2, Outcome::kStall, 1024, 1024, 0},
+    {"11: Ho > Do, all in the last packet", 512, false, kSelect4, Outcome::kOk, 512, 512, 1},
+    {"11: Ho > Do, a byte in a packet of its own", 513, false, kSelect4, Outcome::kStall, 512, 513,
+     1},
     {"12: Ho = Do", 1024, false, kWrite2, Outcome::kOk, 1024, 0, 0},
     {"13: Ho < Do", 512, false, kWrite2, Outcome::kStall, 0, 512, 2},
 };

@@ -90,9 +90,11 @@ Result<void, Failure> Lock(const std::string& path, const ImageFile& image) {
     if (errno != EWOULDBLOCK) return CannotOpen(path, "cannot lock it: " + ErrorText(errno));
     struct stat status = {};
     if (fstat(image.fd.get(), &status) == 0 && IsLockedHere(status)) {
-      return CannotOpen(path,
-                        "who was to open it has it open already, as another disk or an output; "
-                        "name it once, or, to read alone, with ?ro=1 each time");
+      return CannotOpen(
+          path,
+          "who was to open it has it open already, as another disk or an output; "
+          "name it once, or, to read alone, with ?ro=1 each time (read_only = true in a "
+          "profile)");
     }
     return CannotOpen(path, image.writable
                                 ? "it is in use by another process; end "
