@@ -276,6 +276,9 @@ class Host {
                            .length = input_.Word()};
     if ((setup.request_type & 0x80) == 0) setup.length = setup.length % 256;
     if (const auto request = usb::AsPortRequest(setup)) return Request(*request);
+    constexpr uint8_t kSetFeature = 3;
+    test_mode_ = test_mode_ || (setup.request_type == 0 && setup.request == kSetFeature &&
+                                setup.value == wire::usb::kFeatureTestMode);
     Slot* slot = FreeSlot();
     if (slot == nullptr) return;
     slot->bytes.assign(setup.length, 0xa5);
@@ -359,8 +362,10 @@ class Host {
 
   const Slot& Last() const { return slots_[0]; }
 
-  // After a port reset the device is as good as new.
+  // After a port reset the device is as good as new; out of test mode only a loss of power brings
+  // it. USB 2.0, 9.4.9.
   void Recover() {
+    if (test_mode_) Replug(true);
     Request(usb::ResetPort{});
     twin_.clock.RunPosted();
     CHECK(!port_.in_flight);
@@ -394,6 +399,7 @@ class Host {
   std::array<Slot, kTransfersMax> slots_;
   Port port_;
   uint32_t tag_ = 0;
+  bool test_mode_ = false;  // the device was asked for it
 };
 
 }  // namespace
