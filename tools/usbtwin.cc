@@ -74,6 +74,7 @@ int Main(int argc, const char* const* argv) {
   cli.footer(Footer());
   cli.option_defaults()->disable_flag_override();
   Chosen chosen;
+#ifndef USBTWIN_SIM_ALONE
   AddInfoVerb(cli, chosen);
   AddDiskVerb(cli, chosen);
   AddBenchVerb(cli, chosen);
@@ -85,9 +86,10 @@ int Main(int argc, const char* const* argv) {
   AddPortsVerb(cli, chosen);
   AddGadgetVerb(cli, chosen);
   AddConformVerb(cli, chosen);
-  AddSimVerb(cli, chosen);
   AddFaultsVerb(cli, chosen);
   AddDumpVerb(cli, chosen);
+#endif
+  AddSimVerb(cli, chosen);
   if (const std::optional<std::string> empty = EmptyValue(argc, argv)) {
     return Refuse(cli, *empty, WantsJson(argc, argv));
   }

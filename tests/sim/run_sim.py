@@ -105,9 +105,9 @@ def canaries(source, build):
                 "-Dtests=false", "-Dbenchmarks=disabled", "-Dcanaries=true",
                 "-Dwerror=false")
     check(setup.returncode == 0, setup.stdout + setup.stderr)
-    ninja = run("ninja", "-C", build, "tools/usbtwin")
+    ninja = run("ninja", "-C", build, "tools/usbtwin-sim")
     check(ninja.returncode == 0, ninja.stdout[-4000:])
-    usbtwin = os.path.abspath(os.path.join(build, "tools", "usbtwin"))
+    usbtwin = os.path.abspath(os.path.join(build, "tools", "usbtwin-sim"))
     unknown = run(usbtwin, "sim", "--canary", "?")
     check(unknown.returncode == 4, "an unknown canary is refused")
     names = re.findall(r"^  ([a-z-]+)$", unknown.stderr, re.M)
